@@ -1,0 +1,131 @@
+"""The messages of ``attend``, the one exchange between an executor and the record.
+
+An executor sends what it holds, what ended, what changed and how many jobs it can take; the answer grants jobs and
+names the holds that ended. Nothing in it needs a memory of earlier exchanges:
+
+- a job that the record says this executor holds, and that the executor does not list, was granted in an answer that
+  got lost: it is granted again, with the same attempt;
+- a hold that the executor lists, and that the record does not know, has ended: it is in ``interrupt``, until the
+  executor no longer lists it.
+
+So every message may be repeated after a lost answer. An executor sends one at a time; a newer one (by ``n``) ends
+a parked one empty, and an older one that arrives late is refused. ``seq`` is the record's number of a job; with the
+attempt it names one hold. The items are arrays on the wire, because there can be thousands of them a second.
+"""
+
+from typing import TYPE_CHECKING
+
+from msgspec import Raw, Struct
+
+if TYPE_CHECKING:
+    OptionalRaw = Raw | None
+else:
+    OptionalRaw = Raw  # msgspec decodes no union with Raw (0.22): null arrives as Raw, and `_none` makes it None
+
+PERIOD = 10.0
+"""Seconds after which an executor that was not heard of loses its holds. It counts from sending, and stops its jobs
+at two thirds of it; a parked attend is answered after one third at the latest."""
+
+
+class Hello(Struct, kw_only=True, omit_defaults=True):
+    """Who an executor is and what it can run; sent first, after a change, and whenever the record asks for it."""
+
+    name: str
+    host: str
+    pid: int
+    version: str
+    processes: int
+    slots: int
+    actions: list[str]
+    failed_imports: dict[str, str] = {}  # what did not load: module or path → error
+    replaces: str | None = None  # the executor that ran here before and is known to be dead
+
+
+class Finished(Struct, array_like=True, omit_defaults=True):
+    """An attempt that reached a final state."""
+
+    seq: int
+    attempt: int
+    state: str
+    started: float  # seconds since the epoch
+    ended: float
+    return_code: int | None = None
+    message: str | None = None
+    result: OptionalRaw = None  # JSON
+    output: str | None = None  # the end of the job's log
+
+    def __post_init__(self) -> None:
+        self.result = _none(self.result)
+
+
+class Released(Struct, array_like=True, omit_defaults=True):
+    """An attempt that ended without a final state: the job goes back to QUEUED.
+
+    ``why`` is one of ``unstarted`` (given back before it began), ``stopped`` (the executor stops), ``lost`` (the
+    executor was cut off), ``failed`` (it raised, and is to be retried after ``delay``) and ``died`` (its worker process
+    died; three in a row without progress make the job FAILED).
+    """
+
+    seq: int
+    attempt: int
+    why: str
+    detail: str = ""
+    delay: float = 0.0  # seconds
+    output: str | None = None
+
+
+class Write(Struct, array_like=True, omit_defaults=True):
+    """What changed in a held job since the last exchange; the newest value of each attribute."""
+
+    seq: int
+    attempt: int
+    started: float | None = None  # when the action began, seconds since the epoch
+    changes: dict[str, object] = {}
+    checkpoint: OptionalRaw = None  # JSON
+    log: list[tuple[int, float, str, str]] = []  # number within the attempt, time, level, text
+
+    def __post_init__(self) -> None:
+        self.checkpoint = _none(self.checkpoint)
+
+
+class Attend(Struct, kw_only=True, omit_defaults=True):
+    """What an executor says."""
+
+    n: int  # rises with each attend of this executor
+    free: int = 0  # how many jobs it can take
+    wait: float = 0.0  # seconds to keep the request parked when there is nothing to answer
+    holds: list[tuple[int, int]] = []  # (seq, attempt)
+    finished: list[Finished] = []
+    released: list[Released] = []
+    writes: list[Write] = []
+    hello: Hello | None = None
+
+
+class Granted(Struct, array_like=True, omit_defaults=True):
+    """A job for the executor to run."""
+
+    seq: int
+    attempt: int
+    id: str
+    action: str
+    document: Raw  # the job's document without what is in ``changes``
+    resumed: bool = False  # an earlier attempt started
+    failures: int = 0  # exceptions raised by earlier attempts
+    changes: dict[str, object] = {}  # attributes that earlier attempts or edits set
+    checkpoint: OptionalRaw = None
+
+    def __post_init__(self) -> None:
+        self.checkpoint = _none(self.checkpoint)
+
+
+class Answer(Struct, kw_only=True, omit_defaults=True):
+    """What the record answers."""
+
+    jobs: list[Granted] = []
+    interrupt: list[tuple[int, int, str]] = []  # (seq, attempt, why), e.g. "canceled"
+    hello: bool = False  # say hello in the next attend: the record does not know this executor
+    period: float = PERIOD
+
+
+def _none(raw: OptionalRaw) -> OptionalRaw:
+    return None if raw is None or bytes(raw) == b"null" else raw

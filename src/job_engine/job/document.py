@@ -1,0 +1,105 @@
+"""From what a client sends to the job that the record keeps."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from uuid_utils import uuid7
+
+from job_engine.job.attributes import ATTRIBUTES, checked
+from job_engine.job.errors import Invalid
+from job_engine.job.times import epoch, iso
+
+LAST_PRIORITY: Final = 999
+"""The priority of a job that names none."""
+VERSION: Final = 2
+"""The version of the job documents that this engine runs."""
+
+PROMOTED: Final = frozenset(
+    {
+        *("id", "resource-type", "created", "updated", "acl", "operations"),
+        *("state", "action", "priority", "execution-mode", "progress", "return-code", "status-message"),
+        *("time-of-status-change", "started", "duration", "output", "result", "attempt", "failures", "deaths"),
+        *("not-before", "tags", "parent-job", "affected-resources", "nested-jobs"),
+    }
+)
+"""Attributes that the record keeps in columns of their own, beside the immutable rest of the document."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A checked job, to be added to the record."""
+
+    id: str
+    action: str
+    mode: str
+    priority: int
+    created: str
+    acl: dict[str, list[str]]
+    target: str | None = None
+    parent: str | None = None
+    not_before: str | None = None
+    key: str | None = None
+    message: str | None = None
+    tags: str | None = None  # JSON
+    affected: str | None = None  # JSON
+    nested: str | None = None  # JSON
+    document: str = "{}"  # JSON: the attributes that are not promoted
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def new_id() -> str:
+    """The id of a new job; ids are ordered by time (UUID version 7, RFC 9562)."""
+    return f"job/{uuid7()}"
+
+
+def new_job(sent: Any, *, created_by: str, acl: dict[str, list[str]], now: float) -> NewJob:
+    """The job that a client's document asks for.
+
+    Args:
+        sent: the document as sent; what the service controls is ignored.
+        created_by: recorded as ``created-by`` unless the document names one.
+        acl: the normalised ACL.
+        now: seconds since the epoch.
+
+    Raises:
+        Invalid: the document is not a job, saying which attribute is wrong.
+    """
+    if not isinstance(sent, dict):
+        raise Invalid("a job is a JSON object")
+    rest: dict[str, Any] = {}
+    promoted: dict[str, Any] = {}
+    for name, value in sent.items():
+        attribute = ATTRIBUTES.get(name)
+        if value is None or (attribute is not None and not attribute.at_add):
+            continue
+        (promoted if name in PROMOTED else rest)[name] = checked(name, value)
+    if "action" not in promoted:
+        raise Invalid("attribute 'action' does not satisfy defined schema: a job needs one", "action")
+    target = rest.get("target-resource", {}).get("href")
+    affected = promoted.get("affected-resources", [])
+    if target is not None and {"href": target} not in affected:
+        affected = [*affected, {"href": target}]
+    rest.setdefault("version", VERSION)
+    rest.setdefault("created-by", created_by)
+    not_before = promoted.get("not-before")
+    return NewJob(
+        id=new_id(),
+        action=promoted["action"],
+        mode=promoted.get("execution-mode", "push"),
+        priority=promoted.get("priority", LAST_PRIORITY),
+        created=iso(now),
+        acl=acl,
+        target=target,
+        parent=promoted.get("parent-job"),
+        not_before=not_before if not_before is not None and epoch(not_before) > now else None,
+        key=rest.get("idempotency-key"),
+        message=promoted.get("status-message"),
+        tags=_json(promoted["tags"]) if promoted.get("tags") else None,
+        affected=_json(affected) if affected else None,
+        nested=_json(promoted["nested-jobs"]) if promoted.get("nested-jobs") else None,
+        document=_json(rest),
+    )

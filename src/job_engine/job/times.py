@@ -1,0 +1,51 @@
+"""Points in time as the API writes them (ISO 8601, UTC, milliseconds), and lengths of time as people write them."""
+
+import re
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from job_engine.job.errors import Invalid
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+
+
+def iso(at: float) -> str:
+    """``at`` (seconds since the epoch) as ``2026-11-24T23:05:01.042Z``."""
+    whole, rest = divmod(round(at * 1000), 1000)
+    return f"{_to_the_second(whole)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _to_the_second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+
+
+def epoch(text: str) -> float:
+    """Seconds since the epoch of an ISO 8601 time; without a zone it is UTC.
+
+    Raises:
+        Invalid: ``text`` is not such a time.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text!r} is not a time such as 2026-11-24T23:05:01.042Z") from None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+
+
+def seconds(duration: str | float) -> float:
+    """The length in seconds of ``duration``: a number of seconds, or text such as ``"90s"``, ``"10m"``, ``"1h30m"``.
+
+    Raises:
+        Invalid: it is neither, or negative.
+    """
+    if isinstance(duration, int | float) and not isinstance(duration, bool):
+        if duration < 0:
+            raise Invalid(f"{duration} is negative; a duration is 0 or more seconds")
+        return float(duration)
+    parts = _DURATION.findall(duration) if isinstance(duration, str) else []
+    if not parts or "".join(number + unit for number, unit in parts) != duration:
+        raise Invalid(f"{duration!r} is not a duration; write for example 30s, 10m or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
