@@ -1,0 +1,1 @@
+"""The record: jobs in a database. ``jobs`` is the only module that changes a job."""

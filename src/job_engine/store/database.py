@@ -1,0 +1,302 @@
+"""The SQLite database of the record: one writer thread that commits whatever waits together, and readers beside it.
+
+Who is answered, is on disk: an operation's future resolves after the COMMIT of its transaction (WAL, synchronous=FULL).
+Operations that arrive while a commit runs share the next one, so throughput rises with load and an idle store is quick.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from job_engine.job.errors import JobEngineError, Unavailable
+from job_engine.store import jobs, schema
+from job_engine.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LOCK_WAIT: Final = 10.0
+"""Seconds to wait for the lock of the record: a server that was killed may take a moment to end."""
+BUSY_WAIT: Final = 5.0
+"""Seconds to wait for SQLite's own lock, which only a backup or a person's shell can hold."""
+BATCH: Final = 512
+"""The most operations in one transaction, so that the first of them does not wait long."""
+READERS: Final = 2
+CHECKPOINT_ROWS: Final = 5000
+"""Rows written after which the write-ahead log is copied into the database, by a thread beside the writer. The size of
+the log does not tell: it stays when its content is copied."""
+CHECKPOINT_LIMIT: Final = 64 << 20
+"""Bytes of write-ahead log after which the writer itself makes room, whatever the stall (10-20 ms)."""
+
+AfterCommit = Callable[[Transaction], None]
+
+
+class _Operation:
+    __slots__ = ("arguments", "future", "verb")
+
+    def __init__(
+        self, verb: Callable[..., Any], arguments: tuple[Any, ...], future: "asyncio.Future[Any] | None"
+    ) -> None:
+        self.verb = verb
+        self.arguments = arguments
+        self.future = future
+
+
+class Store:
+    """The record on SQLite.
+
+    Args:
+        path: the database file; made if missing. One process at a time may open it.
+
+    Raises:
+        JobEngineError: it is in use, is no record, cannot be written, or is newer than this program.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = _lock(path)
+        with contextlib.suppress(OSError):  # password digests are in it: it is its owner's alone
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        try:
+            self._writer = self._connect()
+            schema.prepare(self._writer)
+            self._writer.execute("pragma wal_autocheckpoint = 0")
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise JobEngineError(f"cannot open the record {path}: {_reason(error)}") from None
+        self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._reader = threading.local()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._checkpoint = threading.Event()
+        self._checkpointer = threading.Thread(target=self._copy_log, name="store-checkpointer", daemon=True)
+        self._closing = False
+        self._copied = 0  # rows written when the write-ahead log was copied last
+        self._acls: dict[str, int] = {}
+        self._wakes: float | None = 0.0  # when waiting jobs are looked at next, seconds since the epoch: first at once
+        self.before_commit: list[AfterCommit] = []
+        """Called in the writer thread with each transaction that changed something, before its commit."""
+        self.after_commit: list[AfterCommit] = []
+        """Called in the event loop with each transaction that changed something, after its commit."""
+
+    def start(self) -> None:
+        """Begin to serve, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        self._checkpointer.start()
+
+    async def close(self) -> None:
+        """Finish what waits, and let go of the files."""
+        self._closing = True
+        self._queue.put(None)
+        self._checkpoint.set()
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._checkpointer.join)
+        self._readers.shutdown()
+        self._writer.close()
+        os.close(self._lock)
+
+    def write(self, verb: Callable[..., T], *arguments: Any) -> "asyncio.Future[T]":
+        """``verb(transaction, *arguments)`` in the next transaction; its answer, once that is on disk.
+
+        A verb that raises must not have changed anything; should it have, the whole transaction is rolled back and the
+        others are repeated without it. So a verb may run twice, and has no effects but those on the record.
+
+        Raises:
+            Unavailable: the record cannot be written now, e.g. because the disk is full. Nothing was changed.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        if self._closing:
+            future.set_exception(Unavailable("the server is stopping; try again"))
+        else:
+            self._queue.put(_Operation(verb, arguments, future))
+        return future
+
+    async def read(self, query: Callable[..., T], *arguments: Any) -> T:
+        """``query(connection, *arguments)`` on a read-only connection, seeing all that is committed.
+
+        Raises:
+            Unavailable: the record cannot be read now.
+        """
+        return await self._loop.run_in_executor(self._readers, self._read, query, arguments)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, timeout=BUSY_WAIT, check_same_thread=False, cached_statements=256
+        )
+        for setting in ("journal_mode = wal", "synchronous = full", "cache_size = -65536", "foreign_keys = off"):
+            connection.execute(f"pragma {setting}")
+        return connection
+
+    def _read(self, query: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        try:
+            if not hasattr(self._reader, "connection"):
+                self._reader.connection = self._connect()
+                self._reader.connection.execute("pragma query_only = on")
+            return query(self._reader.connection, *arguments)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"the record cannot be read: {_reason(error)}") from error
+
+    def _run(self) -> None:
+        """The writer thread."""
+        stopping = False
+        while not stopping:
+            operations, stopping = self._next()
+            if operations:
+                outcomes, transaction = self._commit(operations)
+                with contextlib.suppress(RuntimeError):  # the loop may have been closed meanwhile
+                    self._loop.call_soon_threadsafe(self._answer, operations, outcomes, transaction)
+                self._make_room()
+
+    def _next(self) -> tuple[list[_Operation], bool]:
+        """All that waits, and whether it is the last; with it what is due by the clock."""
+        operations: list[_Operation] = []
+        timeout = None if self._wakes is None else self._wakes - time.time()
+        if timeout is not None and timeout <= 0:
+            self._wakes = None
+            operations.append(_Operation(jobs.ripen, (), None))
+        try:
+            following = self._queue.get_nowait() if operations else self._queue.get(timeout=timeout)
+            while following is not None:
+                operations.append(following)
+                if len(operations) >= BATCH:
+                    return operations, False
+                following = self._queue.get_nowait()
+        except queue.Empty:
+            return operations, False
+        return operations, True
+
+    def _commit(self, operations: list[_Operation]) -> tuple[list[Any], Transaction]:
+        """What each operation answers or raises, all in one transaction, or each in its own if one spoils it."""
+        try:
+            return self._together(operations)
+        except _SpoiltError:
+            outcomes: list[Any] = []
+            transaction = Transaction(self._writer, self._acls)
+            for operation in operations:
+                try:
+                    single, part = self._together([operation])
+                    outcomes += single
+                    transaction.merge(part)
+                except _SpoiltError as spoilt:
+                    outcomes.append(spoilt.reason)
+            return outcomes, transaction
+
+    def _together(self, operations: list[_Operation]) -> tuple[list[Any], Transaction]:
+        writer = self._writer
+        transaction = Transaction(writer, self._acls)
+        outcomes: list[Any] = []
+        try:
+            writer.execute("begin immediate")
+            for operation in operations:
+                changes = writer.total_changes
+                try:
+                    outcomes.append(operation.verb(transaction, *operation.arguments))
+                except JobEngineError as error:
+                    if writer.total_changes != changes:
+                        raise _SpoiltError(error) from None
+                    outcomes.append(error)
+            for callback in self.before_commit:
+                callback(transaction)
+            transaction.flush()
+            writer.execute("commit")
+            if transaction.wakes is not None:
+                self._wakes = transaction.wakes if self._wakes is None else min(self._wakes, transaction.wakes)
+            for done in transaction.committed:
+                done()
+        except Exception as error:  # boundary: whatever a verb raises, the record is as before and each caller is told
+            with contextlib.suppress(sqlite3.Error):
+                writer.execute("rollback")
+            self._acls.clear()
+            if isinstance(error, _SpoiltError):
+                raise
+            if isinstance(error, sqlite3.OperationalError):
+                log.error("the record cannot be written: %s", _reason(error))
+                raise _SpoiltError(Unavailable(f"the record cannot be written: {_reason(error)}")) from error
+            if len(operations) == 1:
+                log.exception("an operation on the record failed; nothing was changed")
+            raise _SpoiltError(error) from error
+        return outcomes, transaction
+
+    def _answer(self, operations: list[_Operation], outcomes: list[Any], transaction: Transaction) -> None:
+        for operation, outcome in zip(operations, outcomes, strict=True):
+            future = operation.future
+            if future is None or future.done():
+                continue
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+        for parked, answer in transaction.answers:
+            if not parked.done():
+                parked.set_result(answer)
+        if transaction.changed or transaction.added:
+            for callback in self.after_commit:
+                callback(transaction)
+
+    def _make_room(self) -> None:
+        """See that the write-ahead log does not grow for ever."""
+        rows = self._writer.total_changes
+        if rows - self._copied < CHECKPOINT_ROWS:
+            return
+        self._copied = rows
+        with contextlib.suppress(OSError, sqlite3.Error):
+            if os.stat(f"{self.path}-wal").st_size > CHECKPOINT_LIMIT:
+                self._writer.execute("pragma wal_checkpoint(truncate)")
+            else:
+                self._checkpoint.set()
+
+    def _copy_log(self) -> None:
+        """The checkpointer thread: copies the write-ahead log beside the writer, so that no commit waits for it."""
+        connection = self._connect()
+        while self._checkpoint.wait() and not self._closing:
+            self._checkpoint.clear()
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("pragma wal_checkpoint(passive)")
+        connection.close()
+
+
+class _SpoiltError(Exception):
+    """The transaction was rolled back because of ``reason``."""
+
+    def __init__(self, reason: BaseException) -> None:
+        self.reason = reason
+
+
+def _lock(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise JobEngineError(f"cannot write beside the record {path}: {error.strerror}") from None
+    give_up = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                os.close(lock)
+                raise JobEngineError(f"the record {path} is in use by another server: stop that one first") from None
+            time.sleep(0.05)
+
+
+def _reason(error: sqlite3.Error) -> str:
+    text = str(error)
+    if "full" in text:
+        return "the disk is full; it goes on when there is room"
+    if "malformed" in text or "not a database" in text:
+        return f"it is damaged or not a record ({text}); put back a backup, or move it away to begin a new one"
+    if "readonly" in text or "unable to open" in text:
+        return f"it cannot be written ({text}); check its owner and mode"
+    return text

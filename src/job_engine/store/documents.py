@@ -1,0 +1,219 @@
+"""Jobs as documents: what the record's rows say, read only."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from job_engine.job.states import is_final
+from job_engine.job.times import iso
+from job_engine.store import query
+from job_engine.store.aggregations import aggregate
+from job_engine.store.columns import JOBS, Source, resources_of
+from job_engine.store.counts import Counts
+
+Document = dict[str, Any]
+
+_PLAIN: Final = {
+    "id": "id",
+    "state": "state",
+    "action": "action",
+    "execution-mode": "mode",
+    "priority": "priority",
+    "parent-job": "parent",
+    "created": "created",
+    "updated": "updated",
+    "started": "started",
+    "duration": "duration",
+    "not-before": "not_before",
+    "progress": "progress",
+    "return-code": "return_code",
+    "status-message": "message",
+    "time-of-status-change": "status_changed",
+}
+_COUNTED: Final = {"attempt": "attempt", "failures": "failures", "deaths": "deaths"}  # absent when 0
+_JSON: Final = {"tags": "tags", "affected-resources": "affected", "nested-jobs": "nested"}
+_HEAVY: Final = ("output", "result", "document")
+"""Columns that can be long, read only when somebody wants what is in them."""
+
+_FIRST: Final = 5
+"""Columns of a row before those of `_NAMES`."""
+_NAMES: Final = (*_PLAIN, *_COUNTED, *_JSON)
+_COLUMNS: Final = ", ".join(f"job.{column}" for column in (*_PLAIN.values(), *_COUNTED.values(), *_JSON.values()))
+_ACL: Final = "(select acl.document from acl where acl.id = job.acl)"
+_HAVE_COLUMNS: Final = frozenset({*_NAMES, "acl", "resource-type", "output", "result", "operations"})
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the record has it.
+
+    Attributes:
+        acl: its normalised ACL, as JSON text.
+        holder: the executor that holds it.
+        last_holder: that one, or the one that finished it.
+    """
+
+    seq: int
+    document: Document
+    acl: str
+    holder: str | None
+    last_holder: str | None
+    claimed: str | None  # when its last attempt began to be held
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a query: documents, each with its ACL as JSON text."""
+
+    count: int
+    documents: list[tuple[Document, str]]
+    aggregations: Document
+
+
+def _columns(select: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
+    """The columns for these attributes (None: all), and which heavy ones are among them."""
+    heavy: tuple[str, ...] = _HEAVY
+    if select is not None:
+        wanted = set(select)
+        heavy = tuple(name for name in _HEAVY if name in wanted or (name == "document" and not wanted <= _HAVE_COLUMNS))
+    first = f"job.seq, iif(job.state = 'RUNNING', job.holder, null), job.holder, job.claimed, {_ACL}"
+    return f"{first}, {_COLUMNS}{''.join(f', job.{name}' for name in heavy)}", heavy
+
+
+def _job(row: tuple[Any, ...], heavy: tuple[str, ...]) -> Job:
+    seq, holder, last_holder, claimed, acl = row[:_FIRST]
+    document: Document = {"resource-type": "job"}
+    for name, value in zip(_NAMES, row[_FIRST:], strict=False):
+        if value is not None and not (value == 0 and name in _COUNTED):
+            document[name] = _decode(value) if name in _JSON else value
+    for name, value in zip(heavy, row[_FIRST + len(_NAMES) :], strict=True):
+        if name == "document":
+            document |= {k: v for k, v in _decode(value).items() if k not in document}
+        elif value is not None:
+            document[name] = _decode(value) if name == "result" else value
+    document["acl"] = _decode(acl)
+    return Job(seq, document, acl, holder, last_holder, claimed)
+
+
+def job(connection: sqlite3.Connection, id_: str) -> Job | None:
+    """The job with this id."""
+    columns, heavy = _columns(None)
+    row = connection.execute(f"select {columns} from job where id = ?", (id_,)).fetchone()
+    return None if row is None else _job(row, heavy)
+
+
+def jobs(connection: sqlite3.Connection, ids: Sequence[str], select: Sequence[str] | None) -> list[Job]:
+    """The jobs with these ids that there are, with the attributes that ``select`` names (None: all)."""
+    columns, heavy = _columns(select)
+    found = connection.execute(f"select {columns} from job where id in ({','.join('?' * len(ids))})", list(ids))
+    return [_job(row, heavy) for row in found]
+
+
+def search_jobs(
+    connection: sqlite3.Connection,
+    page: query.Page,
+    now: float,
+    counts: Counts,
+    *,
+    select: Sequence[str] | None = None,
+    aggregations: Sequence[str] = (),
+) -> Found:
+    """One page of jobs, and the figures over all that match.
+
+    Raises:
+        Invalid: the condition compares an attribute with what it can never be.
+    """
+    columns, heavy = _columns(select)
+    condition = query.where(JOBS, page, now)
+    total = counts.count(connection, JOBS.table, condition)
+    rows = query.rows(connection, JOBS, columns, condition, page) if total else []
+    found = [_job(row, heavy) for row in rows]
+    return Found(
+        total,
+        [(item.document, item.acl) for item in found],
+        aggregate(connection, JOBS, condition, list(aggregations)),
+    )
+
+
+def search_resources(
+    connection: sqlite3.Connection,
+    type_: str,
+    page: query.Page,
+    now: float,
+    counts: Counts,
+    *,
+    aggregations: Sequence[str] = (),
+) -> Found:
+    """One page of another type's resources; see `search_jobs`."""
+    source: Source = resources_of(type_)
+    condition = query.where(source, page, now)
+    columns = "document, (select acl.document from acl where acl.id = resource.acl)"
+    documents = []
+    for text, acl in query.rows(connection, source, columns, condition, page):
+        documents.append(({**_decode(text), "acl": _decode(acl)}, acl))
+    return Found(
+        counts.count(connection, source.table, condition),
+        documents,
+        aggregate(connection, source, condition, list(aggregations)),
+    )
+
+
+def events(connection: sqlite3.Connection, job: Job) -> list[Document]:
+    """The history of a job, oldest first: ``at, kind, attempt, executor, detail``, as far as there is any.
+
+    The record keeps an event for what is out of the ordinary; the rest is told from the job itself.
+    """
+    document = job.document
+    found: list[Document] = [{"at": document["created"], "kind": "added"}]
+    rows = connection.execute(
+        "select at, kind, attempt, holder, claimed, detail from event where job = ? order by at", (job.seq,)
+    ).fetchall()
+    for at, kind, attempt, holder, claimed, detail in rows:
+        if claimed is not None:
+            found.append(_event(claimed, "claimed", attempt, holder, None))
+        found.append(_event(iso(at / 1e6), kind, attempt, holder, detail))
+    if job.last_holder is not None and job.claimed is not None:
+        found.append(_event(job.claimed, "claimed", document.get("attempt"), job.last_holder, None))
+        if is_final(document["state"]):
+            kind, message = document["state"].lower(), document.get("status-message")
+            found.append(_event(document["updated"], kind, document.get("attempt"), job.last_holder, message))
+    return found
+
+
+def _event(at: str, kind: str, attempt: int | None, holder: str | None, detail: str | None) -> Document:
+    event = {"at": at, "kind": kind, "attempt": attempt, "detail": detail}
+    event["executor"] = holder and f"executor/{holder}"
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def log(
+    connection: sqlite3.Connection, seq: int, after: tuple[int, int], limit: int, last: int | None = None
+) -> list[Document]:
+    """Lines of a job's log, oldest first.
+
+    Args:
+        after: (attempt, number) of the last line that is known; (0, 0): from the beginning.
+        last: only this many at the end.
+    """
+    columns = "select attempt, n, at, level, text from log where job = ?"
+    if last is not None:
+        statement, bound = f"{columns} order by attempt desc, n desc limit ?", (seq, min(last, limit))
+        found = connection.execute(statement, bound).fetchall()[::-1]
+    else:
+        statement = f"{columns} and (attempt, n) > (?, ?) order by attempt, n limit ?"
+        found = connection.execute(statement, (seq, *after, limit)).fetchall()
+    return [dict(zip(("attempt", "n", "at", "level", "text"), row, strict=True)) for row in found]
+
+
+def ready_ahead(connection: sqlite3.Connection, job: Job, limit: int) -> int:
+    """How many ready jobs are claimed before a queued one, counted up to ``limit``."""
+    (number,) = connection.execute(
+        "select count(*) from (select 1 from job indexed by job_queued where state = 'QUEUED' and waits = 0"
+        " and (priority, seq) < (?, ?) limit ?)",
+        (job.document["priority"], job.seq, limit),
+    ).fetchone()
+    return int(number)

@@ -1,0 +1,207 @@
+"""Who attends: the executors that were heard of lately, what they can run, and the holds of those that fell silent.
+
+Kept in memory only, so heartbeats cost the database nothing. After a start of the server everybody who holds something
+gets one whole period to be heard.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from asyncio import Future
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Final
+
+from job_engine.job.attend import PERIOD, Answer, Attend, Hello
+from job_engine.job.errors import Conflict, JobEngineError
+from job_engine.store import jobs
+from job_engine.store.attend import Attendance
+from job_engine.store.database import Store
+from job_engine.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+LATE: Final = 2.0
+"""Seconds by which a timer may be late before the server takes itself, not the executors, for the one that was away."""
+RETRY: Final = 1.0
+"""Seconds after which the end of holds is tried again when the record cannot be written."""
+
+
+@dataclass(slots=True)
+class Executor:
+    """One executor, as far as the record knows."""
+
+    id: str
+    heard: float  # loop time of the last attend
+    n: int = 0
+    hello: Hello | None = None
+    since: float = field(default_factory=time.time)  # seconds since the epoch
+    holds: int = 0
+    parked: "Future[Answer] | None" = None
+
+
+class Executors:
+    """Attends for one store.
+
+    Args:
+        store: a started store.
+        period: seconds after which a silent executor loses its holds.
+        unknown_action_grace: seconds that a job waits for an executor that has its action before it is FAILED.
+    """
+
+    def __init__(self, store: Store, period: float = PERIOD, unknown_action_grace: float = 3600.0) -> None:
+        self._store = store
+        self._attendance = Attendance(store)
+        self._period = period
+        self._grace = unknown_action_grace
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._unknown: dict[str, float] = {}  # action that nobody has → loop time since when
+        self._tasks: set[asyncio.Future[None]] = set()
+        self.alive: dict[str, Executor] = {}
+        store.after_commit.append(self._look_at_added)
+
+    async def start(self) -> None:
+        """Give a whole period to everybody who holds something."""
+        for (holder,) in await self._store.read(_holders):
+            self.alive.setdefault(holder, Executor(holder, self._loop.time()))
+        self._arm()
+
+    def stop(self) -> None:
+        """Answer all that is parked, and end no more holds."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for executor in self.alive.values():
+            if executor.parked is not None:
+                _answer_empty(executor.parked)
+
+    @property
+    def actions(self) -> set[str]:
+        """The actions that somebody alive can run."""
+        return {action for executor in self.alive.values() if executor.hello for action in executor.hello.actions}
+
+    async def attend(self, id_: str, attend: Attend) -> Answer:
+        """One exchange with executor ``id_``; parked until there is something to answer, at most ``attend.wait`` s.
+
+        Raises:
+            Conflict: a newer attend of this executor was heard before.
+            Unavailable: the record cannot be written now; the executor counts as heard all the same.
+        """
+        executor = self.alive.get(id_)
+        if executor is None:
+            executor = self.alive[id_] = Executor(id_, self._loop.time())
+        if attend.n <= executor.n:
+            raise Conflict(f"conflict with {id_}: attend {attend.n} came after {executor.n}")
+        executor.n, executor.heard, executor.holds = attend.n, self._loop.time(), len(attend.holds)
+        if attend.hello is not None:
+            self._greet(executor, attend.hello)
+        self._arm()
+        if executor.hello is None:
+            attend.free, attend.wait = 0, 0.0
+        future = executor.parked = self._loop.create_future() if attend.wait > 0 else None
+        actions = executor.hello.actions if executor.hello else ()
+        answer = await self._store.write(self._attendance.attend, id_, actions, attend, future)
+        if answer is None and future is not None:
+            answer = await self._wait(id_, future, min(attend.wait, self._period / 3))
+        answer = answer or Answer()
+        answer.hello, answer.period = executor.hello is None, self._period
+        return answer
+
+    def _greet(self, executor: Executor, hello: Hello) -> None:
+        executor.hello = hello
+        if hello.replaces:
+            self.alive.pop(hello.replaces, None)
+        for action in hello.actions:
+            self._unknown.pop(action, None)
+        self._spawn(self._look_for_unknown())
+
+    async def _wait(self, id_: str, future: "Future[Answer]", seconds: float) -> Answer:
+        timer = self._loop.call_later(seconds, lambda: self._store.write(self._attendance.forget, id_, future))
+        deadline = self._loop.call_later(seconds + LATE, _answer_empty, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+            deadline.cancel()
+
+    # --- who fell silent
+
+    def _arm(self) -> None:
+        """Set the timer for the first executor that may fall silent; there is no polling."""
+        if self._timer is None and self.alive:
+            due = min(executor.heard for executor in self.alive.values()) + self._period
+            self._timer = self._loop.call_at(due, self._sweep, due)
+
+    def _sweep(self, due: float) -> None:
+        self._timer = None
+        now = self._loop.time()
+        if now > due + LATE:  # this process was stopped or the machine slept: nobody could be heard
+            for executor in self.alive.values():
+                executor.heard = now
+        for executor in [e for e in self.alive.values() if e.heard + self._period <= now]:
+            del self.alive[executor.id]
+            log.warning("executor %s was not heard of for %g s; its jobs are queued again", executor.id, self._period)
+            self._spawn(self._end_holds(executor.id))
+        self._spawn(self._look_for_unknown())
+        self._arm()
+
+    async def _end_holds(self, id_: str) -> None:
+        while id_ not in self.alive:
+            try:
+                await self._store.write(
+                    self._attendance.end_holds, id_, f"its executor was not heard of for {self._period:g} s"
+                )
+                return
+            except JobEngineError:
+                await asyncio.sleep(RETRY)
+
+    # --- actions that nobody has
+
+    def _look_at_added(self, tx: Transaction) -> None:
+        if tx.added and any(e.hello for e in self.alive.values()) and tx.added - self.actions:
+            self._spawn(self._look_for_unknown(tx.added))
+
+    async def _look_for_unknown(self, added: set[str] | None = None) -> None:
+        """Fail what waits for an action that nobody had for the grace; never before the first executor said hello."""
+        if not any(executor.hello for executor in self.alive.values()):
+            return
+        waiting = added if added is not None else {a for (a,) in await self._store.read(_waiting_actions)}
+        now, known = self._loop.time(), self.actions
+        for action in waiting - known:
+            since = self._unknown.setdefault(action, now)
+            left = since + self._grace - now
+            if left > 0:
+                self._loop.call_later(left, lambda: self._spawn(self._look_for_unknown()))
+                continue
+            await self._store.write(jobs.fail_unknown, action)
+            self._unknown.pop(action, None)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Future[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("looking after executors failed: %s", error, exc_info=error)
+
+
+def _answer_empty(future: "Future[Answer]") -> None:
+    if not future.done():
+        future.set_result(Answer())
+
+
+def _holders(connection: sqlite3.Connection) -> list[tuple[str]]:
+    rows: list[tuple[str]] = connection.execute(
+        "select distinct holder from job where state = 'RUNNING' and holder is not null"
+    ).fetchall()
+    return rows
+
+
+def _waiting_actions(connection: sqlite3.Connection) -> list[tuple[str]]:
+    rows: list[tuple[str]] = connection.execute(
+        "select distinct action from job where state = 'QUEUED' and waits = 0"
+    ).fetchall()
+    return rows

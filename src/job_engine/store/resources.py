@@ -1,0 +1,72 @@
+"""CIMI resources other than jobs: documents by id, with the access that their ACL gives."""
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from job_engine.job.errors import Conflict, NotFound
+from job_engine.store.transaction import Transaction
+
+Document = dict[str, Any]
+
+
+def add(tx: Transaction, documents: list[Document]) -> None:
+    """Add documents, each with its ``id``, ``resource-type`` and normalised ``acl``.
+
+    Raises:
+        Conflict: there is one with that id.
+    """
+    for document in documents:
+        id_ = document["id"]
+        if tx.execute("select 1 from resource where id = ?", (id_,)).fetchone():
+            raise Conflict(f"conflict with {id_}")
+    for document in documents:
+        put(tx, document)
+
+
+def put(tx: Transaction, document: Document) -> None:
+    """Add a document, or replace the one with its id."""
+    rest = {name: value for name, value in document.items() if name != "acl"}
+    tx.execute(
+        "insert into resource (id, type, acl, document) values (?, ?, ?, ?)"
+        " on conflict (id) do update set acl = excluded.acl, document = excluded.document",
+        (document["id"], document["resource-type"], tx.acl(document["acl"]), msgspec.json.encode(rest).decode()),
+    )
+
+
+def change(tx: Transaction, id_: str, changes: Document) -> Document:
+    """Set attributes of a document (None deletes one); answers the new document.
+
+    Raises:
+        NotFound: there is none.
+    """
+    document = find(tx.connection, id_)
+    if document is None:
+        raise NotFound(f"{id_} not found")
+    merged = {**document, **changes, "updated": tx.iso}
+    merged = {name: value for name, value in merged.items() if value is not None}
+    put(tx, merged)
+    return merged
+
+
+def delete(tx: Transaction, id_: str) -> None:
+    """Remove a document, if it is there."""
+    tx.execute("delete from resource where id = ?", (id_,))
+
+
+def delete_before(tx: Transaction, type_: str, id_: str) -> None:
+    """Remove the documents of a type whose id is less than ``id_``: of time-ordered ids, the older ones."""
+    tx.execute("delete from resource where type = ? and id < ?", (type_, id_))
+
+
+def find(connection: sqlite3.Connection, id_: str | None) -> Document | None:
+    """The document with its ACL; None when there is none."""
+    row = connection.execute(
+        "select r.document, a.document from resource r join acl a on a.id = r.acl where r.id = ?", (id_,)
+    ).fetchone()
+    if row is None:
+        return None
+    document: Document = msgspec.json.decode(row[0])
+    document["acl"] = msgspec.json.decode(row[1])
+    return document

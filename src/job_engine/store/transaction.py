@@ -1,0 +1,86 @@
+"""One transaction on the record: what verbs write through, and what it tells the rest of the server afterwards."""
+
+import sqlite3
+import time
+from asyncio import Future
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from job_engine.job.times import iso
+
+_last_event = 0
+
+
+class Transaction:
+    """What a verb gets: the connection, one point in time for all it writes, and notes for after the commit."""
+
+    def __init__(self, connection: sqlite3.Connection, acls: dict[str, int], now: float | None = None) -> None:
+        self.connection = connection
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.now = time.time() if now is None else now
+        self.iso = iso(self.now)
+        self._acls = acls
+        self._events: list[tuple[int, int, str, int | None, str | None, str | None, str | None]] = []
+        self.changed: list[str] = []  # ids of the jobs that this transaction changed
+        self.added: set[str] = set()  # actions of the jobs that it added
+        self.ready = False  # whether a job became ready to be claimed
+        self.ended: set[str] = set()  # executors of whose holds one was ended by somebody else
+        self.wakes: float | None = None  # when the first of the jobs that now wait becomes ready
+        self.answers: list[tuple[Future[Any], Any]] = []  # parked requests that this transaction answers
+        self.committed: list[Callable[[], object]] = []  # called in the writer thread once it is on disk
+
+    def event(
+        self,
+        job: int,
+        kind: str,
+        attempt: int | None = None,
+        detail: str | None = None,
+        holder: str | None = None,
+        claimed: str | None = None,
+    ) -> None:
+        """Append to the history of job number ``job``; the end of an attempt with who held it since when."""
+        global _last_event  # the one clock of the history: no two events of the process share a microsecond
+        _last_event = max(_last_event + 1, int(self.now * 1e6))
+        self._events.append((job, _last_event, kind, attempt, holder, claimed, detail))
+
+    def flush(self) -> None:
+        """Write the events so far; called before the commit, and by who looks for one before."""
+        if self._events:
+            self.executemany(
+                "insert into event (job, at, kind, attempt, holder, claimed, detail) values (?, ?, ?, ?, ?, ?, ?)",
+                self._events,
+            )
+            self._events = []
+
+    def wake_at(self, at: float) -> None:
+        """Have waiting jobs looked at no later than ``at`` (seconds since the epoch)."""
+        self.wakes = at if self.wakes is None else min(self.wakes, at)
+
+    def acl(self, acl: dict[str, list[str]]) -> int:
+        """The number of a normalised ACL, which is kept once however many documents have it."""
+        document = msgspec.json.encode(acl, order="sorted").decode()
+        number = self._acls.get(document)
+        if number is None:
+            row = self.execute("select id from acl where document = ?", (document,)).fetchone()
+            if row is None:
+                row = self.execute("insert into acl (document) values (?) returning id", (document,)).fetchone()
+                seen_by = {*acl.get("owners", ()), *acl.get("view-meta", ())}
+                self.executemany(
+                    "insert into access (acl, principal) values (?, ?)", [(row[0], who) for who in seen_by]
+                )
+            number = self._acls[document] = int(row[0])
+        return number
+
+    def merge(self, part: "Transaction") -> None:
+        """Take over the notes of another transaction, for one telling of both."""
+        self.changed += part.changed
+        self.added |= part.added
+        self.answers += part.answers
+
+
+def marks(values: Iterable[Any]) -> str:
+    """As many placeholders as there are ``values``."""
+    return ",".join("?" for _ in values)

@@ -1,0 +1,43 @@
+"""A record in memory, and the verbs' transactions on it."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+
+from job_engine.job.document import NewJob, new_job
+from job_engine.store import schema
+from job_engine.store.transaction import Transaction
+
+ACL = {"owners": ["user/jane"], "edit-acl": ["group/nuvla-admin"], "view-meta": ["group/nuvla-admin"]}
+
+
+class Record:
+    """Transactions on one database; ``now`` moves only when a test moves it."""
+
+    def __init__(self) -> None:
+        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        schema.prepare(self.connection)
+        self.now = time.time()
+        self.acls: dict[str, int] = {}
+
+    def __call__(self) -> Transaction:
+        return Transaction(self.connection, self.acls, self.now)
+
+    def job(self, **attributes: object) -> NewJob:
+        sent = {"action": "noop", **{name.replace("_", "-"): value for name, value in attributes.items()}}
+        return new_job(sent, created_by="user/jane", acl=ACL, now=self.now)
+
+    def do(self, verb: Callable[..., object], *arguments: object) -> object:
+        """One verb in a transaction of its own."""
+        tx = self()
+        answer = verb(tx, *arguments)
+        tx.flush()
+        return answer
+
+    def one(self, sql: str, *arguments: object) -> tuple[object, ...]:
+        row: tuple[object, ...] = self.connection.execute(sql, arguments).fetchone()
+        return row
+
+    def events(self, seq: int) -> list[tuple[str, int | None]]:
+        rows = self.connection.execute("select kind, attempt from event where job = ? order by at", (seq,))
+        return [(kind, attempt) for kind, attempt in rows]

@@ -1,0 +1,230 @@
+"""The six verbs, one by one."""
+
+import pytest
+
+from job_engine.job.attend import Finished, Released, Write
+from job_engine.job.errors import Conflict
+from job_engine.job.times import iso
+from job_engine.store import documents, jobs
+from tests.unit.store.record import Record
+
+ALICE, BOB = "executor/alice", "executor/bob"
+
+
+def claim(record: Record, limit: int = 10, executor: str = ALICE, actions: tuple[str, ...] = ("noop",)) -> list[int]:
+    granted = record.do(jobs.claim, executor, actions, limit)
+    return [job.seq for job in granted]  # type: ignore[attr-defined]
+
+
+def finish(record: Record, seq: int, **said: object) -> None:
+    item = Finished(seq, attempt_of(record, seq), "SUCCESS", record.now - 3, record.now, **said)  # type: ignore[arg-type]
+    record.do(lambda tx: jobs.finish(tx, jobs.held(tx, ALICE), [item]))
+
+
+def attempt_of(record: Record, seq: int) -> int:
+    (attempt,) = record.one("select attempt from job where seq = ?", seq)
+    assert isinstance(attempt, int)
+    return attempt
+
+
+def release(record: Record, seq: int, why: str, delay: float = 0.0, detail: str = "") -> None:
+    record.do(jobs.release, [Released(seq, attempt_of(record, seq), why, detail, delay)])
+
+
+def start(record: Record, seq: int, **said: object) -> None:
+    item = Write(seq, attempt_of(record, seq), record.now, **said)  # type: ignore[arg-type]
+    record.do(lambda tx: jobs.write(tx, jobs.held(tx, ALICE), [item]))
+
+
+def test_claims_take_the_best_priority_then_the_oldest(record: Record) -> None:
+    record.do(jobs.add, [record.job(priority=p) for p in (500, 10, 999, 10)])
+    assert claim(record, 3) == [2, 4, 1]
+    assert claim(record) == [3]
+
+
+def test_a_job_is_claimed_once_and_only_by_who_has_its_action(record: Record) -> None:
+    record.do(jobs.add, [record.job(), record.job(action="other")])
+    assert claim(record, executor=BOB, actions=("third",)) == []
+    assert claim(record) == [1]
+    assert claim(record) == []
+    assert record.one("select holder, attempt, state from job where seq = 1") == (ALICE, 1, "RUNNING")
+
+
+def test_pull_jobs_are_never_claimed_until_they_are_push(record: Record) -> None:
+    record.do(jobs.add, [record.job(execution_mode="pull")])
+    assert claim(record) == []
+    record.do(jobs.edit, 1, {"execution-mode": "push"})
+    assert claim(record) == [1]
+
+
+def test_not_before_keeps_a_job_back_until_its_time(record: Record) -> None:
+    record.do(jobs.add, [record.job(not_before=iso(record.now + 60))])
+    assert claim(record) == []
+    tx = record()
+    jobs.ripen(tx)
+    assert tx.wakes == pytest.approx(record.now + 60, abs=0.001)
+    record.now += 61
+    record.do(jobs.ripen)
+    assert claim(record) == [1]
+
+
+def test_an_add_with_a_known_key_answers_the_first_ids(record: Record) -> None:
+    first = record.do(jobs.add, [record.job(), record.job()], "monday")
+    again = record.do(jobs.add, [record.job(), record.job()], "monday")
+    assert first == again
+    assert record.one("select count(*) from job") == (2,)
+    record.do(jobs.delete, [1, 2])
+    with pytest.raises(Conflict, match="deleted"):
+        record.do(jobs.add, [record.job()], "monday")
+
+
+def test_a_key_on_the_document_belongs_to_its_owner(record: Record) -> None:
+    first = record.do(jobs.add, [record.job(idempotency_key="k"), record.job()])
+    again = record.do(jobs.add, [record.job(idempotency_key="k")])
+    assert again == first[:1]  # type: ignore[index]
+
+
+def test_finish_writes_the_outcome_and_the_job_tells_its_history(record: Record) -> None:
+    (id_,) = record.do(jobs.add, [record.job()])  # type: ignore[misc]
+    claim(record)
+    release(record, 1, "stopped")
+    claim(record)
+    finish(record, 1, return_code=0, message="done", output="the end")
+    row = record.one("select state, progress, duration, return_code, message, output from job where seq = 1")
+    assert row == ("SUCCESS", 100, 3, 0, "done", "the end")
+    job = documents.job(record.connection, id_)
+    assert job is not None
+    assert job.holder is None
+    history = [(e["kind"], e.get("attempt")) for e in documents.events(record.connection, job)]
+    assert history == [("added", None), ("claimed", 1), ("stopped", 1), ("claimed", 2), ("success", 2)]
+
+
+def test_numbers_of_deleted_jobs_do_not_come_back(record: Record) -> None:
+    record.do(jobs.add, [record.job(), record.job()])
+    record.do(jobs.delete, [2])
+    record.do(jobs.add, [record.job()])
+    assert record.one("select max(seq) from job") == (3,)
+
+
+def test_three_deaths_in_a_row_fail_a_job_and_say_how(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    for _ in range(3):
+        claim(record)
+        start(record, 1)
+        release(record, 1, "died", detail="killed by signal 9 (SIGKILL)")
+    state, message = record.one("select state, message from job where seq = 1")
+    assert state == "FAILED"
+    assert "3 times in a row" in str(message)
+    assert "SIGKILL" in str(message)
+    assert claim(record) == []
+
+
+def test_progress_or_a_checkpoint_between_deaths_lets_a_job_go_on(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    for progress in (10, 20, 30, 40):
+        claim(record)
+        start(record, 1, changes={"progress": progress})
+        release(record, 1, "died")
+    assert record.one("select state, deaths from job where seq = 1") == ("QUEUED", 1)
+    for _ in range(2):
+        claim(record)
+        start(record, 1, changes={"progress": 40})
+        release(record, 1, "died")
+    assert record.one("select state from job where seq = 1") == ("FAILED",)
+
+
+def test_releases_by_the_living_count_neither_as_deaths_nor_as_failures(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    for why in ("unstarted", "stopped", "lost", "stopped", "lost"):
+        claim(record)
+        release(record, 1, why)
+    assert record.one("select state, deaths, failures, attempt from job where seq = 1") == ("QUEUED", 0, 0, 5)
+
+
+def test_a_retry_waits_its_delay_and_counts_a_failure(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    claim(record)
+    release(record, 1, "failed", delay=30, detail="ValueError: no")
+    assert claim(record) == []
+    record.now += 31
+    record.do(jobs.ripen)
+    assert claim(record) == [1]
+    assert record.one("select failures, message from job where seq = 1") == (1, "ValueError: no")
+    assert record.events(1) == [("raised", 1)]
+
+
+def test_the_end_of_an_executor_counts_deaths_only_for_what_had_started(record: Record) -> None:
+    record.do(jobs.add, [record.job(), record.job()])
+    claim(record)
+    start(record, 1)
+    record.do(jobs.end_holds, ALICE, "its executor died")
+    assert record.one("select deaths, begun from job where seq = 1") == (1, 1)
+    assert record.one("select deaths, begun from job where seq = 2") == (0, 0)
+    granted = record.do(jobs.claim, BOB, ("noop",), 2)
+    assert [job.resumed for job in granted] == [True, False]  # type: ignore[attr-defined]
+
+
+def test_a_checkpoint_comes_back_with_the_next_attempt(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    claim(record)
+    start(record, 1, checkpoint=b'{"at":7}')
+    release(record, 1, "stopped")
+    (job,) = record.do(jobs.claim, BOB, ("noop",), 1)  # type: ignore[misc]
+    assert bytes(job.checkpoint) == b'{"at":7}'
+    assert job.resumed
+
+
+def test_log_lines_that_are_sent_twice_are_kept_once(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    claim(record)
+    for _ in range(2):
+        start(record, 1, log=[(1, record.now, "info", "hello")])
+    assert record.one("select count(*), max(text) from log") == (1, "hello")
+
+
+def test_final_is_final(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    record.do(jobs.cancel, [1], "by user/jane")
+    with pytest.raises(Conflict, match="edit is not allowed in final state"):
+        record.do(jobs.edit, 1, {"state": "QUEUED"})
+    record.do(jobs.cancel, [1])
+    assert record.events(1) == [("canceled", None)]
+    assert claim(record) == []
+
+
+def test_only_the_holder_writes_what_is_its_own(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    claim(record)
+    with pytest.raises(Conflict, match="only the executor that holds it"):
+        record.do(jobs.edit, 1, {"progress": 3})
+    with pytest.raises(Conflict, match="attempt 2 does not hold"):
+        record.do(jobs.edit, 1, {"progress": 3}, 2)
+    record.do(jobs.edit, 1, {"name": "a name"})
+    record.do(jobs.edit, 1, {"progress": 3}, 1)
+    assert record.one("select progress from job where seq = 1") == (3,)
+    release(record, 1, "stopped")
+    with pytest.raises(Conflict):
+        record.do(jobs.edit, 1, {"progress": 4}, 1)
+
+
+def test_a_job_set_running_by_hand_is_detached_and_can_be_finished_by_hand(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    record.do(jobs.edit, 1, {"state": "RUNNING"})
+    assert claim(record) == []
+    record.do(jobs.edit, 1, {"state": "SUCCESS", "return-code": 0})
+    assert record.one("select state, progress, attempt, return_code from job where seq = 1") == ("SUCCESS", 100, 1, 0)
+
+
+def test_cancel_and_delete_tell_the_holder(record: Record) -> None:
+    record.do(jobs.add, [record.job(), record.job()])
+    claim(record)
+    for verb, seq in ((jobs.cancel, 1), (jobs.delete, 2)):
+        tx = record()
+        verb(tx, [seq])  # type: ignore[operator]
+        assert tx.ended == {ALICE}
+
+
+def test_unknown_actions_fail_with_the_reason(record: Record) -> None:
+    record.do(jobs.add, [record.job(action="nobody_has_it")])
+    record.do(jobs.fail_unknown, "nobody_has_it")
+    assert record.one("select state, message from job") == ("FAILED", "Not implemented action ID: nobody_has_it")
