@@ -1,0 +1,83 @@
+"""The server's application: the API, and whatever pages are given to it, over one record."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from job_engine.api import users
+from job_engine.api.changes import Changes
+from job_engine.api.dispatch import PREFIX, Dispatch
+from job_engine.api.identity import Identities
+from job_engine.api.settings import ServerSettings
+from job_engine.api.state import ApiState
+from job_engine.api.types import TYPES
+from job_engine.job.errors import JobEngineError
+from job_engine.store.database import Store
+from job_engine.store.executors import Executors
+
+
+class App:
+    """An ASGI application. Its ``state`` is there while it runs, for pages and for who stops the server."""
+
+    state: ApiState
+    failure: JobEngineError | None = None
+    """Why it could not start, e.g. because the record is in use."""
+
+    def __init__(self, settings: ServerSettings, routes: Sequence[BaseRoute] = ()) -> None:
+        self._settings = settings
+        self._dispatch = Dispatch(TYPES)
+        self._pages: ASGIApp = Starlette(routes=routes, lifespan=self._lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await self._dispatch(self.state, scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, pages: Starlette) -> AsyncIterator[None]:
+        try:
+            async with open_state(self._settings) as state:
+                self.state = pages.state.api = state
+                yield
+        except JobEngineError as error:
+            self.failure = error
+            raise
+
+
+def make_app(settings: ServerSettings, routes: Sequence[BaseRoute] = ()) -> App:
+    """The application of one server.
+
+    Args:
+        routes: pages beside the API; they find the `ApiState` as ``request.app.state.api``.
+    """
+    return App(settings, routes)
+
+
+@asynccontextmanager
+async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
+    """A server's parts, open until the end of the block.
+
+    Raises:
+        JobEngineError: the record cannot be opened.
+    """
+    store = Store(settings.database)
+    store.start()
+    try:
+        changes = Changes()
+        store.after_commit.append(changes.told)
+        executors = Executors(store, settings.period, settings.unknown_action_grace)
+        identities = await Identities.open(store, settings.trust_authn_header)
+        state = ApiState(settings, store, executors, identities, changes)
+        await users.first_administrator(state)
+        await executors.start()
+        try:
+            yield state
+        finally:
+            state.end_waits()
+    finally:
+        await store.close()

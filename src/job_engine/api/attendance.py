@@ -1,0 +1,85 @@
+"""Executors: what they say, who they are, and the actions that they can run."""
+
+import asyncio
+import time
+from typing import Any, Final
+
+import msgspec
+
+from job_engine.api.answers import Json
+from job_engine.api.call import Call
+from job_engine.api.state import ApiState
+from job_engine.job.attend import Answer, Attend
+from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.times import iso
+
+NAME_LIMIT: Final = 100
+"""Characters of an executor's own id."""
+
+_decode = msgspec.json.Decoder(Attend).decode
+_encode = msgspec.json.Encoder().encode
+
+
+async def attend(call: Call) -> Json:
+    """``POST /api/executor/UUID/attend``."""
+    if not call.caller.admin:
+        raise Forbidden(f"invalid credentials for '{call.id}'")
+    if len(call.id) > NAME_LIMIT:
+        raise Invalid(f"the id of an executor has at most {NAME_LIMIT} characters")
+    try:
+        said = _decode(await call.body())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"this is not an attend: {error}") from None
+    answer: Answer = await call.api.executors.attend(call.id.partition("/")[2], said)
+    return Json(_encode(answer))
+
+
+def executors(api: ApiState) -> list[dict[str, Any]]:
+    """The executors that are alive, as documents."""
+    now = asyncio.get_running_loop().time()
+    shown = []
+    for executor in api.executors.alive.values():
+        document: dict[str, Any] = {
+            "id": f"executor/{executor.id}",
+            "resource-type": "executor",
+            "since": iso(executor.since),
+            "heard": round(now - executor.heard, 3),
+            "holds": executor.holds,
+        }
+        if executor.hello is not None:
+            hello = executor.hello
+            document |= {
+                "name": hello.name,
+                "host": hello.host,
+                "pid": hello.pid,
+                "version": hello.version,
+                "processes": hello.processes,
+                "slots": hello.slots,
+                "actions": hello.actions,
+                "failed-imports": hello.failed_imports,
+            }
+        shown.append(document)
+    return shown
+
+
+def actions(api: ApiState) -> list[dict[str, Any]]:
+    """The actions that somebody alive can run, as documents."""
+    who: dict[str, list[str]] = {}
+    for executor in api.executors.alive.values():
+        for action in executor.hello.actions if executor.hello else ():
+            who.setdefault(action, []).append(f"executor/{executor.id}")
+    return [
+        {"id": f"action/{name}", "resource-type": "action", "name": name, "executors": ids}
+        for name, ids in sorted(who.items())
+    ]
+
+
+def status(api: ApiState) -> dict[str, Any]:
+    """That the server is there; needs no login, so it says nothing of the jobs."""
+    return {
+        "status": "ok",
+        "version": api.settings.version,
+        "started": iso(api.started),
+        "now": iso(time.time()),
+        "executors": len(api.executors.alive),
+    }

@@ -1,0 +1,159 @@
+"""One request to the API: who calls what, its body within limits, its parameters."""
+
+import zlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from job_engine.api.answers import Refused
+from job_engine.api.identity import Caller
+from job_engine.job.errors import Invalid
+
+if TYPE_CHECKING:
+    from job_engine.api.state import ApiState
+
+BODY_LIMIT: Final = 16 << 20
+"""Bytes that a request's body may have, before and after it is unpacked."""
+FIELDS_LIMIT: Final = 1000
+"""Parameters that a URL or a form may have."""
+FORM: Final = b"application/x-www-form-urlencoded"
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Call:
+    """One request.
+
+    Attributes:
+        id: the resource or type that it is about, e.g. ``job`` or ``job/UUID``.
+        caller: who calls.
+    """
+
+    def __init__(
+        self, api: "ApiState", scope: Scope, receive: Receive, headers: dict[bytes, bytes], id_: str, caller: Caller
+    ) -> None:
+        self.api = api
+        self.scope = scope
+        self.headers = headers
+        self.id = id_
+        self.caller = caller
+        self._receive = receive
+
+    async def body(self) -> bytes:
+        """The body, unpacked.
+
+        Raises:
+            Refused: it is too large (413); the rest is not read.
+            Invalid: it is not the gzip that its header says.
+        """
+        length = self.headers.get(b"content-length")
+        if length is not None and length.isdigit() and int(length) > BODY_LIMIT:
+            raise _too_large()
+        message = await self._receive()
+        data: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            parts = [data]
+            size = len(data)
+            while message.get("more_body"):
+                message = await self._receive()
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > BODY_LIMIT:
+                    raise _too_large()
+            data = b"".join(parts)
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "the request ended before its body")
+        encoding = self.headers.get(b"content-encoding")
+        if encoding is None or encoding == b"identity" or not data:
+            return data
+        return _unpacked(data, encoding)
+
+    async def json(self) -> Any:
+        """The body as JSON; None when there is none.
+
+        Raises:
+            Invalid: it is not JSON.
+        """
+        return decoded(await self.body())
+
+    @cached_property
+    def query(self) -> list[tuple[str, str]]:
+        """The URL's parameters."""
+        return _fields(self.scope["query_string"].decode("latin-1"))
+
+    async def fields(self) -> list[tuple[str, str]]:
+        """The URL's parameters and those of a form in the body; a body of another type is no parameter."""
+        content_type = self.headers.get(b"content-type")
+        if content_type is None or not content_type.lower().startswith(FORM):
+            return self.query
+        return self.query + _fields((await self.body()).decode("latin-1"))
+
+    def first(self, name: str) -> str | None:
+        """The first parameter of this name in the URL."""
+        return next((value for key, value in self.query if key == name), None)
+
+    def seconds(self, name: str, limit: float) -> float:
+        """A parameter that is a time in seconds: ``limit`` when it is absent, and at most that.
+
+        Raises:
+            Invalid: it is not a number of seconds.
+        """
+        text = self.first(name)
+        try:
+            value = limit if text is None else float(text)
+        except ValueError:
+            value = -1.0
+        if not value >= 0:
+            raise Invalid(f"{name}={text!r} is not a number of seconds from 0 to {limit:g}")
+        return min(value, limit)
+
+
+def decoded(body: bytes) -> Any:
+    """``body`` as JSON; None when it is empty.
+
+    Raises:
+        Invalid: it is not JSON.
+    """
+    if not body:
+        return None
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise Invalid("the body is not JSON that can be read: it is nested too deeply") from None
+
+
+def selected(fields: Sequence[tuple[str, str]]) -> list[str]:
+    """The attribute names in ``select``: separated by commas, or repeated."""
+    return [name.strip() for key, value in fields if key == "select" for name in value.split(",") if name.strip()]
+
+
+def _fields(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_LIMIT)
+    except ValueError:
+        raise Invalid(f"there are more than {FIELDS_LIMIT} parameters") from None
+
+
+def _unpacked(data: bytes, encoding: bytes) -> bytes:
+    if encoding.lower() not in (b"gzip", b"x-gzip"):
+        raise Refused(415, f"content-encoding {encoding.decode('latin-1')!r} is not supported; use gzip")
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(data, BODY_LIMIT + 1)
+    except zlib.error:
+        raise Invalid("the body is not gzip, as its content-encoding says") from None
+    if len(plain) > BODY_LIMIT:
+        raise _too_large()
+    if not unpacker.eof or unpacker.unused_data:
+        raise Invalid("the body is not one whole gzip stream")
+    return plain
+
+
+def _too_large() -> Refused:
+    return Refused(413, f"the body has more than {BODY_LIMIT} bytes", ((b"connection", b"close"),))

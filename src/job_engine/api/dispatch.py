@@ -1,0 +1,81 @@
+"""From a path to what serves it: CIMI's are all ``/api/TYPE[/UUID[/ACTION]]``.
+
+A table lookup instead of a router's patterns, because one client's add is the path whose every microsecond shows
+(performance.md).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from job_engine.api.answers import COMPRESSED, Json, Refused, compressed, of_error
+from job_engine.api.call import Call
+from job_engine.job.errors import NotFound
+
+if TYPE_CHECKING:
+    from job_engine.api.state import ApiState
+
+Handler = Callable[[Call], Awaitable[Response]]
+Methods = Mapping[str, Handler]
+
+PREFIX: Final = "/api/"
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """How one resource type is served: handlers by HTTP method."""
+
+    collection: Methods = field(default_factory=dict)
+    one: Methods = field(default_factory=dict)
+    actions: Mapping[str, Methods] = field(default_factory=dict)
+
+
+class Dispatch:
+    """The ASGI application of the API.
+
+    Args:
+        types: by their names.
+    """
+
+    def __init__(self, types: Mapping[str, Type]) -> None:
+        self._types = types
+
+    async def __call__(self, api: "ApiState", scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers = dict(scope["headers"])
+        id_: str | None = None
+        answer: Response
+        try:
+            id_, handler = self._find(scope["method"], scope["path"])
+            caller = api.identities.at_once(scope, headers)
+            if caller is None:
+                caller = await api.identities.look_up(headers)
+            answer = await handler(Call(api, scope, receive, headers, id_, caller))
+            if type(answer) is Json and len(answer.body) >= COMPRESSED:
+                answer = await compressed(answer, headers.get(b"accept-encoding", b""))
+        except Exception as error:  # noqa: BLE001 - boundary: whatever a handler raises becomes an answer, logged there
+            answer = of_error(error, id_)
+        await answer(scope, receive, send)
+
+    def _find(self, method: str, path: str) -> tuple[str, Handler]:
+        parts = path[len(PREFIX) :].split("/")
+        type_ = self._types.get(parts[0])
+        if type_ is None or len(parts) > 3:
+            raise Refused(405, f"invalid method ({method.lower()}) for {path}")
+        if len(parts) == 1 or not parts[1]:
+            id_, methods = parts[0], type_.collection
+        elif len(parts) == 2:
+            id_, methods = f"{parts[0]}/{parts[1]}", type_.one
+        else:
+            id_, found = f"{parts[0]}/{parts[1]}", type_.actions.get(parts[2])
+            if found is None:
+                raise NotFound(f"undefined action ({parts[2]}) for {id_}")
+            methods = found
+        handler = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
+        if handler is None:
+            allowed = ", ".join(methods)
+            raise Refused(405, f"invalid method ({method.lower()}) for {id_}", ((b"allow", allowed.encode()),))
+        return id_, handler

@@ -1,0 +1,202 @@
+"""Who calls: from the session's cookie, or from a header that a trusted address sends (contract, section 2)."""
+
+import hashlib
+import ipaddress
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Final
+
+from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.types import Scope
+
+from job_engine.api import acl
+from job_engine.store import resources, settings
+from job_engine.store.database import Store
+
+COOKIE: Final = "com.com.sixsq.nuvla.cookie"
+HEADER: Final = b"nuvla-authn-info"
+SESSION_DAYS: Final = 7
+"""Days that a session lasts, as upstream's."""
+KNOWN_FOR: Final = 60.0
+"""Seconds for which a cookie is believed without a look whether its session still exists: another server may end it."""
+KNOWN_LIMIT: Final = 4096
+"""Cookies that are known at a time."""
+
+_PREFIX: Final = f"{COOKIE}=".encode()
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and as whom."""
+
+    user: str
+    active: str  # the claim acted as: it owns what the caller adds
+    claims: frozenset[str]
+    session: str | None = None
+
+    @property
+    def admin(self) -> bool:
+        """Whether the caller is an administrator."""
+        return acl.ADMIN in self.claims
+
+    @property
+    def known(self) -> bool:
+        """Whether the caller has said who they are."""
+        return self is not ANONYMOUS
+
+
+ANONYMOUS: Final = Caller("user/anon", acl.ANON, frozenset({acl.ANON}))
+
+
+class Identities:
+    """Makes callers of requests, and cookies of sessions.
+
+    Args:
+        key: signs what is handed out.
+        trusted: the networks whose nuvla-authn-info header is believed.
+    """
+
+    def __init__(self, store: Store, key: str, trusted: tuple[IPv4Network | IPv6Network, ...]) -> None:
+        self._store = store
+        self._signer = URLSafeSerializer(key, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
+        self._sign_in = URLSafeSerializer(key, salt="sign-in", signer_kwargs={"digest_method": hashlib.sha256})
+        self._trusted = lru_cache(4096)(lambda host: _within(host, trusted)) if trusted else None
+        self._known: dict[bytes, tuple[float, Caller]] = {}  # cookie → until when (monotonic), who
+        self._used: dict[str, float] = {}  # sign-in tokens that were redeemed → when they expire
+
+    @classmethod
+    async def open(cls, store: Store, trusted: tuple[IPv4Network | IPv6Network, ...]) -> "Identities":
+        """The identities of a record, whose key is made at its first start."""
+        return cls(store, await store.write(settings.once, "cookie-key", secrets.token_urlsafe(32)), trusted)
+
+    def at_once(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller | None:
+        """The caller, if that takes no look into the record; else None, and `look_up` says it."""
+        header = headers.get(HEADER)
+        if header is not None and self._trusted is not None and self._trusted((scope.get("client") or ("",))[0]):
+            return _by_header(header)
+        cookies = headers.get(b"cookie")
+        if cookies is None:
+            return ANONYMOUS
+        if scope["method"] not in _SAFE and headers.get(b"sec-fetch-site", b"same-origin") not in (
+            b"same-origin",
+            b"none",
+        ):
+            return ANONYMOUS  # a page of somebody else makes this browser send its cookie
+        cookie = _cookie_in(cookies)
+        if cookie is None:
+            return ANONYMOUS
+        known = self._known.get(cookie)
+        return known[1] if known is not None and known[0] > time.monotonic() else None
+
+    async def of(self, scope: Scope) -> Caller:
+        """Who calls."""
+        headers = dict(scope["headers"])
+        caller = self.at_once(scope, headers)
+        return await self.look_up(headers) if caller is None else caller
+
+    async def look_up(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """The caller by a cookie that was not seen lately; anonymous when it is expired, revoked or not ours."""
+        cookie = _cookie_in(headers[b"cookie"])
+        if cookie is None:
+            return ANONYMOUS
+        self._known.pop(cookie, None)
+        try:
+            content = self._signer.loads(cookie.decode("latin-1"))
+            caller = Caller(content["user"], content["active"], frozenset(content["claims"]), content["session"])
+            left = content["expires"] - time.time()
+        except (BadSignature, KeyError, TypeError, ValueError):
+            return ANONYMOUS
+        if left <= 0 or await self._store.read(resources.find, caller.session) is None:
+            return ANONYMOUS
+        while len(self._known) >= KNOWN_LIMIT:
+            del self._known[next(iter(self._known))]
+        self._known[cookie] = (time.monotonic() + min(KNOWN_FOR, left), caller)
+        return caller
+
+    def cookie(self, caller: Caller, expires: float) -> str:
+        """The signed cookie value for a caller's session.
+
+        Args:
+            expires: seconds since the epoch.
+        """
+        content = {
+            "user": caller.user,
+            "active": caller.active,
+            "claims": sorted(caller.claims),
+            "session": caller.session,
+            "expires": int(expires),
+            "n": secrets.token_hex(4),
+        }
+        return str(self._signer.dumps(content))
+
+    def forget(self, session: str) -> None:
+        """Believe no cookie of this session any more."""
+        for cookie in [cookie for cookie, (_, caller) in self._known.items() if caller.session == session]:
+            del self._known[cookie]
+
+    def sign_in_token(self, user: str, seconds: float) -> str:
+        """A token with which a browser may sign in as ``user``, once, within ``seconds``."""
+        return str(self._sign_in.dumps({"user": user, "expires": time.time() + seconds, "n": secrets.token_hex(8)}))
+
+    def redeem(self, token: str) -> str | None:
+        """The user whom a sign-in token names; None when it is not ours, expired or used."""
+        now = time.time()
+        for used in [used for used, expires in self._used.items() if expires < now]:
+            del self._used[used]
+        try:
+            content: dict[str, Any] = self._sign_in.loads(token)
+            user, expires, number = str(content["user"]), float(content["expires"]), str(content["n"])
+        except (BadSignature, KeyError, TypeError, ValueError):
+            return None
+        if expires < now or number in self._used:
+            return None
+        self._used[number] = expires
+        return user
+
+
+def set_cookie(value: str, expires: float, *, secure: bool = True) -> tuple[bytes, bytes]:
+    """The header that hands out a session's cookie.
+
+    Args:
+        expires: seconds since the epoch.
+        secure: over https only; Nuvla's clients know how to take it over http (contract, section 1).
+    """
+    flags = "Secure; " if secure else ""
+    text = f"{COOKIE}={value}; {flags}HttpOnly; SameSite=Lax; Path=/; Expires={formatdate(expires, usegmt=True)}"
+    return (b"set-cookie", text.encode("latin-1"))
+
+
+def end_cookie() -> tuple[bytes, bytes]:
+    """The header that takes it back."""
+    return (b"set-cookie", f"{COOKIE}=INVALID; Secure; HttpOnly; SameSite=Lax; Path=/; Max-Age=0".encode())
+
+
+def _cookie_in(header: bytes) -> bytes | None:
+    for part in header.split(b";"):
+        part = part.strip()
+        if part.startswith(_PREFIX):
+            return part[len(_PREFIX) :].strip(b'"')
+    return None
+
+
+@lru_cache(1024)
+def _by_header(header: bytes) -> Caller:
+    user, *rest = header.decode("latin-1").split() or [ANONYMOUS.user]
+    claims = {user, acl.ANON, *rest[1:]}
+    session = next((claim for claim in rest[1:] if claim.startswith("session/")), None)
+    return Caller(user, rest[0] if rest else user, frozenset(claims), session)
+
+
+def _within(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in network for network in networks)

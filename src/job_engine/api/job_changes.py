@@ -1,0 +1,306 @@
+"""Changes of jobs that clients ask for. Each is one verb: it reads, checks the rights and writes in one transaction."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from job_engine.api import acl, patch
+from job_engine.api.answers import Json, created, deleted
+from job_engine.api.call import Call, selected
+from job_engine.api.collection import one
+from job_engine.api.identity import Caller
+from job_engine.api.job_views import demanded, operations_for
+from job_engine.api.jobs import scoped
+from job_engine.api.parameters import parameters
+from job_engine.api.state import ApiState
+from job_engine.job.attributes import ATTRIBUTES, checked
+from job_engine.job.document import LAST_PRIORITY, PROMOTED, new_job
+from job_engine.job.errors import Conflict, Forbidden, Invalid
+from job_engine.job.states import is_final
+from job_engine.store import documents, jobs, query
+from job_engine.store.columns import JOBS
+from job_engine.store.documents import Job
+from job_engine.store.transaction import Transaction
+
+Document = dict[str, Any]
+Changes = dict[str, Any]
+"""New values by attribute; None: the attribute is deleted."""
+
+PATCH: Final = b"application/json-patch+json"
+CHUNK: Final = 500
+"""Jobs that a bulk delete removes in one transaction, so that others wait for some milliseconds only."""
+CHILDREN_PRIORITY: Final = 10
+"""Priority of the job that cancels a bulk job's children (contract, section 6)."""
+
+REQUIRED: Final = frozenset({"state", "action", "progress", "execution-mode", "version"})
+BY_ADMIN: Final = frozenset({"action", "target-resource", "priority", "created-by", "retries", "timeout"})
+"""Immutable attributes that an administrator may change all the same."""
+_EDITS: Final = ("edit-acl", "edit-data", "edit-meta")
+
+
+# --------------------------------------------------------------------------------------------------------------- edit
+
+
+async def put(call: Call) -> Json:
+    """``PUT /api/job/UUID``: a merge, or a JSON patch."""
+    body = await call.json()
+    if call.headers.get(b"content-type", b"").lower() == PATCH:
+        changes: Callable[[Document], Changes] = partial(patched, patches=body)
+    else:
+        merge = merged(body, selected(call.query))
+        changes = partial(_whatever, merge)
+    return Json(await edit(call.api, call.caller, call.id, changes, held_by(call)))
+
+
+async def edit(
+    api: ApiState, caller: Caller, id_: str, changes: Callable[[Document], Changes], hold: int | None = None
+) -> Document:
+    """Edit a job; its new document, without operations.
+
+    Args:
+        changes: what changes, by the document as it is.
+        hold: the attempt in the request's ``Job-Hold``.
+
+    Raises:
+        NotFound: there is none.
+        Forbidden: the caller may not edit it.
+        Conflict: it is final, or held by somebody else.
+        Invalid: an attribute cannot have its value.
+    """
+    job, rights = await api.store.write(_edit, id_, caller, changes, hold)
+    return one(job.document, rights, lambda document, rights: [], None)
+
+
+def merged(body: Any, select: Sequence[str]) -> Changes:
+    """The changes that a merge asks for: the attributes in ``select`` that the body lacks are deleted.
+
+    Raises:
+        Invalid: an attribute is unknown, or cannot have its value.
+    """
+    if not isinstance(body, dict):
+        raise Invalid("the body is not a JSON object")
+    changes: Changes = {name: _editable(name, value) for name, value in body.items() if _is_editable(name)}
+    for name in select:
+        if name not in body and name in ATTRIBUTES and _is_editable(name) and name != "acl":
+            changes[name] = LAST_PRIORITY if name == "priority" else None
+    return changes
+
+
+def patched(document: Document, patches: Any) -> Changes:
+    """The changes that a JSON patch makes to ``document``; raises as `merged` does."""
+    result = patch.apply(document, patches)
+    new = {name: value for name, value in result.items() if name not in document or document[name] != value}
+    return merged(new, [name for name in document if name not in result])
+
+
+def _whatever(changes: Changes, document: Document) -> Changes:
+    """A merge's changes, whatever the document is."""
+    return changes
+
+
+def _is_editable(name: str) -> bool:
+    attribute = ATTRIBUTES.get(name)
+    return attribute is None or attribute.at_edit or name in BY_ADMIN
+
+
+def _editable(name: str, value: Any) -> Any:
+    if value is None:
+        raise Invalid(f"attribute {name!r} does not satisfy defined schema: it must not be null", name)
+    result = checked(name, value)
+    return acl.normal(result) if name == "acl" else result
+
+
+def _edit(
+    tx: Transaction, id_: str, caller: Caller, changes: Callable[[Document], Changes], hold: int | None
+) -> tuple[Job, frozenset[str]]:
+    job, rights = demanded(documents.job(tx.connection, id_), id_, caller, *_EDITS)
+    allowed = {
+        name: value
+        for name, value in changes(job.document).items()
+        if _allowed(name, rights, caller.admin) and job.document.get(name) != value
+    }
+    if missing := sorted(name for name in allowed if allowed[name] is None and name in REQUIRED):
+        raise Invalid(f"attribute {missing[0]!r} does not satisfy defined schema: a job needs one", missing[0])
+    if allowed:
+        allowed["updated-by"] = caller.user
+    jobs.edit(tx, job.seq, allowed, hold)
+    edited = documents.job(tx.connection, id_)
+    return edited or job, rights
+
+
+def _allowed(name: str, rights: frozenset[str], admin: bool) -> bool:
+    """Whether an edit with ``rights`` may touch an attribute; if not, it is ignored."""
+    if name in BY_ADMIN and not admin:
+        return False
+    if "edit-acl" in rights:
+        return True
+    if "edit-data" in rights:
+        return name != "acl"
+    return name in acl.METADATA
+
+
+def held_by(call: Call) -> int | None:
+    """The attempt in ``Job-Hold: job/UUID N``, if the header is about this job.
+
+    Raises:
+        Invalid: the header has another form.
+    """
+    header = call.headers.get(b"job-hold")
+    if header is None:
+        return None
+    id_, _, number = header.decode("latin-1").partition(" ")
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise Invalid(f"the header Job-Hold is not of the form job/UUID N: {header[:100].decode('latin-1')!r}")
+    return int(number) if id_ == call.id else None
+
+
+def _check_hold(job: Job, hold: int | None) -> None:
+    if hold is not None and (job.holder is None or job.document.get("attempt") != hold):
+        raise Conflict(f"conflict with {job.document['id']}: attempt {hold} does not hold it any more")
+
+
+# ------------------------------------------------------------------------------------------------------------- delete
+
+
+async def delete(call: Call) -> Json:
+    """``DELETE /api/job/UUID``."""
+    await call.api.store.write(_delete, call.id, call.caller, held_by(call))
+    return deleted(call.id)
+
+
+def _delete(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> None:
+    job, _ = demanded(documents.job(tx.connection, id_), id_, caller, "delete")
+    _check_hold(job, hold)
+    jobs.delete(tx, [job.seq])
+
+
+async def delete_many(call: Call) -> Json:
+    """``DELETE /api/job`` with the header ``bulk`` and a filter."""
+    acl.demand(call.caller.claims, "job", "bulk-delete")
+    if b"bulk" not in call.headers:
+        raise Invalid("Bulk request should contain bulk http header.")
+    wanted = parameters(await call.fields())
+    if wanted.condition is None:
+        raise Invalid("Bulk request should contain a non empty cimi filter.")
+    began = time.time()
+    page = wanted.page(call.caller)
+    total = batches = 0
+    while number := await call.api.store.write(_delete_some, page, began):
+        total += number
+        batches += 1
+    return Json(
+        {
+            "took": round((time.time() - began) * 1000),
+            "timed_out": False,
+            "total": total,
+            "deleted": total,
+            "batches": batches,
+            "version_conflicts": 0,
+            "noops": 0,
+            "retries": {"bulk": 0, "search": 0},
+            "throttled_millis": 0,
+            "requests_per_second": -1.0,
+            "throttled_until_millis": 0,
+            "failures": [],
+        }
+    )
+
+
+def _delete_some(tx: Transaction, page: query.Page, now: float) -> int:
+    condition = query.where(JOBS, page, now)
+    some = query.Page(page.condition, page.claims, 0, CHUNK)
+    seqs = [seq for (seq,) in query.rows(tx.connection, JOBS, "job.seq", condition, some)]
+    jobs.delete(tx, seqs)
+    return len(seqs)
+
+
+# --------------------------------------------------------------------------------------------------------- operations
+
+
+async def cancel(api: ApiState, caller: Caller, id_: str, hold: int | None = None) -> Document:
+    """Cancel a job that is not final; its document.
+
+    Raises:
+        NotFound: there is none.
+        Forbidden: the caller may not, or it is final.
+    """
+    job, rights = await api.store.write(_cancel, id_, caller, hold)
+    return one(job.document, rights, operations_for(caller), None)
+
+
+def _cancel(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> tuple[Job, frozenset[str]]:
+    job, rights = demanded(documents.job(tx.connection, id_), id_, caller, "manage")
+    if is_final(job.document["state"]):
+        raise Forbidden(f"invalid credentials for '{id_}': it is {job.document['state']}, so it cannot be canceled")
+    _check_hold(job, hold)
+    jobs.cancel(tx, [job.seq], f"by {caller.user}")
+    if job.document["action"].startswith("bulk"):
+        sent = {
+            "action": "cancel_children_jobs",
+            "target-resource": {"href": id_},
+            "priority": CHILDREN_PRIORITY,
+        }
+        jobs.add(tx, [new_job(sent, created_by=caller.user, acl=msgspec.json.decode(job.acl), now=tx.now)])
+    return documents.job(tx.connection, id_) or job, rights
+
+
+def _timeout(tx: Transaction, id_: str, caller: Caller) -> tuple[Job, frozenset[str]]:
+    job, rights = demanded(documents.job(tx.connection, id_), id_, caller, "manage")
+    if not caller.admin or job.document["state"] != "RUNNING":
+        raise Forbidden(f"invalid credentials for '{id_}'")
+    jobs.cancel(tx, [job.seq], f"timed out, by {caller.user}")
+    return documents.job(tx.connection, id_) or job, rights
+
+
+async def retry(api: ApiState, caller: Caller, id_: str, key: str | None = None) -> str:
+    """Add the job again that a final job was; the new one's id.
+
+    Raises:
+        NotFound: there is none.
+        Forbidden: the caller may not manage it.
+        Conflict: it is not final.
+    """
+    return await api.store.write(_retry, id_, caller, scoped(caller, key))
+
+
+def _retry(tx: Transaction, id_: str, caller: Caller, key: str | None) -> str:
+    job, _ = demanded(documents.job(tx.connection, id_), id_, caller, "manage")
+    if not is_final(job.document["state"]):
+        raise Conflict(f"conflict with {id_}: it is {job.document['state']}; only a final job can be retried")
+    kept = {
+        name: value
+        for name, value in job.document.items()
+        if (name not in PROMOTED or name in ("action", "priority", "execution-mode", "tags", "parent-job"))
+        and ATTRIBUTES[name].at_add
+        and name not in ("idempotency-key", "created-by")
+    }
+    again = new_job({**kept, "retry-of": id_}, created_by=caller.user, acl=msgspec.json.decode(job.acl), now=tx.now)
+    return jobs.add(tx, [again], key)[0]
+
+
+async def post_cancel(call: Call) -> Json:
+    """``POST /api/job/UUID/cancel``."""
+    return Json(await cancel(call.api, call.caller, call.id, held_by(call)))
+
+
+async def post_timeout(call: Call) -> Json:
+    """``POST /api/job/UUID/timeout``."""
+    job, rights = await call.api.store.write(_timeout, call.id, call.caller)
+    return Json(one(job.document, rights, operations_for(call.caller), None))
+
+
+async def post_retry(call: Call) -> Json:
+    """``POST /api/job/UUID/retry``."""
+    key = call.headers.get(b"idempotency-key")
+    return created(await retry(call.api, call.caller, call.id, None if key is None else key.decode("latin-1")))
+
+
+async def post_context(call: Call) -> Json:
+    """``POST /api/job/UUID/get-context``: documents that the action needs; none of our actions does."""
+    demanded(await call.api.store.read(documents.job, call.id), call.id, call.caller, "manage")
+    if not (call.caller.admin or call.caller.active.startswith("nuvlabox/")):
+        raise Forbidden(f"invalid credentials for '{call.id}'")
+    return Json({})

@@ -1,0 +1,112 @@
+"""Resources other than jobs: read, searched and deleted alike, whatever their type."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from job_engine.api import acl
+from job_engine.api.answers import Json, deleted
+from job_engine.api.call import Call, selected
+from job_engine.api.collection import collection, one
+from job_engine.api.identity import Caller, end_cookie
+from job_engine.api.parameters import Parameters, parameters
+from job_engine.job.errors import Forbidden, NotFound
+from job_engine.store import documents, resources
+from job_engine.store.conditions import And, Comparison
+from job_engine.store.counts import Counts
+from job_engine.store.matching import matches
+from job_engine.store.transaction import Transaction
+
+Document = dict[str, Any]
+
+HIDDEN: Final = frozenset({"hash", "digest", "login-claims"})
+"""What never leaves the server."""
+
+
+def _operations(document: Document, rights: frozenset[str]) -> list[dict[str, str]]:
+    id_, type_ = document["id"], document["resource-type"]
+    found = []
+    if "delete" in rights and type_ in ("session", "credential"):
+        found.append({"rel": "delete", "href": id_})
+    if "manage" in rights and type_ == "session":
+        found.append({"rel": "switch-group", "href": f"{id_}/switch-group"})
+    return found
+
+
+def shown(document: Document, caller: Caller, select: Sequence[str] | None = None) -> Document:
+    """A document as ``caller`` sees it."""
+    rights = acl.rights_of(document["acl"], caller.claims)
+    public = {name: value for name, value in document.items() if name not in HIDDEN}
+    return one(public, rights, _operations, select)
+
+
+def find(connection: sqlite3.Connection, id_: str, caller: Caller, right: str) -> Document:
+    """A document on which ``caller`` has a right.
+
+    Raises:
+        NotFound: there is none.
+        Forbidden: the caller does not have the right.
+    """
+    document = resources.find(connection, id_)
+    if document is None:
+        raise NotFound(f"{id_} not found")
+    if right not in acl.rights_of(document["acl"], caller.claims):
+        raise Forbidden(f"invalid credentials for '{id_}'")
+    return document
+
+
+async def get_one(call: Call) -> Json:
+    """``GET /api/TYPE/UUID``."""
+    document = await call.api.store.read(find, call.id, call.caller, "view-meta")
+    return Json(shown(document, call.caller, selected(call.query) or None))
+
+
+async def get_many(call: Call) -> Json:
+    """``GET /api/TYPE``, and ``PUT`` with a form."""
+    acl.demand(call.caller.claims, call.id, "query")
+    wanted = parameters(await call.fields())
+    return Json(await call.api.store.read(_search, call.id, call.caller, wanted, call.api.counts))
+
+
+def _search(connection: sqlite3.Connection, type_: str, caller: Caller, wanted: Parameters, counts: Counts) -> bytes:
+    page = wanted.page(caller)
+    if type_ == "session":  # a query answers only the caller's own, to everybody
+        own = Comparison(("id",), "=", caller.session or "")
+        terms = (own,) if page.condition is None else (own, page.condition)
+        page = replace(page, condition=And(terms))
+    found = documents.search_resources(connection, type_, page, time.time(), counts, aggregations=wanted.aggregations)
+    listed = [shown(document, caller, wanted.select) for document, _ in found.documents]
+    return msgspec.json.encode(collection(type_, caller, found.count, listed, found.aggregations))
+
+
+async def delete(call: Call) -> Json:
+    """``DELETE /api/TYPE/UUID``; a deleted session's cookies are refused from now on."""
+    await call.api.store.write(_delete, call.id, call.caller)
+    if call.id.startswith("session/"):
+        call.api.identities.forget(call.id)
+        return deleted(call.id, (end_cookie(),))
+    return deleted(call.id)
+
+
+def _delete(tx: Transaction, id_: str, caller: Caller) -> None:
+    find(tx.connection, id_, caller, "delete")
+    resources.delete(tx, id_)
+
+
+def listed(type_: str, found: list[Document], caller: Caller, wanted: Parameters) -> Document:
+    """The answer to a query of what is kept in memory only, such as executors."""
+    matching = [
+        document
+        for document in found
+        if wanted.condition is None or matches(wanted.condition, document, {}, time.time())
+    ]
+    page = wanted.page(caller)
+    part = matching[page.offset : page.offset + page.limit]
+    keep = wanted.select
+    if keep is not None:
+        part = [{name: value for name, value in item.items() if name in ("id", *keep)} for item in part]
+    return collection(type_, caller, len(matching), part)

@@ -1,0 +1,185 @@
+"""Sessions: made by a login, looked at by their owner, ended by a logout (contract, section 2)."""
+
+import time
+from typing import Any, Final
+
+from uuid_utils import uuid7
+
+from job_engine.api import acl, passwords, users
+from job_engine.api.answers import Json, Refused, created
+from job_engine.api.call import Call
+from job_engine.api.identity import SESSION_DAYS, Caller, set_cookie
+from job_engine.api.resources import find, shown
+from job_engine.api.state import ApiState
+from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.times import epoch, iso
+from job_engine.store import resources
+from job_engine.store.resources import Document
+from job_engine.store.transaction import Transaction
+
+LASTS: Final = SESSION_DAYS * 86400.0
+SIGN_IN_FOR: Final = 900.0
+"""Seconds for which a sign-in token is good: a person who starts the engine opens the page soon, or logs in."""
+
+
+async def post(call: Call) -> Json:
+    """``POST /api/session``: a login."""
+    sent = await call.json()
+    template = sent.get("template") if isinstance(sent, dict) else None
+    template = template if isinstance(template, dict) else {}
+    href = template.get("href")
+    address = (call.scope.get("client") or ("",))[0]
+    if href == "session-template/password":
+        name, password = _text(template, "username"), _text(template, "password")
+        session, cookie = await log_in(call.api, name, password, address)
+    elif href == "session-template/api-key":
+        session, cookie = await log_in_by_key(call.api, _text(template, "key"), _text(template, "secret"), address)
+    else:
+        raise Invalid(
+            "attribute 'template' does not satisfy defined schema: its href must be"
+            " session-template/password or session-template/api-key",
+            "template",
+        )
+    answer = created(session)
+    answer.raw_headers.append(cookie)
+    return answer
+
+
+async def log_in(
+    api: ApiState, name: str, password: str, address: str, *, secure: bool = True
+) -> tuple[str, tuple[bytes, bytes]]:
+    """Make a session by name and password: its id, and the header that hands out its cookie.
+
+    Args:
+        address: of the client, to slow down who guesses.
+        secure: see `set_cookie`.
+
+    Raises:
+        Forbidden: the credentials are wrong.
+        Unavailable: too many tried lately.
+    """
+    found = await api.store.read(users.by_name, name)
+    if not await api.verifier.verify(name, address, password, found[1] if found else None) or found is None:
+        raise Forbidden(f"invalid credentials for '{name}'")
+    return await _make_for(api, found[0], "session-template/password", address, secure)
+
+
+async def sign_in(api: ApiState, token: str, address: str, *, secure: bool = True) -> tuple[str, tuple[bytes, bytes]]:
+    """Make a session by a token of `sign_in_token`, as `log_in` does.
+
+    Raises:
+        Forbidden: the token is not ours, expired or used.
+    """
+    id_ = api.identities.redeem(token)
+    user = await api.store.read(resources.find, id_)
+    if user is None or user.get("state") != "ACTIVE":
+        raise Forbidden("this link has expired or was used; log in, or ask for a new one")
+    return await _make_for(api, user, "session-template/sign-in", address, secure)
+
+
+async def log_in_by_key(api: ApiState, key: str, secret: str, address: str) -> tuple[str, tuple[bytes, bytes]]:
+    """Make a session by an API key, as `log_in` does."""
+    id_ = key if key.startswith("credential/") else f"credential/{key}"
+    api.verifier.check((id_, address))
+    found = await api.store.read(resources.find, id_)
+    usable = found is not None and found.get("subtype") == "api-key" and not _expired(found)
+    kept = found["digest"] if usable and found is not None else ""
+    if not api.verifier.note((id_, address), passwords.verify_secret(secret, kept)) or found is None:
+        raise Forbidden(f"invalid credentials for '{key}'")
+    claims = found["claims"]
+    return await make(
+        api, str(found.get("parent", claims["identity"])), claims["identity"], frozenset(claims["roles"]),
+        {
+            "template": {"href": "session-template/api-key"}, "method": "api-key", "identifier": id_,
+            "client-ip": address,
+        },
+    )  # fmt: skip
+
+
+async def _make_for(
+    api: ApiState, user: Document, template: str, address: str, secure: bool
+) -> tuple[str, tuple[bytes, bytes]]:
+    id_ = user["id"]
+    claims = frozenset({id_, acl.USER, acl.ANON, *user.get("login-claims", ())})
+    about = {
+        "template": {"href": template}, "method": template.partition("/")[2], "identifier": user["name"],
+        "client-ip": address,
+    }  # fmt: skip
+    return await make(api, id_, id_, claims, about, secure=secure)
+
+
+async def make(
+    api: ApiState, user: str, active: str, claims: frozenset[str], about: Document, *, secure: bool = True
+) -> tuple[str, tuple[bytes, bytes]]:
+    """Make a session for somebody who has proved who they are."""
+    now = time.time()
+    id_, expires = f"session/{uuid7()}", now + LASTS
+    caller = Caller(user, active, claims | {id_}, id_)
+    document = {
+        "id": id_, "resource-type": "session", "created": iso(now), "updated": iso(now), "created-by": "internal",
+        "user": user, "active-claim": active, "roles": " ".join(sorted(caller.claims)), "expiry": iso(expires),
+        "server": api.settings.base,
+        "acl": acl.normal({"owners": [acl.ADMIN], "view-acl": [id_], "delete": [id_], "manage": [id_]}),
+        **about,
+    }  # fmt: skip
+    await api.store.write(_add, document)
+    return id_, set_cookie(api.identities.cookie(caller, expires), expires, secure=secure)
+
+
+def _add(tx: Transaction, document: Document) -> None:
+    oldest = f"session/{_uuid7_of(tx.now - LASTS)}"
+    resources.delete_before(tx, "session", oldest)  # expired; their ids are ordered by time
+    resources.add(tx, [document])
+
+
+def _uuid7_of(at: float) -> str:
+    """The least UUID version 7 of a point in time (RFC 9562: 48 bits of milliseconds first)."""
+    text = f"{int(at * 1000):012x}"
+    return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
+
+
+async def switch_group(call: Call) -> Json:
+    """``POST /api/session/UUID/switch-group``: act for a group of which the user is a member, or as oneself again."""
+    session = await call.api.store.read(find, call.id, call.caller, "manage")
+    sent = await call.json()
+    claim = sent.get("claim") if isinstance(sent, dict) else None
+    if not isinstance(claim, str) or not claim:
+        raise Invalid(
+            "attribute 'claim' does not satisfy defined schema: it must be a group's id or the user's", "claim"
+        )
+    user = await call.api.store.read(resources.find, session["user"])
+    if claim == session["user"]:
+        own = (user or {}).get("login-claims", ())
+        claims = frozenset({call.id, claim, acl.USER, acl.ANON, *own})
+    else:
+        group = await call.api.store.read(resources.find, claim)
+        if group is None or group["resource-type"] != "group" or session["user"] not in group.get("users", ()):
+            raise Forbidden(f"invalid credentials for '{call.id}': not a member of {claim}")
+        claims = frozenset({call.id, claim, acl.USER, acl.ANON})
+    changes = {"active-claim": claim, "roles": " ".join(sorted(claims))}
+    document = await call.api.store.write(resources.change, call.id, changes)
+    caller = Caller(session["user"], claim, claims, call.id)
+    expires = epoch(session["expiry"])
+    return Json(shown(document, caller), 200, (set_cookie(call.api.identities.cookie(caller, expires), expires),))
+
+
+async def post_to_one(call: Call) -> Json:
+    """``POST /api/session/sign-in-token`` by an administrator: a link with it signs a browser in as that user, once."""
+    if call.id != "session/sign-in-token":
+        raise Refused(405, f"invalid method (post) for {call.id}")
+    if not call.caller.admin or not call.caller.user.startswith("user/"):
+        raise Forbidden("invalid credentials for 'session/sign-in-token'")
+    token = call.api.identities.sign_in_token(call.caller.user, SIGN_IN_FOR)
+    return Json({"token": token, "expiry": iso(time.time() + SIGN_IN_FOR)})
+
+
+def _expired(document: Document) -> bool:
+    expiry = document.get("expiry")
+    return expiry is not None and epoch(expiry) < time.time()
+
+
+def _text(template: dict[str, Any], part: str) -> str:
+    value = template.get(part)
+    if not isinstance(value, str) or not value:
+        raise Invalid(f"attribute {part!r} does not satisfy defined schema: it must be a text that is not blank", part)
+    return value

@@ -1,0 +1,44 @@
+"""What an API server is told at its start."""
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Final
+
+from job_engine.job.attend import PERIOD
+
+UNKNOWN_ACTION_GRACE: Final = 3600.0
+"""Seconds that a job waits for an executor that has its action: long enough to deploy one."""
+
+
+def _version() -> str:
+    try:
+        return version("job-engine")
+    except PackageNotFoundError:  # run from a tree that is not installed
+        return "0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """One API server: where its record is, and how the world reaches it."""
+
+    database: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    url: str | None = None  # how clients reach it, when that is not http://host:port
+    trust_authn_header: tuple[IPv4Network | IPv6Network, ...] = ()  # whose nuvla-authn-info is believed
+    unknown_action_grace: float = UNKNOWN_ACTION_GRACE  # seconds
+    period: float = PERIOD  # seconds after which a silent executor loses its holds
+    admin_folder: Path | None = (
+        None  # where admin.toml is left for the owner of the data; None: no administrator is made
+    )
+    version: str = _version()
+
+    @property
+    def base(self) -> str:
+        """The URL at which clients find the server, without a slash at its end."""
+        if self.url is not None:
+            return self.url.rstrip("/").removesuffix("/api")
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"

@@ -1,0 +1,93 @@
+"""The table of what the API serves: by type, by method; a later type is a line here and a module beside."""
+
+from typing import Any, Final
+
+from job_engine.api import (
+    acl,
+    attendance,
+    credentials,
+    entry_point,
+    job_changes,
+    job_follow,
+    job_views,
+    jobs,
+    metadata,
+    resources,
+    sessions,
+    users,
+)
+from job_engine.api.answers import Json
+from job_engine.api.call import Call
+from job_engine.api.dispatch import Handler, Type
+from job_engine.api.parameters import parameters
+from job_engine.job.errors import NotFound
+
+
+async def _status(call: Call) -> Json:
+    return Json(attendance.status(call.api))
+
+
+def _in_memory(type_: str, documents: Any) -> Type:
+    """A read-only type whose documents are kept in memory."""
+
+    async def many(call: Call) -> Json:
+        acl.demand(call.caller.claims, type_, "query")
+        wanted = parameters(await call.fields())
+        return Json(resources.listed(type_, documents(call.api), call.caller, wanted))
+
+    async def one(call: Call) -> Json:
+        acl.demand(call.caller.claims, type_, "query")
+        for document in documents(call.api):
+            if document["id"] == call.id:
+                return Json(document)
+        raise NotFound(f"{call.id} not found")
+
+    actions = {"attend": {"POST": attendance.attend}} if type_ == "executor" else {}
+    return Type({"GET": many, "PUT": many}, {"GET": one}, actions)
+
+
+def _either(handler: Handler) -> dict[str, Handler]:
+    """What is only read, but is asked for by POST too: the Python client calls every operation so."""
+    return {"GET": handler, "POST": handler}
+
+
+TYPES: Final = {
+    "cloud-entry-point": Type({"GET": entry_point.get}),
+    "job": Type(
+        {
+            "GET": job_views.get_many,
+            "PUT": job_views.get_many,
+            "POST": jobs.post,
+            "DELETE": job_changes.delete_many,
+        },
+        {"GET": job_views.get_one, "PUT": job_changes.put, "DELETE": job_changes.delete},
+        {
+            "cancel": {"POST": job_changes.post_cancel},
+            "timeout": {"POST": job_changes.post_timeout},
+            "retry": {"POST": job_changes.post_retry},
+            "get-context": _either(job_changes.post_context),
+            "wait": _either(job_follow.get_wait),
+            "log": _either(job_follow.get_log),
+            "events": _either(job_follow.get_events),
+            "explain": _either(job_follow.get_explain),
+        },
+    ),
+    "session": Type(
+        {"GET": resources.get_many, "PUT": resources.get_many, "POST": sessions.post},
+        {"GET": resources.get_one, "DELETE": resources.delete, "POST": sessions.post_to_one},
+        {"switch-group": {"POST": sessions.switch_group}},
+    ),
+    "credential": Type(
+        {"GET": resources.get_many, "PUT": resources.get_many, "POST": credentials.post},
+        {"GET": resources.get_one, "DELETE": resources.delete},
+    ),
+    "user": Type(
+        {"GET": resources.get_many, "PUT": resources.get_many, "POST": users.post},
+        {"GET": resources.get_one},
+    ),
+    "executor": _in_memory("executor", attendance.executors),
+    "action": _in_memory("action", attendance.actions),
+    "resource-metadata": _in_memory("resource-metadata", lambda api: [metadata.document()]),
+    "status": Type({"GET": _status}),
+    "stream": Type({"GET": job_follow.get_stream}),
+}

@@ -1,0 +1,198 @@
+"""Users: how they are made, found by name, and the first of them, the administrator."""
+
+import asyncio
+import os
+import secrets
+import time
+import tomllib
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from uuid_utils import uuid7
+
+from job_engine.api import acl, passwords
+from job_engine.api.answers import Json, created
+from job_engine.api.call import Call
+from job_engine.api.state import ApiState
+from job_engine.job.errors import Conflict, Invalid, JobEngineError
+from job_engine.job.times import iso
+from job_engine.store import resources
+from job_engine.store.resources import Document
+from job_engine.store.transaction import Transaction
+
+ADMIN_FILE: Final = "admin.toml"
+"""In the data folder: the server's url, and the administrator's username and password."""
+ADMIN_NAME: Final = "admin"
+NAME_LIMIT: Final = 255
+"""Characters of a user's name, and likewise of a password."""
+PASSWORD_MINIMUM: Final = 8
+
+
+async def post(call: Call) -> Json:
+    """``POST /api/user`` by an administrator: a user with a name and a password."""
+    acl.demand(call.caller.claims, "user", "add")
+    sent = await call.json()
+    template = sent.get("template") if isinstance(sent, dict) else None
+    if not isinstance(template, dict) or template.get("href") != "user-template/username-password":
+        raise Invalid(
+            "attribute 'template' does not satisfy defined schema: its href must be user-template/username-password",
+            "template",
+        )
+    name, password = (_text(template, part) for part in ("username", "password"))
+    if len(password) < PASSWORD_MINIMUM:
+        raise Invalid(
+            f"attribute 'password' does not satisfy defined schema: it must have {PASSWORD_MINIMUM} characters or more",
+            "password",
+        )
+    return created(await add(call.api, name, password))
+
+
+async def add(api: ApiState, name: str, password: str, claims: tuple[str, ...] = ()) -> str:
+    """Make a user; its id.
+
+    Args:
+        claims: groups that the user's sessions act for without a switch.
+
+    Raises:
+        Conflict: there is one with this name.
+    """
+    digest = await _digest(password)
+    return await api.store.write(_add, name, digest, claims)
+
+
+async def _digest(password: str) -> str:
+    """What is kept of a password; made beside the event loop."""
+    return await asyncio.to_thread(passwords.digest, password)
+
+
+def identifier(name: str) -> str:
+    """The id of the resource that leads from a user's name to the user; so a name is taken once."""
+    return f"user-identifier/{sha256(name.encode(errors='surrogatepass')).hexdigest()[:32]}"
+
+
+def by_name(connection: Any, name: str) -> tuple[Document, str] | None:
+    """The user with this name, and the digest of the password."""
+    found = resources.find(connection, identifier(name))
+    user = resources.find(connection, found["parent"]) if found else None
+    if user is None or user.get("state") != "ACTIVE":
+        return None
+    credential = resources.find(connection, user["credential-password"])
+    return (user, credential["hash"]) if credential else None
+
+
+def _add(tx: Transaction, name: str, digest: str, claims: tuple[str, ...]) -> str:
+    user, credential = f"user/{uuid7()}", f"credential/{uuid7()}"
+    if resources.find(tx.connection, identifier(name)) is not None:
+        raise Conflict(f"conflict with {identifier(name)}: there is a user {name!r}")
+    times = {"created": tx.iso, "updated": tx.iso, "created-by": "internal"}
+    own = acl.normal({"owners": [acl.ADMIN], "view-meta": [user], "view-data": [user], "edit-meta": [user]})
+    documents: list[Document] = [
+        {
+            "id": user, "resource-type": "user", "name": name, "state": "ACTIVE", "credential-password": credential,
+            "login-claims": list(claims), "acl": own, **times,
+        },
+        {
+            "id": credential, "resource-type": "credential", "subtype": "hashed-password",
+            "method": "generate-hashed-password", "hash": digest, "parent": user, "acl": acl.owned_by(acl.ADMIN),
+            **times,
+        },
+        {
+            "id": identifier(name), "resource-type": "user-identifier", "identifier": name, "parent": user,
+            "acl": acl.owned_by(acl.ADMIN), **times,
+        },
+    ]  # fmt: skip
+    resources.add(tx, documents)
+    for group in claims:
+        _join(tx, group, user)
+    return user
+
+
+def _join(tx: Transaction, group: str, user: str) -> None:
+    found = resources.find(tx.connection, group)
+    if found is not None:
+        resources.change(tx, group, {"users": [*found.get("users", ()), user]})
+        return
+    resources.add(
+        tx,
+        [
+            {
+                "id": group, "resource-type": "group", "name": group.partition("/")[2], "users": [user],
+                "created": tx.iso, "updated": tx.iso,
+                "acl": acl.normal({"owners": [acl.ADMIN], "view-meta": [acl.USER]}),
+            }
+        ],
+    )  # fmt: skip
+
+
+def _set_password(tx: Transaction, name: str, digest: str) -> None:
+    found = resources.find(tx.connection, identifier(name))
+    assert found is not None
+    user = resources.find(tx.connection, found["parent"])
+    assert user is not None
+    resources.change(tx, user["credential-password"], {"hash": digest})
+
+
+# ------------------------------------------------------------------------------------------- the first administrator
+
+
+async def first_administrator(api: ApiState) -> None:
+    """See that the owner of the data folder is an administrator: by ``admin.toml``, which says how to log in.
+
+    It is made at the first start; later only its url follows. Whoever can read the folder owns the record anyway, so a
+    file that was lost is made anew, with a new password.
+
+    Raises:
+        JobEngineError: the file cannot be written.
+    """
+    folder = api.settings.admin_folder
+    if folder is None:
+        return
+    path = folder / ADMIN_FILE
+    left = _read(path)
+    known = await api.store.read(by_name, ADMIN_NAME)
+    if known is not None and left.get("username") == ADMIN_NAME and isinstance(left.get("password"), str):
+        if left.get("url") != api.settings.base:
+            _leave(path, api.settings.base, str(left["password"]))
+        return
+    password = secrets.token_urlsafe(24)
+    if known is None:
+        await add(api, ADMIN_NAME, password, (acl.ADMIN,))
+    else:
+        await api.store.write(_set_password, ADMIN_NAME, await _digest(password))
+    _leave(path, api.settings.base, password)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _leave(path: Path, url: str, password: str) -> None:
+    """Write the file so that it is there whole or not at all, for nobody but its owner."""
+    lines = {"url": url, "username": ADMIN_NAME, "password": password}
+    text = "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in lines.items())
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"# The administrator of the job engine, at {iso(time.time())}; made by its server.\n{text}")
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise JobEngineError(f"cannot write {path}: {error.strerror}; check its folder's owner and room") from None
+
+
+def _text(template: dict[str, Any], part: str) -> str:
+    value = template.get(part)
+    if not isinstance(value, str) or not 0 < len(value) <= NAME_LIMIT or "\x00" in value:
+        raise Invalid(
+            f"attribute {part!r} does not satisfy defined schema: it must be a text of 1 to {NAME_LIMIT} characters",
+            part,
+        )
+    return value

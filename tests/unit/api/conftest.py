@@ -1,0 +1,18 @@
+"""The API in this process, called as an ASGI server calls it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.api.server import InProcess
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    loop = asyncio.new_event_loop()
+    server = InProcess(loop, Path(tmp_path_factory.mktemp("data")))
+    yield server
+    server.close()
+    loop.close()
