@@ -1,0 +1,87 @@
+"""What our server answers beyond CIMI, as values."""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class LogLine(Struct, frozen=True):
+    """A line of a job's log."""
+
+    attempt: int
+    n: int  # number within the attempt
+    at: str
+    level: str
+    text: str
+
+
+class LogPage(Struct, frozen=True):
+    """Lines of a job's log, in order."""
+
+    lines: list[LogLine]
+    next: str | None = None  # the cursor of the last line: what to ask for lines after
+    end: bool = False  # the job is final, and no line will follow these
+
+
+class Event(Struct, frozen=True):
+    """Something that happened to a job."""
+
+    at: str
+    kind: str
+    attempt: int | None = None
+    executor: str | None = None
+    detail: Any = None
+
+
+class EventList(Struct, frozen=True):
+    """The history of a job, oldest first."""
+
+    events: list[Event]
+
+
+class Term(Struct, frozen=True):
+    """One condition for a job to run, and whether it is met."""
+
+    term: str
+    met: bool
+    detail: str = ""
+
+
+class Explanation(Struct, frozen=True):
+    """Why a job is where it is."""
+
+    state: str
+    summary: str
+    terms: list[Term] = []
+
+
+class ExecutorInfo(Struct, frozen=True, rename="kebab"):
+    """An executor that the record knows."""
+
+    id: str
+    name: str = ""
+    host: str = ""
+    pid: int = 0
+    version: str = ""
+    processes: int = 0
+    slots: int = 0
+    actions: list[str] = []
+    failed_imports: dict[str, str] = {}
+    holds: int = 0
+    heard: float | None = None  # seconds since its last message
+
+
+class ActionInfo(Struct, frozen=True):
+    """An action that some executor has."""
+
+    name: str
+    executors: list[str] = []
+    id: str = ""
+
+
+class ServerStatus(Struct, frozen=True):
+    """How a server of ours is."""
+
+    status: str
+    version: str = ""
+    now: str | None = None  # its clock

@@ -1,0 +1,384 @@
+"""The client: jobs of one API server, for authors and the command line."""
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+from uuid_utils import uuid7
+
+from job_engine.client.answers import (
+    ActionInfo,
+    Event,
+    EventList,
+    ExecutorInfo,
+    Explanation,
+    LogPage,
+    ServerStatus,
+)
+from job_engine.client.connection import Connection, Reply
+from job_engine.client.discovery import Found, find
+from job_engine.client.endpoint import Credentials, Endpoint, refusal
+from job_engine.client.handle import JobHandle
+from job_engine.client.submission import Options, documents, key_header, slices
+from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError
+from job_engine.job.states import State, is_final
+
+TIMEOUT: Final = 30.0
+"""Seconds that a call may take, with its repeats while the server is briefly away."""
+POLL: Final = 1.0
+"""Seconds between two looks at a job of a server that has no wait operation (Nuvla's)."""
+_ID: Final = re.compile(r"(?:job/)?([A-Za-z0-9][A-Za-z0-9_.:-]*)")
+T = TypeVar("T")
+
+
+class Client:
+    """Submits and looks after jobs; may be used by several threads.
+
+    Without arguments it finds the engine as the command line does: ``JOB_ENGINE_API_URL`` and its like, a profile, or
+    the ``job-engine up`` that runs on this machine.
+
+    Args:
+        url: of the API server, such as ``http://127.0.0.1:8080``.
+        username, password: of a user; or
+        key, secret: an API key; or
+        header: a value of ``nuvla-authn-info`` for a server that trusts this machine.
+        data: the data folder of an engine on this machine.
+        profile: a profile in the user's configuration folder.
+        insecure: accept any TLS certificate.
+        timeout: seconds that a call may take.
+        environ: instead of this process's environment.
+
+    Raises:
+        Invalid: the URL, or a file that names the engine, is not as it should be.
+        Unreachable: nothing names an engine. Whether it answers shows at the first call.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        key: str | None = None,
+        secret: str | None = None,
+        header: str | None = None,
+        data: Path | str | None = None,
+        profile: str | None = None,
+        insecure: bool | None = None,
+        timeout: float = TIMEOUT,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        given = Credentials(username=username, password=password, key=key, secret=secret, header=header)
+        self.found: Found = find(
+            environ=os.environ if environ is None else environ,  # noqa: TID251 (for programs, as cli/ is for people)
+            url=url,
+            credentials=given if given.can_log_in or header is not None else None,
+            insecure=insecure,
+            data=data,
+            profile=profile,
+        )
+        self._connection = Connection(
+            Endpoint.of(self.found.url), self.found.credentials, insecure=self.found.insecure, timeout=timeout
+        )
+        self._extended: bool | None = None
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return self.found.url
+
+    @property
+    def extended(self) -> bool:
+        """Whether the server advertises our extension attributes (asked once)."""
+        if self._extended is None:
+            reply = self._connection.call("GET", "/api/resource-metadata/job")
+            if reply.status >= 500:
+                raise refusal(reply.status, reply.body)
+            self._extended = reply.status < 400 and b'"idempotency-key"' in reply.body
+        return self._extended
+
+    def submit(
+        self,
+        action: str,
+        *,
+        payload: Any = None,
+        target: str | None = None,
+        priority: int | None = None,
+        delay: float | str | None = None,
+        not_before: float | str | datetime | None = None,
+        retries: int | None = None,
+        timeout: float | str | None = None,
+        key: str | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        parent: str | JobHandle | None = None,
+        tags: list[str] | None = None,
+        mode: str | None = None,
+    ) -> JobHandle:
+        """Adds a job; see `Options` for the arguments, ``payload`` is what JSON can say.
+
+        Once this returns the job is on disk and will be done. A repeat after a lost answer adds nothing twice.
+
+        Raises:
+            Invalid: the server does not take such a job.
+            Forbidden: you may not add jobs.
+            Unreachable: no answer; whether the job was added is not known, unless you repeat it with the same key.
+        """
+        options = _options(locals())
+        (document,) = documents(action, [payload], options, extended=self.extended)
+        body = msgspec.json.encode(document)
+        headers = key_header(options) if self.extended else None
+        answer = self._json("POST", "/api/job", body, repeatable=self.extended, headers=headers)
+        return JobHandle(self, str(answer["resource-id"]))
+
+    def submit_many(
+        self,
+        action: str,
+        payloads: Iterable[Any],
+        *,
+        target: str | None = None,
+        priority: int | None = None,
+        delay: float | str | None = None,
+        not_before: float | str | datetime | None = None,
+        retries: int | None = None,
+        timeout: float | str | None = None,
+        key: str | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        parent: str | JobHandle | None = None,
+        tags: list[str] | None = None,
+        mode: str | None = None,
+    ) -> list[JobHandle]:
+        """Adds a job for each payload, many at a time; the handles are in the order of the payloads.
+
+        Each slice of some hundred jobs is added as a whole or not at all; those before one that fails are added.
+
+        Raises:
+            As `submit` does.
+        """
+        options = _options(locals())
+        found = documents(action, payloads, options, extended=self.extended)
+        handles: list[JobHandle] = []
+        for n, part in enumerate(slices(found)):
+            if self.extended:
+                headers = key_header(options, n)
+                answer = self._json("POST", "/api/job", b"[" + b",".join(part) + b"]", headers=headers)
+                handles += [JobHandle(self, str(added)) for added in answer["resource-ids"]]
+            else:
+                for body in part:
+                    answer = self._json("POST", "/api/job", body, repeatable=False)
+                    handles.append(JobHandle(self, str(answer["resource-id"])))
+        return handles
+
+    def job(self, job: "str | JobHandle") -> JobHandle:
+        """The job of this id, ``job/UUID`` or ``UUID``.
+
+        Raises:
+            NotFound: there is none that you may see.
+        """
+        return JobHandle(self, job_id(job)).refresh()
+
+    def jobs(
+        self,
+        filter: str | None = None,
+        *,
+        select: Iterable[str] | None = None,
+        orderby: str | None = None,
+        first: int | None = None,
+        last: int | None = None,
+    ) -> list[JobHandle]:
+        """The jobs that match, with the documents as they are now.
+
+        Args:
+            filter: in CIMI's language, such as ``state='FAILED' and action='hash'``.
+            select: names of attributes; the documents have only those.
+            orderby: such as ``created:desc``; without it in no order.
+            first, last: the part of them, from 1; by default up to 10,000.
+        """
+        found = self.search("job", filter=filter, select=select, orderby=orderby, first=first, last=last)
+        return [JobHandle(self, document["id"], document) for document in found["resources"]]
+
+    def count(self, filter: str | None = None) -> int:
+        """How many jobs match."""
+        return int(self.search("job", filter=filter, last=0)["count"])
+
+    def search(
+        self,
+        resource_type: str,
+        *,
+        filter: str | None = None,
+        select: Iterable[str] | None = None,
+        orderby: str | None = None,
+        first: int | None = None,
+        last: int | None = None,
+    ) -> dict[str, Any]:
+        """A collection of resources as CIMI answers it: ``count``, ``resources``."""
+        asked = {
+            "filter": filter,
+            "select": ",".join(select) if select is not None else None,
+            "orderby": orderby,
+            "first": first,
+            "last": last,
+        }
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        found: dict[str, Any] = self._json("GET", f"/api/{quote(resource_type)}{'?' if query else ''}{query}")
+        return found
+
+    def document(self, job: "str | JobHandle") -> dict[str, Any]:
+        """The document of a job."""
+        found: dict[str, Any] = self._json("GET", _path(job))
+        return found
+
+    def wait_for(self, job: "str | JobHandle", seconds: float, *, updated: str | None = None) -> dict[str, Any]:
+        """The job's document, as soon as it is final, or differs from the one of ``updated``, or ``seconds`` passed."""
+        if not self.extended:
+            return self._poll(job, seconds, updated)
+        asked = {"timeout": f"{seconds:.3f}", **({"since": updated} if updated is not None else {})}
+        reply = self._connection.call("GET", f"{_path(job)}/wait?{urlencode(asked)}", parked=seconds)
+        found: dict[str, Any] = _decoded(reply, dict)
+        return found
+
+    def cancel(self, job: "str | JobHandle") -> JobHandle:
+        """Cancels a job; one that is canceled already stays so.
+
+        Raises:
+            Conflict: it has ended otherwise.
+            Forbidden: you may not.
+        """
+        try:
+            answer = self._json("POST", f"{_path(job)}/cancel", b"{}")
+        except (Forbidden, Conflict):  # Nuvla answers 403 for a final job
+            found = self.job(job)
+            state = found.document["state"]
+            if state == State.CANCELED:
+                return found
+            if is_final(state):
+                raise Conflict(f"{found.id} has ended already: {state}") from None
+            raise
+        return JobHandle(self, job_id(job), answer if "state" in answer else None)
+
+    def retry(self, job: "str | JobHandle") -> JobHandle:
+        """Adds a new job that does again what a final one did, linked to it by ``retry-of``.
+
+        Raises:
+            Conflict: the job is not final.
+            Forbidden: you may not.
+        """
+        key = {"idempotency-key": str(uuid7())}  # so that a repeat adds nothing twice
+        reply = self._connection.call("POST", f"{_path(job)}/retry", b"{}", headers=key)
+        return JobHandle(self, str(_decoded(reply, dict)["resource-id"]))
+
+    def delete(self, job: "str | JobHandle") -> None:
+        """Deletes a job; one that runs is interrupted.
+
+        Raises:
+            NotFound: there is none.
+            Forbidden: you may not.
+        """
+        reply = self._connection.call("DELETE", _path(job))
+        if reply.status >= 400 and not (reply.status == 404 and reply.repeated):
+            raise refusal(reply.status, reply.body)
+
+    def logs(self, job: "str | JobHandle", *, after: str | None = None, wait: float = 0.0) -> LogPage:
+        """Lines of a job's log.
+
+        Args:
+            after: the ``next`` of the page before.
+            wait: seconds to wait for a line, when there is none and the job is not final.
+        """
+        query = urlencode({"wait": f"{wait:.3f}", **({} if after is None else {"after": after})})
+        return _decoded(self._connection.call("GET", f"{_path(job)}/log?{query}", parked=wait), LogPage)
+
+    def events(self, job: "str | JobHandle") -> list[Event]:
+        """The history of a job, oldest first."""
+        return _decoded(self._connection.call("GET", f"{_path(job)}/events"), EventList).events
+
+    def explain(self, job: "str | JobHandle") -> Explanation:
+        """Why a job is where it is."""
+        return _decoded(self._connection.call("GET", f"{_path(job)}/explain"), Explanation)
+
+    def executors(self) -> list[ExecutorInfo]:
+        """The executors that the record knows."""
+        return msgspec.convert(self.search("executor")["resources"], list[ExecutorInfo])
+
+    def actions(self) -> list[ActionInfo]:
+        """The actions that executors have."""
+        return msgspec.convert(self.search("action")["resources"], list[ActionInfo])
+
+    def status(self) -> ServerStatus:
+        """How the server is; one of ours only."""
+        return _decoded(self._connection.call("GET", "/api/status"), ServerStatus)
+
+    def sign_in_token(self) -> str:
+        """A token with which a browser signs in once as the caller, an administrator, within some minutes."""
+        return str(self._json("POST", "/api/session/sign-in-token", b"{}")["token"])
+
+    def close(self) -> None:
+        """Closes the connections; a later call makes new ones."""
+        self._connection.close()
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        repeatable: bool = True,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        return _decoded(self._connection.call(method, path, body, repeatable=repeatable, headers=headers), dict)
+
+    def _poll(self, job: "str | JobHandle", seconds: float, updated: str | None) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self.document(job)
+            left = deadline - time.monotonic()
+            if is_final(found["state"]) or updated not in (None, found.get("updated")) or left <= 0:
+                return found
+            time.sleep(min(POLL, left))
+
+
+def job_id(job: "str | JobHandle") -> str:
+    """``job/UUID`` of what people give as an id.
+
+    Raises:
+        Invalid: it can be none.
+    """
+    if isinstance(job, JobHandle):
+        return job.id
+    match = _ID.fullmatch(job.strip())
+    if match is None:
+        raise Invalid(f"{job!r} is not the id of a job, such as job/0193a5e2-...")
+    return f"job/{match[1]}"
+
+
+def _path(job: "str | JobHandle") -> str:
+    return f"/api/{quote(job_id(job))}"
+
+
+def _options(arguments: dict[str, Any]) -> Options:
+    chosen = {name: arguments[name] for name in Options.__slots__}
+    if chosen["parent"] is not None:
+        chosen["parent"] = job_id(chosen["parent"])
+    return Options(**chosen)
+
+
+def _decoded(reply: Reply, kind: type[T]) -> T:
+    if reply.status >= 400:
+        raise refusal(reply.status, reply.body)
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except msgspec.DecodeError as error:
+        raise JobEngineError(f"the server's answer is not what it should be: {error}; is its version newer?") from None

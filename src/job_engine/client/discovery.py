@@ -1,0 +1,152 @@
+"""Which engine a program means that names none: the environment's, a profile's, or the one that runs here."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+from job_engine.client.endpoint import Credentials, Endpoint
+from job_engine.job.errors import Invalid, NotFound, Unreachable
+
+APPLICATION: Final = "job-engine"
+ADMIN_FILE: Final = "admin.toml"
+"""In the data folder of an engine: its url and the administrator's username and password."""
+PROFILES_FILE: Final = "profiles.toml"
+"""In the user's configuration folder: a table for each profile, with url, insecure, and username and password or key
+and secret."""
+DEFAULT_PROFILE: Final = "default"
+START: Final = "start one with: job-engine up"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An engine to talk to."""
+
+    url: str
+    credentials: Credentials
+    insecure: bool = False
+    origin: str = "as given"  # what named it, for messages
+
+
+def data_folder(explicit: Path | str | None, environ: Mapping[str, str]) -> Path:
+    """The folder of the engine on this machine: as given, else ``JOB_ENGINE_DATA``, else the user's data folder."""
+    if explicit or environ.get("JOB_ENGINE_DATA"):
+        return Path(explicit or environ["JOB_ENGINE_DATA"]).expanduser()
+    home = environ.get("XDG_DATA_HOME")
+    return Path(home) / APPLICATION if home else platformdirs.user_data_path(APPLICATION, appauthor=False)
+
+
+def profiles_file(environ: Mapping[str, str]) -> Path:
+    """Where the user's profiles are."""
+    home = environ.get("XDG_CONFIG_HOME")
+    folder = Path(home) / APPLICATION if home else platformdirs.user_config_path(APPLICATION, appauthor=False)
+    return folder / PROFILES_FILE
+
+
+def find(
+    *,
+    environ: Mapping[str, str],
+    url: str | None = None,
+    credentials: Credentials | None = None,
+    insecure: bool | None = None,
+    data: Path | str | None = None,
+    profile: str | None = None,
+) -> Found:
+    """The engine that is meant.
+
+    A URL that is given goes first, then ``JOB_ENGINE_API_URL`` (credentials likewise), then the profile or data folder
+    that is given, then ``JOB_ENGINE_PROFILE``, then ``JOB_ENGINE_DATA``, then the profile ``default``, then the data
+    folder of the engine that runs here. A URL without credentials gets those of a profile or data folder that has it.
+
+    Args:
+        environ: the environment.
+
+    Raises:
+        Invalid: a file is not readable or not as it should be, or the URL is none.
+        NotFound: there is no such profile.
+        Unreachable: nothing names an engine.
+    """
+    url = url or environ.get("JOB_ENGINE_API_URL") or None
+    given = credentials or _from_environment(environ)
+    if insecure is None and "JOB_ENGINE_API_INSECURE" in environ:
+        insecure = environ["JOB_ENGINE_API_INSECURE"].lower() in ("1", "true", "yes", "on")
+    known = None if url and given else _known(environ, data, profile, url)
+    if known is None:
+        if url is None:
+            folder = data_folder(data, environ)
+            raise Unreachable(f"no engine has run with its data in {folder}; {START} (or name one with --api-url)")
+        return Found(Endpoint.of(url).url, given or Credentials(), bool(insecure))
+    return Found(
+        known.url,
+        given or known.credentials,
+        known.insecure if insecure is None else insecure,
+        known.origin,
+    )
+
+
+def read_admin(folder: Path) -> Found | None:
+    """What an engine left in its data folder; None when there is nothing.
+
+    Raises:
+        Invalid: the file cannot be read.
+    """
+    path = folder / ADMIN_FILE
+    table = _toml(path)
+    return None if table is None else _found(table, path, f"the engine of {folder}")
+
+
+def _known(environ: Mapping[str, str], data: Path | str | None, profile: str | None, url: str | None) -> Found | None:
+    named = profile or (None if data else environ.get("JOB_ENGINE_PROFILE"))
+    if named:
+        found = _profile(environ, named)
+        if found is None:
+            raise NotFound(f"there is no profile {named!r} in {profiles_file(environ)}")
+        candidates: list[Found | None] = [found]
+    elif data or environ.get("JOB_ENGINE_DATA"):
+        candidates = [read_admin(data_folder(data, environ))]
+    else:
+        candidates = [_profile(environ, DEFAULT_PROFILE), read_admin(data_folder(None, environ))]
+    wanted = Endpoint.of(url).url if url else None
+    return next((c for c in candidates if c is not None and wanted in (None, c.url)), None)
+
+
+def _from_environment(environ: Mapping[str, str]) -> Credentials | None:
+    given = Credentials(
+        username=environ.get("JOB_ENGINE_API_USER"),
+        password=environ.get("JOB_ENGINE_API_PASS"),
+        key=environ.get("JOB_ENGINE_API_KEY"),
+        secret=environ.get("JOB_ENGINE_API_SECRET"),
+    )
+    return given if given.can_log_in else None
+
+
+def _profile(environ: Mapping[str, str], name: str) -> Found | None:
+    path = profiles_file(environ)
+    table = (_toml(path) or {}).get(name)
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise Invalid(f"{path}: the profile {name!r} should be a table [{name}] with a url")
+    return _found(table, path, f"profile {name}")
+
+
+def _found(table: dict[str, Any], path: Path, origin: str) -> Found:
+    texts = {name: table.get(name) for name in ("url", "username", "password", "key", "secret")}
+    if not texts["url"] or any(not isinstance(text, str | None) for text in texts.values()):
+        raise Invalid(f"{path} should have a url, and username and password or key and secret, all of them texts")
+    url = Endpoint.of(str(texts.pop("url"))).url
+    return Found(url, Credentials(**texts), table.get("insecure") is True, origin)
+
+
+def _toml(path: Path) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # UnicodeDecodeError and TOMLDecodeError
+        raise Invalid(f"{path} is not TOML: {error}") from None

@@ -1,0 +1,157 @@
+"""Where an API server is, and who calls it."""
+
+import ssl
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, NotFound, Unavailable
+
+SESSION_PATH: Final = "/api/session"
+"""Where a login is posted, and what answers 403 for wrong credentials only (contract, section 2)."""
+AUTHN_HEADER: Final = "nuvla-authn-info"
+"""The header that names the caller to a server that trusts the caller's address (contract, section 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The address of an API server."""
+
+    url: str  # as people write it, without a slash at the end
+    tls: bool
+    host: str
+    port: int
+    prefix: str  # path before /api, mostly empty
+
+    @classmethod
+    def of(cls, url: str) -> "Endpoint":
+        """The endpoint at ``url``; ``/api`` at its end may be there or not.
+
+        Raises:
+            Invalid: it is not an http or https URL.
+        """
+        try:
+            parts = urlsplit(url.strip())
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise Invalid(f"{url!r} is not a URL ({error}); write for example http://127.0.0.1:8080") from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise Invalid(f"{url!r} is not the URL of an API server; write for example http://127.0.0.1:8080")
+        tls = parts.scheme == "https"
+        prefix = parts.path.rstrip("/").removesuffix("/api")
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{prefix}"
+        return cls(shown, tls, host, port or (443 if tls else 80), prefix)
+
+    @property
+    def authority(self) -> str:
+        """What the ``host`` header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to it carries."""
+        return {"host": self.authority, "accept": "application/json", "accept-encoding": "identity"}
+
+    def context(self, insecure: bool) -> ssl.SSLContext | None:
+        """How to encrypt; ``insecure`` accepts any certificate."""
+        if not self.tls:
+            return None
+        context = ssl.create_default_context()
+        if insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Who calls: a user, an API key, or a header that the server takes from trusted addresses; else nobody."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    key: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    header: str | None = None  # the value of nuvla-authn-info
+
+    @property
+    def can_log_in(self) -> bool:
+        """Whether a session can be made, and made again."""
+        return self.header is None and (self._user or self._key)
+
+    @property
+    def who(self) -> str:
+        """A name for messages."""
+        return str(self.username if self._user else self.key if self._key else self.header or "nobody")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request carries."""
+        return {AUTHN_HEADER: self.header} if self.header is not None else {}
+
+    def login(self) -> bytes:
+        """The JSON document to post to `SESSION_PATH`."""
+        if self._user:
+            template = {"href": "session-template/password", "username": self.username, "password": self.password}
+        else:
+            template = {"href": "session-template/api-key", "key": self.key, "secret": self.secret}
+        return msgspec.json.encode({"template": template})
+
+    @property
+    def _user(self) -> bool:
+        return self.username is not None and self.password is not None
+
+    @property
+    def _key(self) -> bool:
+        return self.key is not None and self.secret is not None
+
+
+def cookies_of(set_cookie: list[str]) -> str | None:
+    """The ``cookie`` header that answers these ``set-cookie`` headers; none if they set nothing."""
+    found: dict[str, str] = {}
+    for line in set_cookie:
+        jar: SimpleCookie = SimpleCookie()
+        try:
+            jar.load(line)
+        except CookieError:
+            continue
+        found.update((name, morsel.coded_value) for name, morsel in jar.items())
+    return "; ".join(f"{name}={value}" for name, value in found.items()) or None
+
+
+class _Refusal(msgspec.Struct):
+    message: str = ""
+
+
+def refusal(status: int, body: bytes) -> JobEngineError:
+    """The error that an answer of ``status`` 400 and up stands for, with the server's own sentence if it sent one."""
+    try:
+        message = msgspec.json.decode(body, type=_Refusal).message
+    except msgspec.DecodeError:
+        message = ""
+    message = message or f"the server answered with status {status}"
+    match status:
+        case 400 | 405 | 413 | 415 | 422:
+            return Invalid(message)
+        case 401 | 403:
+            return Forbidden(message)
+        case 404:
+            return NotFound(message)
+        case 409:
+            return Conflict(message)
+        case 502 | 503 | 504:
+            return Unavailable(message)
+        case _:
+            return JobEngineError(message)
+
+
+def reason(error: OSError) -> str:
+    """Why a connection failed, in a few words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted ({error.verify_message})"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return error.strerror or str(error) or type(error).__name__

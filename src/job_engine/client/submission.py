@@ -1,0 +1,137 @@
+"""From an author's arguments to the document of a job that is added."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from uuid_utils import uuid7
+
+from job_engine.job.attributes import ATTRIBUTES
+from job_engine.job.errors import Invalid
+from job_engine.job.times import iso, seconds
+
+SLICE: Final = 1_000
+"""Jobs added by one request at most: larger slices gain nothing."""
+SLICE_BYTES: Final = 4 << 20
+"""Bytes of one such request, unless a single job has more."""
+EXTENSIONS: Final = frozenset(name for name, attribute in ATTRIBUTES.items() if attribute.extension)
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a job is to be, beside its action and payload; the names are those of the document, but for ``-``.
+
+    Attributes:
+        target: the resource to act on, ``type`` or ``type/id``.
+        priority: 0 to 999, lower first.
+        delay: how long to wait at least before it runs: seconds, or text such as ``"10m"``.
+        not_before: a time to wait for: seconds since the epoch, ISO 8601, or a datetime.
+        retries: how often to run again after an exception.
+        timeout: how long an attempt may take: seconds, or text such as ``"10m"``.
+        key: an add with a key seen before answers the first job; by default one that is never seen again.
+        parent: the id of the job that this one is a child of.
+        mode: push, pull or mixed.
+    """
+
+    target: str | None = None
+    priority: int | None = None
+    delay: float | str | None = None
+    not_before: float | str | datetime | None = None
+    retries: int | None = None
+    timeout: float | str | None = None
+    key: str | None = None
+    name: str | None = None
+    description: str | None = None
+    parent: str | None = None
+    tags: list[str] | None = None
+    mode: str | None = None
+
+    def document(self, action: str) -> dict[str, Any]:
+        """The document of a job, without payload and key.
+
+        Raises:
+            Invalid: an argument cannot be meant.
+        """
+        if not action.strip():
+            raise Invalid("a job needs an action: its name")
+        found: dict[str, Any] = {
+            "action": action,
+            "target-resource": None if self.target is None else {"href": self.target},
+            "priority": self.priority,
+            "not-before": self._due(),
+            "retries": self.retries,
+            "timeout": None if self.timeout is None else seconds(self.timeout),
+            "name": self.name,
+            "description": self.description,
+            "parent-job": self.parent,
+            "tags": list(self.tags) if self.tags else None,
+            "execution-mode": self.mode,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _due(self) -> str | None:
+        if self.delay is not None and self.not_before is not None:
+            raise Invalid("give delay or not_before, not both")
+        if self.delay is not None:
+            return iso(time.time() + seconds(self.delay))
+        if isinstance(self.not_before, datetime):
+            return iso(self.not_before.timestamp())
+        if isinstance(self.not_before, int | float):
+            return iso(self.not_before)
+        return self.not_before
+
+
+def payload_text(payload: Any) -> str:
+    """``payload`` as the JSON text that a document carries.
+
+    Raises:
+        Invalid: it cannot be written as JSON.
+    """
+    try:
+        return _encode(payload).decode()
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        raise Invalid(f"the payload cannot be written as JSON: {error}") from None
+
+
+def documents(action: str, payloads: Iterable[Any], options: Options, *, extended: bool) -> Iterator[dict[str, Any]]:
+    """The documents of jobs that differ in their payload (None: without one).
+
+    Args:
+        extended: the server knows our extensions.
+
+    Raises:
+        Invalid: an argument cannot be meant, or needs an extension that the server lacks.
+    """
+    shared = options.document(action)
+    if not extended:
+        lacking = sorted((EXTENSIONS & shared.keys()) | ({"idempotency-key"} if options.key else set()))
+        if lacking:
+            raise Invalid(f"this server does not know {', '.join(lacking)}: leave it out, or use a job-engine server")
+    for payload in payloads:
+        yield shared if payload is None else {**shared, "payload": payload_text(payload)}
+
+
+def key_header(options: Options, part: int = 0) -> dict[str, str]:
+    """The header that lets an add be repeated after a lost answer: one key for each request of a submission."""
+    key = quote(options.key) if options.key else str(uuid7())
+    return {"idempotency-key": f"{key}/{part}" if part else key}
+
+
+def slices(found: Iterable[dict[str, Any]]) -> Iterator[list[bytes]]:
+    """The documents as JSON, in slices that one request carries."""
+    current: list[bytes] = []
+    size = 0
+    for document in found:
+        encoded = _encode(document)
+        if current and (len(current) >= SLICE or size + len(encoded) > SLICE_BYTES):
+            yield current
+            current, size = [], 0
+        current.append(encoded)
+        size += len(encoded) + 1
+    if current:
+        yield current

@@ -1,0 +1,103 @@
+import json
+import math
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from job_engine.client import submission
+from job_engine.client.submission import Options, documents, key_header, slices
+from job_engine.job.document import new_job
+from job_engine.job.errors import Invalid
+
+
+def one(payload=None, *, extended=True, **options):
+    (found,) = documents("noop", [payload], Options(**options), extended=extended)
+    return found
+
+
+def test_every_option_becomes_an_attribute_that_the_record_takes():
+    found = one(
+        {"n": 1},
+        target="thing/1",
+        priority=5,
+        not_before=datetime(2030, 1, 1, tzinfo=UTC),
+        retries=3,
+        timeout="10m",
+        key="k",
+        name="a name",
+        description="text",
+        parent="job/1-2",
+        tags=["a"],
+        mode="mixed",
+    )
+    assert found == {
+        "action": "noop",
+        "payload": '{"n":1}',
+        "target-resource": {"href": "thing/1"},
+        "priority": 5,
+        "not-before": "2030-01-01T00:00:00.000Z",
+        "retries": 3,
+        "timeout": 600.0,
+        "name": "a name",
+        "description": "text",
+        "parent-job": "job/1-2",
+        "tags": ["a"],
+        "execution-mode": "mixed",
+    }
+    new_job(found, created_by="user/1", acl={"owners": ["user/1"]}, now=0.0)
+
+
+def test_what_is_not_given_is_not_sent():
+    assert one() == one(extended=False) == {"action": "noop"}
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), st.lists, max_leaves=5))
+def test_a_payload_comes_back(payload):
+    found = one({"x": payload})
+    assert json.loads(found["payload"]) == {"x": payload}
+
+
+@pytest.mark.parametrize("payload", [{"x": object()}, {1j: 2}, {"x": math.inf}])
+def test_a_payload_that_json_cannot_say_is_refused_or_said_as_null(payload):
+    if payload == {"x": math.inf}:
+        assert one(payload)["payload"] == '{"x":null}'
+        return
+    with pytest.raises(Invalid, match="payload"):
+        one(payload)
+
+
+def test_each_request_has_a_key_of_its_own_and_a_given_one_makes_the_same_keys_again():
+    fresh = [key_header(Options(), part)["idempotency-key"] for part in (0, 0, 1)]
+    assert len(set(fresh)) == 3
+    given_key = [key_header(Options(key="été k"), part)["idempotency-key"] for part in (0, 1, 1)]
+    assert given_key == ["%C3%A9t%C3%A9%20k", "%C3%A9t%C3%A9%20k/1", "%C3%A9t%C3%A9%20k/1"]
+
+
+@pytest.mark.parametrize("options", [{"retries": 1}, {"timeout": 3}, {"delay": 3}, {"key": "k"}])
+def test_a_server_without_extensions_is_not_sent_any(options):
+    with pytest.raises(Invalid, match="does not know"):
+        one(extended=False, **options)
+
+
+def test_wrong_options_are_refused():
+    with pytest.raises(Invalid, match="not both"):
+        one(delay=1, not_before=1)
+    with pytest.raises(Invalid, match="duration"):
+        one(timeout="soon")
+    with pytest.raises(Invalid, match="action"):
+        list(documents(" ", [None], Options(), extended=True))
+
+
+@given(st.lists(st.integers(0, 60), max_size=40))
+def test_slices_keep_the_order_and_the_bounds(sizes):
+    limit, most = 100, 4
+    found = [{"p": "x" * size} for size in sizes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(submission, "SLICE", most)
+        patch.setattr(submission, "SLICE_BYTES", limit)
+        parts = list(slices(found))
+    assert [json.loads(each) for part in parts for each in part] == found
+    assert all(0 < len(part) <= most for part in parts)
+    assert all(len(part) == 1 or sum(map(len, part)) <= limit + len(part) for part in parts)
