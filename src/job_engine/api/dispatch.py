@@ -1,7 +1,6 @@
 """From a path to what serves it: CIMI's are all ``/api/TYPE[/UUID[/ACTION]]``.
 
-A table lookup instead of a router's patterns, because one client's add is the path whose every microsecond shows
-(performance.md).
+A table lookup instead of a router's patterns, because one client's add is the path whose every microsecond shows.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

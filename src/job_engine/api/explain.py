@@ -1,4 +1,4 @@
-"""Why a job is where it is: the terms of the model (design.md), each met or not, and one sentence. Pure."""
+"""Why a job is where it is: the terms of the model, each met or not, and one sentence. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -283,20 +283,20 @@ def finish(tx: Transaction, holds: Holds, finished: Sequence[Finished]) -> None:
     """
     plain, said = [], []
     for item in finished:
-        started = iso(min(item.started, item.ended))
-        plain.append((item.state, started, iso(item.ended), max(0, int(item.ended - item.started)), tx.iso, item.seq))
-        if item.return_code is not None or item.message or item.result is not None or item.output:
+        started, lasted = iso(min(item.started, item.ended)), max(0, int(item.ended - item.started))
+        plain.append((item.state, started, iso(item.ended), lasted, tx.iso, item.return_code, item.seq))
+        if item.message or item.result is not None or item.output:
             message = shorten(item.message) if item.message else None
             result = None if item.result is None else bytes(item.result).decode()
-            said.append((item.return_code, message, message and tx.iso, result, item.output, item.seq))
+            said.append((message, message and tx.iso, result, item.output, item.seq))
     tx.executemany(
-        "update job set state = ?, started = ?, ended = ?, duration = ?, updated = ?, progress = 100, begun = attempt"
-        " where seq = ?",
+        "update job set state = ?, started = ?, ended = ?, duration = ?, updated = ?, progress = 100, begun = attempt,"
+        " return_code = coalesce(?, return_code) where seq = ?",
         plain,
     )
     tx.executemany(
-        "update job set return_code = coalesce(?, return_code), message = coalesce(?, message), status_changed ="
-        " coalesce(?, status_changed), result = coalesce(?, result), output = coalesce(?, output) where seq = ?",
+        "update job set message = coalesce(?, message), status_changed = coalesce(?, status_changed),"
+        " result = coalesce(?, result), output = coalesce(?, output) where seq = ?",
         said,
     )
     tx.changed += [holds[item.seq][1] for item in finished]

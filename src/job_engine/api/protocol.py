@@ -1,0 +1,44 @@
+"""Uvicorn's HTTP protocol with one write an answer.
+
+Uvicorn writes the head of an answer and its body one after the other, so a client is woken twice, and both sides pay
+for two packets. Here what one step of the event loop writes goes out together.
+"""
+
+from asyncio import AbstractEventLoop, Transport
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class OneWriteProtocol(HttpToolsProtocol):
+    """For uvicorn's setting ``http``."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Part of `asyncio.Protocol`."""
+        super().connection_made(cast(Transport, _Joining(transport, self.loop)))
+
+
+class _Joining:
+    """A transport that gathers what is written until the event loop's next step."""
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            data, self._waiting = b"".join(self._waiting), []
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
