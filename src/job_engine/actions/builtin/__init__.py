@@ -1,0 +1,1 @@
+"""The actions that every executor has, one file each."""

@@ -1,0 +1,218 @@
+"""What actions print and log goes to the log of the job that is running.
+
+A context variable says which job that is, so it is right in the slot's thread, in tasks of an event loop, and in any
+thread that runs in a copy of the action's context. What is written outside a job goes where it always went.
+"""
+
+import logging
+import re
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, MutableMapping
+from contextvars import ContextVar
+from typing import Any, Final, Protocol, TextIO
+
+from job_engine.job.attributes import OUTPUT_LIMIT, tail
+
+LINES: Final = 10_000
+"""Lines that the log of an attempt keeps."""
+CHARACTERS: Final = 1_000_000
+"""Characters that the log of an attempt keeps."""
+LONGEST_LINE: Final = 10_000
+"""Characters of one line that are kept."""
+LEFT_OUT: Final = f"... the rest is left out: the log of an attempt keeps {LINES:,} lines, {CHARACTERS:,} characters"
+PRINTED: Final = "INFO"
+COMPLAINED: Final = "WARNING"
+"""The level of what is written to standard error."""
+
+_LINE_END: Final = re.compile(r"\r?\n")
+_UNSAFE: Final = re.compile("[\x00\ud800-\udfff]")
+
+RUNNING: Final[ContextVar["Output | None"]] = ContextVar("job_engine_output", default=None)
+
+
+def clean(text: str) -> str:
+    """``text`` without what cannot be stored: NUL and lone surrogates."""
+    return _UNSAFE.sub("\ufffd", text)
+
+
+class Shield(Protocol):
+    def __call__(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class Output:
+    """The log of one attempt.
+
+    Args:
+        log: takes a level and one line.
+        shield: makes the calls that must not be cut in two (`Interruption.shielded`).
+    """
+
+    __slots__ = ("_characters", "_lines", "_lock", "_log", "_open", "_tail", "_tailed", "shield")
+
+    def __init__(self, log: Callable[[str, str], object], shield: Shield) -> None:
+        self._log: Callable[[str, str], object] | None = log
+        self.shield = shield
+        self._lock = threading.Lock()
+        self._open: dict[str, str] | None = None  # by level, the line that has no end yet
+        self._lines = self._characters = self._tailed = 0
+        self._tail: deque[str] | None = None
+
+    def print(self, level: str, text: str) -> bool:
+        """Add text as it comes, in which line ends make the lines; False if the attempt has ended."""
+        return bool(self.shield(self._print, level, text))
+
+    def add(self, level: str, text: str, *, always: bool = False) -> bool:
+        """Add whole lines; ``always``: even beyond the limits. False if the attempt has ended."""
+        return bool(self.shield(self._add, level, text, always))
+
+    def close(self) -> str | None:
+        """End the log: what is written from now on is not the job's. Its last lines, `OUTPUT_LIMIT` at most."""
+        if self._tail is None and self._open is None:
+            self._log = None
+            return None
+        with self._lock:
+            for level, text in (self._open or {}).items():
+                if text:
+                    self._line(level, text)
+            self._log = self._open = None
+            return tail("\n".join(self._tail)) if self._tail else None
+
+    def _print(self, level: str, text: str) -> bool:
+        with self._lock:
+            if self._log is None:
+                return False
+            unfinished = self._open = self._open if self._open is not None else {}
+            *lines, rest = _LINE_END.split(unfinished.get(level, "") + text)
+            for line in lines:
+                self._line(level, line.rpartition("\r")[2])  # a progress bar draws its line again and again
+            if len(rest) > LONGEST_LINE:
+                rest = rest.rpartition("\r")[2][: LONGEST_LINE + 1]
+            unfinished[level] = rest
+            return True
+
+    def _add(self, level: str, text: str, always: bool) -> bool:
+        with self._lock:
+            if self._log is None:
+                return False
+            for line in _LINE_END.split(text):
+                self._line(level, line, always)
+            return True
+
+    def _line(self, level: str, line: str, always: bool = False) -> None:
+        line = clean(line)
+        if len(line) > LONGEST_LINE:
+            line = line[: LONGEST_LINE - 3] + "..."
+        if self._tail is None:
+            self._tail = deque()
+        self._tail.append(line)
+        self._tailed += len(line) + 1
+        while self._tailed - len(self._tail[0]) - 1 >= OUTPUT_LIMIT:
+            self._tailed -= len(self._tail.popleft()) + 1
+        log = self._log
+        full = self._lines >= LINES or self._characters >= CHARACTERS
+        if log is not None and (always or not full):
+            self._lines += 1
+            self._characters += len(line)
+            log(level, line)
+            if not full and (self._lines >= LINES or self._characters >= CHARACTERS):
+                log(COMPLAINED, LEFT_OUT)
+
+
+class Stream:
+    """Standard output or error of a process that runs jobs: passes text on to the job, or to the real stream."""
+
+    def __init__(self, real: TextIO, level: str) -> None:
+        self.real = real
+        self.level = level
+
+    def write(self, text: object) -> Any:
+        output = RUNNING.get()
+        if output is None or not isinstance(text, str) or not output.print(self.level, text):
+            return self.real.write(text)  # type: ignore[arg-type] # which raises TypeError for what is not text
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        if RUNNING.get() is None:
+            self.real.flush()
+
+    def isatty(self) -> bool:
+        return RUNNING.get() is None and self.real.isatty()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+class JobHandler(logging.Handler):
+    """Passes log records to the job that made them. It takes no lock: an interruption could leave it taken."""
+
+    def createLock(self) -> None:
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        output = _output_of(record)
+        if output is not None:
+            try:
+                output.add(record.levelname, self.format(record))
+            except Exception:  # noqa: BLE001 - the boundary of a log call, as in every handler: it reports, and goes on
+                self.handleError(record)
+
+
+class JobLogger(logging.LoggerAdapter[logging.Logger]):
+    """``job.logger``: writes to the job's log from any thread, in the action's context or not."""
+
+    def __init__(self, logger: logging.Logger, output: Output) -> None:
+        super().__init__(logger)
+        self._mark = {"job_output": output}
+        self._shield = output.shield
+
+    def log(self, level: int, msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:
+        """As of every logger, but whole: the locks of `logging` do not stand an exception at any bytecode."""
+        self._shield(super().log, level, msg, *args, stacklevel=stacklevel + 3, **kwargs)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **self._mark}
+        return msg, kwargs
+
+
+def _output_of(record: logging.LogRecord) -> Output | None:
+    marked = getattr(record, "job_output", None)
+    return marked if marked is not None else RUNNING.get()
+
+
+def _outside(record: logging.LogRecord) -> bool:
+    return _output_of(record) is None
+
+
+def install(level: int = logging.INFO) -> None:
+    """Route what this process prints and logs, from now on. The root logger's other handlers get no job's records.
+
+    Args:
+        level: of the root logger, from which records are kept.
+    """
+    root = logging.getLogger()
+    for handler in root.handlers:
+        handler.addFilter(_outside)
+    root.addHandler(JobHandler())
+    root.setLevel(level)
+    sys.stdout = Stream(sys.stdout, PRINTED)
+    sys.stderr = Stream(sys.stderr, COMPLAINED)
+
+
+def uninstall() -> None:
+    """Undo `install`, but for the level of the root logger."""
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, JobHandler):
+            root.removeHandler(handler)
+        else:
+            handler.removeFilter(_outside)
+    if isinstance(sys.stdout, Stream):
+        sys.stdout = sys.stdout.real
+    if isinstance(sys.stderr, Stream):
+        sys.stderr = sys.stderr.real

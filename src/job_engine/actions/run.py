@@ -1,0 +1,246 @@
+"""One attempt: from a job and its action to an outcome. Whatever an action does, it ends in one."""
+
+import logging
+import random
+import traceback
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+from job_engine.actions.action import Action
+from job_engine.actions.errors import Failed, Interrupted, JobUpdateError, NotJson, WrongArguments
+from job_engine.actions.interruption import OVERDUE
+from job_engine.actions.job import Job
+from job_engine.actions.outcome import FINISHED, RELEASED, RETRY, Outcome
+from job_engine.actions.output import RUNNING, clean
+from job_engine.actions.result import encode
+from job_engine.job.attributes import checked, shorten
+from job_engine.job.document import VERSION
+from job_engine.job.errors import Invalid
+from job_engine.job.retry import delay
+from job_engine.job.states import State
+
+RERUN_IN_PULL_MODE: Final = "Re-running job in pull mode after failed first attempt: "
+"""What upstream writes to a job of mode ``mixed`` whose first attempt raised."""
+
+SUCCESS: Final = State.SUCCESS.value
+FAILED: Final = State.FAILED.value
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known of an attempt while it runs."""
+
+    action: Action[..., Any]
+    job: Job
+    instance: Any = None  # of an action that is a class
+
+
+def run(action: Action[..., Any] | None, job: Job) -> Outcome:
+    """Run one attempt of ``job`` in this thread, and say how it ended. Never raises.
+
+    Args:
+        action: of the job's name; None if there is none.
+        job: as the executor was granted it.
+    """
+    if (refusal := _refusal(action, job)) is not None:
+        return Outcome(FINISHED, FAILED, None, refusal)
+    assert action is not None
+    attempt = Attempt(action, job)
+    token = RUNNING.set(job.captured)
+    try:
+        outcome = _ended(attempt)
+        if outcome.kind == RELEASED or (job.interrupted.why == OVERDUE and outcome.state != SUCCESS):
+            _clean_up(attempt)
+    except Exception as wrong:  # the boundary that keeps a slot alive if the engine itself is at fault
+        log.exception("%s: the engine failed", job.id)
+        outcome = Outcome(FINISHED, FAILED, 1, f"the engine failed: {_message(wrong)}")
+    finally:
+        RUNNING.reset(token)
+    outcome.output = job.captured.close()
+    return outcome
+
+
+def time_limit(action: Action[..., Any] | None, job: Job) -> float | None:
+    """Seconds that an attempt of the job may take: the job's own timeout, else the action's; None: any time."""
+    own = job.get("timeout")
+    if own is not None:
+        return float(own) or None
+    return action.timeout if action is not None else None
+
+
+def _refusal(action: Action[..., Any] | None, job: Job) -> str | None:
+    version = job.get("version", 0)
+    if version != VERSION and str(version) != str(VERSION):
+        from importlib.metadata import version as installed
+
+        return f"Job v{version} is not supported by Job engine v{installed('job-engine')}"
+    return None if action is not None else f"Not implemented action {job.id}: {job['action']}"
+
+
+def _ended(attempt: Attempt) -> Outcome:
+    """Enter the action and leave it again, with nothing of an interruption left behind in this thread."""
+    interruption = attempt.job.interrupted
+    cell, thread = interruption.cell, interruption.enter()
+    try:
+        given = _arguments(attempt)
+        try:
+            cell.value = thread
+            value = _perform(attempt, given)
+        finally:
+            cell.value = 0  # from here nothing can be thrown, but what was may still arrive: see interruption.py
+            if interruption.thrown:
+                try:  # noqa: SIM105 - suppress() is a call before the try, where it would arrive
+                    interruption.clear()
+                except Interrupted:
+                    pass
+        return _returned(attempt, value)
+    except BaseException as raised:  # noqa: BLE001 - the boundary between the engine and an action, which may raise anything
+        return _raised(attempt, raised)
+
+
+def _arguments(attempt: Attempt) -> dict[str, Any]:
+    if attempt.action.is_class:
+        return {}
+    arguments = attempt.action.arguments
+    return {} if arguments.takes_any else arguments.of(attempt.job.get("payload"))
+
+
+def _perform(attempt: Attempt, given: dict[str, Any]) -> Any:
+    action, job = attempt.action, attempt.job
+    if action.is_class:
+        attempt.instance = action.target(job)
+        value = attempt.instance.do_work()
+    else:
+        value = action.target(job, **given) if action.arguments.takes_job else action.target(**given)
+    if value is not None and hasattr(type(value), "__await__"):
+        module = job.interrupted.shielded(import_module, "job_engine.actions.coroutine")
+        value = module.finish(value, job.interrupted)
+    return value
+
+
+def _returned(attempt: Attempt, value: Any) -> Outcome:
+    if attempt.job.interrupted.why is not None and (end := _interrupted(attempt)) is not None:
+        return end
+    if attempt.action.is_class:
+        return _verdict(attempt.job, value)
+    result = None if value is None else encode(value)
+    return Outcome(FINISHED, SUCCESS, None if attempt.job.has_set("return-code") else 0, result=result)
+
+
+def _verdict(job: Job, value: Any) -> Outcome:
+    """What ``do_work`` returned, as upstream reads it: 0 is success."""
+    try:
+        code = None if isinstance(value, float) else checked("return-code", value)
+    except Invalid:
+        code = None
+    if code == 0:
+        return Outcome(FINISHED, SUCCESS, 0)
+    why = f"do_work() returned {clean(_shown(value))}; 0 is success"
+    job.captured.add("ERROR", why, always=True)
+    return Outcome(FINISHED, FAILED, code, None if job.has_set("status-message") else shorten(why))
+
+
+def _raised(attempt: Attempt, raised: BaseException) -> Outcome:
+    job, action = attempt.job, attempt.action
+    if isinstance(raised, Failed) and not job.interrupted.over:
+        failed = Outcome(FINISHED, FAILED, raised.return_code, shorten(clean(str(raised))))
+        return _again(attempt, failed) if raised.retry else failed
+    if isinstance(raised, WrongArguments | NotJson):
+        return Outcome(FINISHED, FAILED, 1, shorten(clean(f"{action.name}: {raised.message}")))
+    if job.interrupted.why is not None:
+        if isinstance(raised, Interrupted):
+            job.interrupted.seen = True
+        if (end := _interrupted(attempt)) is not None:
+            return end
+    if isinstance(raised, SystemExit):
+        code = raised.code if isinstance(raised.code, int) and 0 < raised.code < 2**31 else 1
+        shown = "" if raised.code is None else _shown(raised.code)
+        failed = Outcome(FINISHED, FAILED, int(code), shorten(clean(f"called sys.exit({shown})")))
+    else:
+        failed = Outcome(FINISHED, FAILED, 1, _message(raised))
+    failed.traceback = _traceback(raised)
+    job.captured.add("ERROR", failed.traceback, always=True)
+    return _again(attempt, failed)
+
+
+def _interrupted(attempt: Attempt) -> Outcome | None:
+    """How an attempt ends that was interrupted; None if the action did not notice, and so did all of its work."""
+    interruption = attempt.job.interrupted
+    if not (interruption.seen or interruption.thrown or interruption.over):
+        return None
+    if interruption.why != OVERDUE:
+        return Outcome(RELEASED, message=interruption.why)
+    limit = time_limit(attempt.action, attempt.job)
+    return _again(attempt, Outcome(FINISHED, FAILED, 1, f"timed out after {limit:g} s" if limit else "timed out"))
+
+
+def _again(attempt: Attempt, failed: Outcome) -> Outcome:
+    """A failure, or the retry that is left."""
+    job, action = attempt.job, attempt.action
+    retries = job.get("retries")
+    if job.failures < (action.retries if retries is None else retries):
+        failed.kind, failed.state, failed.return_code = RETRY, None, None
+        failed.delay = delay(job.failures, random.random(), backoff=action.backoff, jitter=action.jitter)
+    elif job["execution-mode"] == "mixed":
+        try:
+            job.update_job(execution_mode="pull", status_message=RERUN_IN_PULL_MODE + (failed.message or ""))
+        except JobUpdateError:
+            return Outcome(RELEASED, message=job.interrupted.why)
+        failed.kind, failed.state, failed.return_code = RETRY, None, None
+    return failed
+
+
+def _clean_up(attempt: Attempt) -> None:
+    action = attempt.action
+    try:
+        if action.cleanup is not None:
+            value = action.cleanup(attempt.job)
+        elif action.cleans_itself and attempt.instance is not None:
+            value = attempt.instance.cleanup()
+        else:
+            return
+        if hasattr(type(value), "__await__"):
+            import asyncio
+
+            asyncio.run(_awaited(value))
+    except BaseException as raised:  # noqa: BLE001 - the boundary between the engine and an action's cleanup
+        attempt.job.captured.add("ERROR", f"cleanup failed: {_traceback(raised)}", always=True)
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def _message(raised: BaseException) -> str:
+    try:
+        text = clean(str(raised))
+    except Exception as wrong:  # noqa: BLE001 - an action's exception may fail to say what it is
+        text = f"(and its message cannot be had: {type(wrong).__name__})"
+    name = type(raised).__qualname__
+    return shorten(f"{name}: {text}" if text else name)
+
+
+def _traceback(raised: BaseException) -> str:
+    """The traceback from the action on, without the engine's frames."""
+    frames = raised.__traceback__
+    while frames is not None and frames.tb_frame.f_globals.get("__name__") in (
+        __name__,
+        "job_engine.actions.coroutine",
+    ):
+        frames = frames.tb_next
+    try:
+        lines = traceback.format_exception(type(raised), raised, frames or raised.__traceback__)
+    except Exception as wrong:  # noqa: BLE001 - the same: an exception that cannot be shown
+        return f"{_message(raised)} (its traceback cannot be shown: {type(wrong).__name__})"
+    return clean("".join(lines).rstrip())
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception as wrong:  # noqa: BLE001 - the same for what an action returned
+        text = f"a {type(value).__qualname__} whose repr() raises {type(wrong).__name__}"
+    return text if len(text) <= 200 else text[:197] + "..."

@@ -1,0 +1,85 @@
+"""``my_action.submit(...)``: from an action to a job, through the client."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+
+from job_engine.job.errors import Unreachable
+
+if TYPE_CHECKING:
+    from job_engine.client import Client, JobHandle
+
+T = TypeVar("T")
+_clients: dict[int, "Client"] = {}  # by process: a connection is not shared over a fork
+
+
+class SubmitOptions(TypedDict, total=False):
+    """What a job is to be beside its arguments; see `job_engine.client.Client.submit`."""
+
+    client: "Client"  # by default one that finds the engine as the command line does
+    target: str
+    priority: int  # 0 to 999, lower first
+    delay: float | str  # seconds, or text such as "10m"
+    not_before: float | str | datetime
+    retries: int
+    timeout: float | str
+    key: str
+    name: str
+    description: str
+    parent: "str | JobHandle"
+    tags: list[str]
+    mode: str
+
+
+class Submission:
+    """An action with options, to be submitted once or often.
+
+    Args:
+        action: the action's name.
+        options: for each of its jobs.
+    """
+
+    def __init__(self, action: str, options: SubmitOptions) -> None:
+        self._action = action
+        given: dict[str, Any] = dict(options)
+        self._client: Client | None = given.pop("client", None)
+        self._given = given
+
+    def options(self, **options: Unpack[SubmitOptions]) -> "Submission":
+        """The same with more options; a later one replaces an earlier one."""
+        return Submission(self._action, {"client": self._client, **self._given, **options})  # type: ignore[typeddict-item]
+
+    def submit(self, **arguments: Any) -> "JobHandle":
+        """Add a job with these arguments; it is on disk when this returns.
+
+        Raises:
+            Unreachable: no engine is found, or it does not answer.
+        """
+        payload = arguments or None
+        return self._call(lambda client: client.submit(self._action, payload=payload, **self._given))
+
+    def submit_many(self, arguments: Iterable[Mapping[str, Any]]) -> "list[JobHandle]":
+        """Add a job for each set of arguments, many at a time; the handles are in the same order.
+
+        Raises:
+            Unreachable: no engine is found, or it does not answer.
+        """
+        payloads = [dict(each) for each in arguments]
+        return self._call(lambda client: client.submit_many(self._action, payloads, **self._given))
+
+    def _call(self, call: "Callable[[Client], T]") -> T:
+        if self._client is not None:
+            return call(self._client)
+        client = _clients.get(os.getpid())
+        if client is None:
+            from job_engine.client import Client
+
+            client = Client()
+            _clients.clear()
+            _clients[os.getpid()] = client
+        try:
+            return call(client)
+        except Unreachable:
+            _clients.clear()  # the engine may come back elsewhere
+            raise

@@ -1,0 +1,538 @@
+"""Whatever an action does ends in a defined outcome with a message that says why."""
+
+import asyncio
+import enum
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from job_engine import Failed, Interrupted, Job, action
+from job_engine.actions.action import Action
+from job_engine.actions.outcome import FINISHED, RELEASED, RETRY
+from job_engine.actions.run import run, time_limit
+from job_engine.job.attend import Granted
+from job_engine.job.attributes import PAYLOAD_LIMIT
+from job_engine.job.retry import LONGEST
+from job_engine.testing import run_action
+from job_engine.testing.hold import NotingHold
+
+
+def job_of(name="x", hold=None, **document) -> Job:
+    document = {"version": 2, **document}
+    return Job(Granted(1, 1, "job/1", name, msgspec.Raw(msgspec.json.encode(document))), hold or NotingHold())
+
+
+def nuvla(do_work, init=lambda self, job: None):
+    return action("nuvla_like")(type("NuvlaLike", (), {"__init__": init, "do_work": do_work}))
+
+
+# success
+
+
+def test_what_a_function_returns_is_the_result():
+    @action
+    def double(n: int):
+        return {"twice": 2 * n}
+
+    ran = run_action(double, n=4)
+    assert (ran.state, ran.result, ran.return_code, ran.message) == ("SUCCESS", {"twice": 8}, 0, None)
+
+
+def test_what_the_action_set_stays():
+    @action
+    def sets(job: Job):
+        job.set_status_message("all well")
+        job.set_return_code(7)
+
+    ran = run_action(sets)
+    assert (ran.state, ran.message, ran.return_code, ran.result) == ("SUCCESS", "all well", 7, None)
+
+
+def test_async_functions_and_methods():
+    @action
+    async def later(job: Job, n: int):
+        await asyncio.sleep(0)
+        job.set_progress(50)
+        return await asyncio.to_thread(lambda: n + 1)
+
+    async def do_work(self):
+        return 0
+
+    assert run_action(later, n=1).result == 2
+    assert run_action(nuvla(do_work)).state == "SUCCESS"
+
+
+def test_an_async_action_in_an_async_test():
+    @action
+    async def one():
+        return 1
+
+    async def test():
+        return run_action(one)
+
+    assert asyncio.run(test()).result == 1
+
+
+# what is refused before the action is entered
+
+
+def test_unknown_action():
+    outcome = run(None, job_of("nowhere"))
+    assert (outcome.kind, outcome.state) == (FINISHED, "FAILED")
+    assert outcome.message == "Not implemented action job/1: nowhere"
+
+
+@pytest.mark.parametrize("version", [0, 1, 3, "two", None, "2.0"])
+def test_other_versions(version):
+    outcome = run(Action(lambda: 1, "x"), job_of(version=version))
+    assert outcome.state == "FAILED"
+    assert f"Job v{version} is not supported by Job engine v" in outcome.message
+
+
+def test_no_version():
+    job = Job(Granted(1, 1, "job/1", "x", msgspec.Raw(b"{}")), NotingHold())
+    assert "Job v0 is not supported" in run(Action(lambda: 1, "x"), job).message
+
+
+# exceptions
+
+
+class NoMessage(Exception):
+    def __str__(self):
+        raise ValueError("no")
+
+
+class Deep(Exception):
+    pass
+
+
+def test_an_exception_fails_the_job_and_shows_where():
+    @action
+    def breaks():
+        raise ValueError("no such tree: /x")
+
+    ran = run_action(breaks)
+    assert (ran.state, ran.return_code, ran.message) == ("FAILED", 1, "ValueError: no such tree: /x")
+    assert ran.output.startswith("Traceback (most recent call last):\n")
+    assert ran.output.endswith("\nValueError: no such tree: /x")
+    assert "test_run.py" in ran.output
+    assert "actions/run.py" not in ran.output
+    assert ran.log[-1] == ("ERROR", "ValueError: no such tree: /x")
+
+
+@pytest.mark.parametrize(
+    ("raised", "message"),
+    [
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit("x"), "GeneratorExit: x"),
+        (RecursionError("deep"), "RecursionError: deep"),
+        (MemoryError(), "MemoryError"),
+        (StopIteration(3), "StopIteration: 3"),
+        (BaseExceptionGroup("two", [KeyboardInterrupt(), ValueError()]), "BaseExceptionGroup: two (2 sub-exceptions)"),
+        (asyncio.CancelledError(), "CancelledError"),
+        (Interrupted("by nobody"), "Interrupted: by nobody"),
+        (NoMessage(), "NoMessage: (and its message cannot be had: ValueError)"),
+        (ValueError("nul \x00 and \ud800"), "ValueError: nul \ufffd and \ufffd"),
+    ],
+)
+@pytest.mark.parametrize("style", ["function", "do_work", "constructor", "async"])
+def test_anything_may_be_raised(raised, message, style):
+    def raises(*_):
+        raise raised
+
+    async def raises_later():
+        raise raised
+
+    styles = {
+        "function": lambda: action("f")(lambda: raises()),
+        "do_work": lambda: nuvla(raises),
+        "constructor": lambda: nuvla(lambda self: 0, raises),
+        "async": lambda: action("f")(raises_later),
+    }
+    if style == "async" and isinstance(raised, StopIteration):
+        message = "RuntimeError: coroutine raised StopIteration"  # so does Python turn it
+    ran = run_action(styles[style]())
+    assert (ran.state, ran.return_code) == ("FAILED", 1)
+    assert ran.message == message
+
+
+def test_endless_recursion():
+    @action
+    def recurses():
+        def again():
+            again()
+
+        again()
+
+    ran = run_action(recurses)
+    assert ran.message.startswith("RecursionError: maximum recursion depth exceeded")
+
+
+@pytest.mark.parametrize(
+    ("code", "shown", "return_code"), [(3, "3", 3), (0, "0", 1), (None, "", 1), ("bye", "'bye'", 1), (-1, "-1", 1)]
+)
+def test_sys_exit(code, shown, return_code):
+    @action
+    def exits():
+        raise SystemExit(code)
+
+    ran = run_action(exits)
+    assert (ran.state, ran.message, ran.return_code) == ("FAILED", f"called sys.exit({shown})", return_code)
+
+
+def test_failed_has_no_traceback():
+    @action(retries=5)
+    def fails():
+        raise Failed("the disk is full", return_code=3)
+
+    ran = run_action(fails)
+    assert (ran.state, ran.message, ran.return_code, ran.output) == ("FAILED", "the disk is full", 3, None)
+
+
+def test_failed_may_ask_for_a_retry():
+    @action(retries=1)
+    def fails():
+        raise Failed("busy", retry=True)
+
+    assert run_action(fails).state == "QUEUED"
+    assert run_action(fails, failures=1).state == "FAILED"
+
+
+# retries
+
+
+def test_retries_until_none_are_left():
+    @action(retries=2, backoff=8, jitter=False)
+    def breaks():
+        raise OSError("flaky")
+
+    first, second, last = (run_action(breaks, failures=n) for n in range(3))
+    assert (first.state, first.retry_after, first.message) == ("QUEUED", 8, "OSError: flaky")
+    assert (second.state, second.retry_after) == ("QUEUED", 16)
+    assert (last.state, last.retry_after) == ("FAILED", None)
+    assert "OSError: flaky" in first.output
+
+
+def test_jitter_keeps_below_the_bound():
+    @action(retries=1000, backoff="1m")
+    def breaks():
+        raise OSError("flaky")
+
+    waits = [run_action(breaks, failures=n).retry_after or 0 for n in range(20)]
+    assert all(0 <= wait <= min(LONGEST, 60 * 2**n) for n, wait in enumerate(waits))
+    assert len(set(waits)) > 10
+
+
+def test_the_jobs_own_retries_win():
+    @action(retries=2)
+    def breaks():
+        raise OSError
+
+    @action
+    def breaks_once():
+        raise OSError
+
+    assert run_action(breaks, document={"retries": 0}).state == "FAILED"
+    assert run_action(breaks_once, document={"retries": 1}).state == "QUEUED"
+
+
+def test_a_verdict_is_not_retried():
+    @action(retries=2)
+    def returns():
+        return object()
+
+    @action(retries=2)
+    def takes(n: int):
+        pass
+
+    assert run_action(returns).state == "FAILED"
+    assert run_action(takes, n="x").state == "FAILED"
+
+
+def test_a_mixed_job_goes_on_in_pull_mode():
+    def do_work(self):
+        raise OSError("no route")
+
+    ran = run_action(nuvla(do_work), document={"execution-mode": "mixed"})
+    expected = "Re-running job in pull mode after failed first attempt: OSError: no route"
+    assert (ran.state, ran.changes) == ("QUEUED", [{"execution-mode": "pull", "status-message": expected}])
+    assert run_action(nuvla(do_work), document={"execution-mode": "pull"}).state == "FAILED"
+
+
+# Nuvla's classes
+
+
+@pytest.mark.parametrize(
+    ("returned", "state", "code", "message"),
+    [
+        (0, "SUCCESS", 0, None),
+        (1, "FAILED", 1, "do_work() returned 1; 0 is success"),
+        (2**31, "FAILED", None, "do_work() returned 2147483648; 0 is success"),
+        (None, "FAILED", None, "do_work() returned None; 0 is success"),
+        (-1, "FAILED", None, "do_work() returned -1; 0 is success"),
+        (True, "FAILED", None, "do_work() returned True; 0 is success"),
+        (False, "FAILED", None, "do_work() returned False; 0 is success"),
+        (0.0, "FAILED", None, "do_work() returned 0.0; 0 is success"),
+        ("x", "FAILED", None, "do_work() returned 'x'; 0 is success"),
+        ([], "FAILED", None, "do_work() returned []; 0 is success"),
+    ],
+)
+def test_what_do_work_returns(returned, state, code, message):
+    ran = run_action(nuvla(lambda self: returned))
+    assert (ran.state, ran.return_code, ran.message, ran.result) == (state, code, message, None)
+
+
+def test_a_class_that_failed_keeps_its_message():
+    class Says:
+        def __init__(self, job):
+            self.job = job
+
+        def do_work(self):
+            self.job.set_status_message("the cluster said no")
+            return 4
+
+    ran = run_action(action(Says))
+    assert (ran.state, ran.return_code, ran.message) == ("FAILED", 4, "the cluster said no")
+    assert ran.output == "do_work() returned 4; 0 is success"
+
+
+def test_something_that_cannot_be_shown():
+    class Odd:
+        def __repr__(self):
+            raise ValueError
+
+    assert "a test_something_that_cannot_be_shown" in run_action(nuvla(lambda self: Odd())).message
+
+
+# results
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+@dataclass
+class Point:
+    x: int
+    at: Path
+
+
+@pytest.mark.parametrize(
+    ("returned", "result"),
+    [
+        (Point(1, Path("/x")), {"x": 1, "at": "/x"}),
+        (datetime(2026, 11, 24, tzinfo=UTC), "2026-11-24T00:00:00Z"),
+        ((1, 2.5), [1, 2.5]),
+        (Color.RED, "red"),
+        (float("nan"), None),
+        (b"ab", "YWI="),
+        (0, 0),
+        (False, False),
+        ("", ""),
+        ({1: "a"}, {"1": "a"}),
+    ],
+)
+def test_results_that_are_json(returned, result):
+    ran = run_action(action("f")(lambda: returned))
+    assert (ran.state, ran.result) == ("SUCCESS", result)
+
+
+def endless():
+    a = []
+    a.append(a)
+    return a
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (object(), "f: the result is not JSON: result is of type object"),
+        ({"a": [1, object()]}, "f: the result is not JSON: result['a'][1] is of type object"),
+        (Point(1, 1j), "f: the result is not JSON: result.at is of type complex"),
+        ({"a": {(1, 2): 3}}, "f: the result is not JSON: result['a'] has a key of type tuple"),
+        (["\ud800"], "f: the result is not JSON: result[0] is a text that is not valid Unicode"),
+        ((n for n in range(3)), "f: the result is not JSON: result is of type generator"),
+        (endless(), "f: the result is not JSON: it nests too deeply, or contains itself"),
+        ("x" * PAYLOAD_LIMIT, "f: the result is too large: 1048578 bytes of JSON, and 1048576 is the limit"),
+    ],
+)  # fmt: skip
+def test_results_that_are_not(returned, message):
+    ran = run_action(action("f")(lambda: returned))
+    assert (ran.state, ran.return_code, ran.message) == ("FAILED", 1, message)
+
+
+# interruption
+
+
+@pytest.mark.parametrize("reason", ["stopped", "lost", "canceled"])
+def test_an_action_that_returns_because_it_was_interrupted_is_released(reason):
+    @action
+    def looks(job: Job):
+        for n in range(100):
+            if job.interrupted:
+                return "partial"
+            job.set_progress(n)
+        return "all"
+
+    ran = run_action(looks, interrupt_at=20, interrupt_reason=reason)
+    assert (ran.state, ran.message, ran.result) == ("QUEUED", reason, None)
+    assert ran.progress[-1] == 20
+
+
+def test_an_action_that_did_not_notice_has_done_its_work():
+    @action
+    def does_not_look(job: Job):
+        job.set_progress(50)
+        return "all"
+
+    ran = run_action(does_not_look, interrupt_at=20)
+    assert (ran.state, ran.result) == ("SUCCESS", "all")
+
+
+def test_an_action_that_writes_after_its_hold_has_ended_is_released():
+    @action
+    def goes_on(job: Job):
+        job.set_progress(30)
+        job.set_progress(40)
+
+    ran = run_action(goes_on, interrupt_at=20, interrupt_reason="canceled")
+    assert (ran.state, ran.message, ran.progress) == ("QUEUED", "canceled", [30])
+
+
+def test_an_action_may_raise_interrupted_or_anything_because_of_it():
+    @action
+    def raises(job: Job):
+        job.set_progress(50)
+        raise Interrupted
+
+    @action(retries=0)
+    def breaks(job: Job):
+        job.set_progress(50)
+        raise RuntimeError("stopped early" if job.interrupted else "")
+
+    assert run_action(raises, interrupt_at=1).state == "QUEUED"
+    assert run_action(breaks, interrupt_at=1).state == "QUEUED"
+
+
+def test_an_async_action_is_cancelled():
+    @action
+    async def sleeps(job: Job):
+        job.set_progress(1)
+        await asyncio.sleep(3600)
+
+    @action
+    async def catches(job: Job):
+        try:
+            job.set_progress(1)
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            return "partial"
+
+    for each in (sleeps, catches):
+        ran = run_action(each, interrupt_at=1)
+        assert (ran.state, ran.message) == ("QUEUED", "stopped")
+
+
+def test_a_verdict_given_while_stopping_stands():
+    @action
+    def fails(job: Job):
+        job.set_progress(50)
+        if job.interrupted:
+            raise Failed("half of it is broken")
+
+    assert run_action(fails, interrupt_at=1).message == "half of it is broken"
+
+
+def test_a_timeout_is_a_failure():
+    @action(timeout="10m", retries=1, jitter=False)
+    def slow(job: Job):
+        job.set_progress(1)
+        return job.interrupted.wait(0)
+
+    ran = run_action(slow, interrupt_at=1, interrupt_reason="overdue")
+    assert (ran.state, ran.retry_after, ran.message) == ("QUEUED", 2, "timed out after 600 s")
+    ran = run_action(slow, interrupt_at=1, interrupt_reason="overdue", failures=1)
+    assert (ran.state, ran.return_code, ran.message) == ("FAILED", 1, "timed out after 600 s")
+
+
+def test_time_limit():
+    limited = Action(lambda: 1, "x", timeout="2m")
+    assert time_limit(limited, job_of()) == 120
+    assert time_limit(limited, job_of(timeout=5)) == 5
+    assert time_limit(limited, job_of(timeout=0)) is None
+    assert time_limit(Action(lambda: 1, "x"), job_of()) is None
+    assert time_limit(None, job_of()) is None
+
+
+def test_cleanup_runs_after_an_interruption_only():
+    cleaned = []
+
+    def of_function(job):
+        cleaned.append(job.id)
+
+    @action(cleanup=of_function)
+    def looks(job: Job):
+        job.set_progress(50)
+        return None if job.interrupted else 1
+
+    class Looks:
+        def __init__(self, job):
+            self.job = job
+
+        def do_work(self):
+            self.job.set_progress(50)
+            return 0 if not self.job.interrupted else 1
+
+        async def cleanup(self):
+            print("tidied")
+            cleaned.append(self)
+
+    cls = action(Looks)
+    assert run_action(looks).state == "SUCCESS"
+    assert run_action(cls).state == "SUCCESS"
+    assert cleaned == []
+    run_action(looks, interrupt_at=1)
+    ran = run_action(cls, interrupt_at=1)
+    assert len(cleaned) == 2
+    assert ran.log == [("INFO", "tidied")]
+
+
+def test_a_broken_cleanup_is_logged():
+    def breaks(job):
+        raise OSError("in use")
+
+    @action(cleanup=breaks)
+    def looks(job: Job):
+        job.set_progress(50)
+        return None if job.interrupted else 1
+
+    ran = run_action(looks, interrupt_at=1)
+    assert ran.state == "QUEUED"
+    assert ran.log[0][1].startswith("cleanup failed: Traceback")
+    assert ran.log[-1] == ("ERROR", "OSError: in use")
+
+
+def test_an_engine_at_fault_still_ends_the_job():
+    class Broken(NotingHold):
+        def log(self, level, text):
+            raise OSError("pipe")
+
+    @action
+    def breaks():
+        raise ValueError
+
+    outcome = run(breaks, job_of(hold=Broken()))
+    assert (outcome.kind, outcome.state, outcome.message) == (FINISHED, "FAILED", "the engine failed: OSError: pipe")
+
+
+def test_an_outcome_travels():
+    @action(retries=1)
+    def breaks():
+        raise ValueError
+
+    for outcome in (run(breaks, job_of()), run(Action(lambda: {"a": 1}, "x"), job_of())):
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(outcome), type=type(outcome)) == outcome
+    assert {FINISHED, RETRY, RELEASED} == {"finished", "retry", "released"}
