@@ -1,0 +1,1 @@
+"""The executor: a supervisor that speaks with the source of jobs, and worker processes whose slots run the actions."""

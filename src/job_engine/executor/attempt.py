@@ -1,0 +1,128 @@
+"""One attempt, from the side of the worker process: what the action may do with its hold."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Raw
+
+from job_engine.actions.interruption import Interruption
+from job_engine.executor.board import Board
+from job_engine.job.attend import Granted, Write
+
+LOOK: Final = 0.25
+"""Seconds between two looks whether the hold has ended, while a checkpoint is on its way."""
+LOG_LINES: Final = 20_000
+"""Lines of log that one attempt may leave; the record keeps no more."""
+
+
+class Attempt:
+    """Implements `job_engine.actions.hold.Hold`.
+
+    Args:
+        handle: the job's number in this process.
+        touched: called with the attempt, from any thread, when there is something to `take`.
+        connect: makes the API client for a job id and attempt.
+    """
+
+    __slots__ = (
+        "_changes",
+        "_checkpoint",
+        "_connect",
+        "_lines",
+        "_lock",
+        "_log",
+        "_recorded",
+        "_saving",
+        "_touched",
+        "_waiting",
+        "due",
+        "handle",
+        "id",
+        "interrupted",
+        "key",
+        "nuvlaedge_shared_path",
+    )
+
+    def __init__(
+        self,
+        handle: int,
+        granted: Granted,
+        board: Board,
+        touched: "Callable[[Attempt], None]",
+        connect: Callable[[str, int], Any],
+    ) -> None:
+        self.handle = handle
+        self.id = granted.id
+        self.key = (granted.seq, granted.attempt)
+        self.interrupted = Interruption(board.expired)
+        self.due = math.inf  # monotonic seconds at which the chaser has something to do
+        self.nuvlaedge_shared_path: str | None = None
+        self._touched = touched
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._waiting = False  # in the outbox
+        self._changes: dict[str, Any] = {}
+        self._checkpoint: bytes | None = None
+        self._saving = threading.Lock()  # one checkpoint on its way at a time, so that an answer means that one
+        self._recorded: threading.Event | None = None
+        self._log: list[tuple[int, float, str, str]] = []
+        self._lines = 0
+
+    def write(self, changes: dict[str, Any]) -> None:
+        """See `Hold.write`."""
+        if not self.interrupted.over:
+            with self._lock:
+                self._changes.update(changes)
+                self._touch()
+
+    def save(self, checkpoint: bytes) -> None:
+        """See `Hold.save`."""
+        with self._saving:
+            recorded = self._recorded = threading.Event()
+            with self._lock:
+                self._checkpoint = checkpoint
+                self._waiting = True
+            self._touched(self)  # even if it is in the outbox already: this is urgent
+            while not self.interrupted.over and not recorded.wait(LOOK):
+                pass
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits for what is to be told."""
+        return self._checkpoint is not None
+
+    def recorded(self) -> None:
+        """The checkpoint that was told last is in the record."""
+        if self._recorded is not None:
+            self._recorded.set()
+
+    def log(self, level: str, text: str) -> None:
+        """See `Hold.log`."""
+        if self._lines < LOG_LINES and not self.interrupted.over:
+            with self._lock:
+                self._lines += 1
+                self._log.append((self._lines, time.time(), level, text))
+                self._touch()
+
+    def connect(self) -> Any:
+        """See `Hold.connect`."""
+        return self._connect(self.id, self.key[1])
+
+    def take(self) -> Write | None:
+        """What is to be told, once."""
+        if not self._waiting:
+            return None
+        with self._lock:
+            changes, self._changes = self._changes, {}
+            checkpoint, self._checkpoint = self._checkpoint, None
+            lines, self._log = self._log, []
+            self._waiting = False
+        return Write(*self.key, None, changes, None if checkpoint is None else Raw(checkpoint), lines)
+
+    def _touch(self) -> None:
+        if not self._waiting:
+            self._waiting = True
+            self._touched(self)

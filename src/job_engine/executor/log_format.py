@@ -1,0 +1,13 @@
+"""How supervisor and worker processes log, unless the program that they are part of has said so before."""
+
+import logging
+from typing import Final
+
+FORMAT: Final = "%(asctime)s %(levelname)-8s %(message)s"
+
+
+def configure(level: str) -> int:
+    """Log to standard error from ``level`` (a name) up; the number of that level."""
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    logging.basicConfig(level=number, format=FORMAT)
+    return number

@@ -1,0 +1,67 @@
+"""The run folder of an executor: a lock that is free only when supervisor and workers are dead, and the last one's id.
+
+Who gets the lock knows that the executor before it is dead, and can say so: its jobs run again at once.
+"""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from job_engine.job.errors import Invalid
+
+WAIT: Final = 15.0
+"""Seconds to wait for the lock: the worker processes of a supervisor that was killed take a moment to end."""
+LOOK: Final = 0.02
+"""Seconds between two tries for it."""
+
+
+class RunFolder:
+    """Holds the lock until it is closed; worker processes inherit it.
+
+    Raises:
+        Invalid: the folder cannot be used, or another executor uses it for longer than `WAIT`.
+    """
+
+    def __init__(self, path: Path, id_: str) -> None:
+        self._path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Invalid(f"cannot write in the executor's run folder {path}: {error.strerror}") from None
+        try:
+            self._get()
+            self.predecessor = self._exchange(id_)
+        except BaseException:
+            os.close(self.lock)
+            raise
+
+    def close(self) -> None:
+        """Let go of the lock; workers may still hold it."""
+        os.close(self.lock)
+
+    def _get(self) -> None:
+        give_up = time.monotonic() + WAIT
+        while True:
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise Invalid(
+                        f"another executor uses the run folder {self._path}: stop it first, or name another folder"
+                    ) from None
+            time.sleep(LOOK)
+
+    def _exchange(self, id_: str) -> str | None:
+        """The predecessor's id, for ours."""
+        path, new = self._path / "id", self._path / "id.new"
+        try:
+            former = path.read_text().strip() if path.exists() else ""
+            new.write_text(id_)
+            os.replace(new, path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise Invalid(f"cannot use the executor's run folder {self._path}: {error}") from None
+        return former or None

@@ -1,0 +1,31 @@
+"""What an executor is told when it starts."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from job_engine.client.endpoint import Credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorSettings:
+    """One executor's configuration; durations in seconds."""
+
+    api_url: str
+    credentials: Credentials = field(default_factory=Credentials)
+    insecure: bool = False  # accept any TLS certificate
+    name: str = ""  # how people know it; empty: made of the host's name
+    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = 4  # slots a process
+    actions: tuple[str, ...] = ()  # dotted modules, .py files and folders
+    entry_points: bool = True  # load what installed packages offer, too
+    shutdown_timeout: float = 120.0  # how long running jobs may go on after the first signal
+    api_grace: float = 30.0  # how long the API may be away before running jobs are interrupted and released
+    run_dir: Path | None = None  # where its lock and id are; a successor there takes over at once
+    log_level: str = "INFO"
+    parent_fd: int | None = None  # the read end of a pipe: its end of file ends the executor at once
+
+    @property
+    def slots(self) -> int:
+        """How many jobs can run at a time."""
+        return self.processes * self.threads

@@ -1,0 +1,157 @@
+"""A slot: a thread that runs one job at a time."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from job_engine.actions.interruption import LOST, STOPPED
+from job_engine.actions.job import Job
+from job_engine.actions.outcome import FINISHED, RETRY, Outcome
+from job_engine.actions.registry import Actions
+from job_engine.actions.run import run, time_limit
+from job_engine.executor.attempt import Attempt
+from job_engine.executor.board import Board
+from job_engine.executor.chaser import Chaser
+from job_engine.executor.messages import RawReport
+from job_engine.executor.outbox import Outbox
+from job_engine.job.attend import Finished, Granted, Released
+from job_engine.job.states import State
+
+log = logging.getLogger(__name__)
+
+GIVEN_BACK: Final = (STOPPED, LOST)
+"""Reasons after which the job is this executor's to release; after others the record has ended the hold."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Slots:
+    """The slots of a worker process, and the inbox from which they take jobs in the order in which they came.
+
+    Args:
+        connect: makes the API client for a job id and attempt.
+    """
+
+    def __init__(self, actions: Actions, board: Board, outbox: Outbox, connect: Callable[[str, int], Any]) -> None:
+        self.running: dict[int, Attempt] = {}  # by handle
+        self._inbox: queue.SimpleQueue[tuple[int, Granted]] = queue.SimpleQueue()
+        self._unwanted: set[int] = set()  # handles that are not to begin
+        self._actions = actions
+        self._board = board
+        self._outbox = outbox
+        self._connect = connect
+        self._chaser = Chaser(self.running)
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._chaser.start()
+        for number in range(self._board.slots):
+            threading.Thread(target=self._run, args=(number,), name=f"slot-{number}", daemon=True).start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are jobs."""
+        return bool(self.running) or not self._inbox.empty()
+
+    def add(self, jobs: list[tuple[int, Granted]]) -> None:
+        """Run jobs as slots get free."""
+        for job in jobs:
+            self._inbox.put(job)
+
+    def recall(self) -> None:
+        """Report all that has not begun as given back."""
+        handles = []
+        try:
+            while True:
+                handles.append(self._inbox.get_nowait()[0])
+        except queue.Empty:
+            self._unwanted.difference_update(handles)
+            self._outbox.report(RawReport(unbegun=handles, recalled=True))
+
+    def interrupt(self, handle: int, why: str) -> None:
+        """Interrupt a job; one that has not begun does not begin."""
+        self._unwanted.add(handle)  # before looking: a slot looks here after it is in `running`
+        attempt = self.running.get(handle)
+        if attempt is not None:
+            self._chaser.interrupt(attempt, why)
+        if attempt is not None or handle <= self._board.last_begun():
+            self._unwanted.discard(handle)
+
+    def recorded(self, handle: int) -> None:
+        """The last checkpoint of a job is in the record."""
+        attempt = self.running.get(handle)
+        if attempt is not None:
+            attempt.recorded()
+
+    # --- in the slots' threads
+
+    def _run(self, slot: int) -> None:
+        while True:
+            handle, granted = self._inbox.get()
+            attempt = Attempt(handle, granted, self._board, self._outbox.touched, self._connect)
+            self.running[handle] = attempt
+            if self._unwanted and handle in self._unwanted:
+                self._unwanted.discard(handle)
+                del self.running[handle]
+                self._outbox.report(RawReport(unbegun=[handle]))
+                continue
+            started = time.time()
+            which, end = self._perform(slot, attempt, granted, started)
+            del self.running[handle]
+            self._outbox.ended(attempt, which, end)
+            if attempt.interrupted.thrown:
+                self._outbox.report(RawReport(spoilt=True))
+
+    def _perform(self, slot: int, attempt: Attempt, granted: Granted, started: float) -> tuple[str, Raw | None]:
+        """One attempt; which list of a report its end belongs to, and the end, if there is one to tell."""
+        handle, key = attempt.handle, attempt.key
+        try:
+            action = self._actions.get(granted.action)
+            try:
+                job = Job(granted, attempt)
+                limit = time_limit(action, job)
+            except Exception:
+                self._board.begin(slot, handle, started, 0.0)
+                raise
+            due = 0.0
+            if limit is not None:
+                due = time.monotonic() + limit
+                self._chaser.limit(attempt, due)
+            self._board.begin(slot, handle, started, due)
+            outcome = run(action, job)
+            return _told(key, handle, outcome, started)
+        except BaseException as wrong:  # boundary: whatever goes wrong, the slot lives on and the job ends
+            log.exception("%s cannot be run", granted.id)
+            message = f"the executor could not run it: {type(wrong).__name__}: {wrong}"
+            text = message.encode(errors="replace").decode()
+            now = time.time()
+            return "finished", Raw(_encode((handle, Finished(*key, State.FAILED, started, now, 1, text))))
+
+
+def _told(key: tuple[int, int], handle: int, outcome: Outcome, started: float) -> tuple[str, Raw | None]:
+    if outcome.kind == FINISHED:
+        result = None if outcome.result is None else Raw(outcome.result)
+        finished = Finished(
+            *key,
+            outcome.state or State.FAILED,
+            started,
+            time.time(),
+            outcome.return_code,
+            outcome.message,
+            result,
+            outcome.output,
+        )
+        return "finished", Raw(_encode((handle, finished)))
+    if outcome.kind == RETRY:
+        released = Released(*key, "failed", outcome.message or "", outcome.delay, outcome.output)
+    elif outcome.message in GIVEN_BACK:
+        released = Released(*key, outcome.message, output=outcome.output)
+    else:
+        return "over", None
+    return "released", Raw(_encode((handle, released)))

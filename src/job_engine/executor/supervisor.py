@@ -1,0 +1,255 @@
+"""The supervisor: takes jobs from a source, has worker processes run them, and tells how they end.
+
+No action runs in it, or is imported by it, so nothing that an action does can keep it from attending.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final, NoReturn
+
+from job_engine.actions.interruption import LOST, STOPPED
+from job_engine.executor.attending import Attending
+from job_engine.executor.deadline import Deadline
+from job_engine.executor.holds import Held, Holds, Key
+from job_engine.executor.messages import Loaded, Setup
+from job_engine.executor.pool import Pool
+from job_engine.executor.process import Process
+from job_engine.executor.settings import ExecutorSettings
+from job_engine.executor.sources import Source
+from job_engine.executor.stop import Stop, first
+from job_engine.job.attend import Finished, Granted, Hello, Released, Write
+from job_engine.job.errors import Forbidden, Invalid
+
+log = logging.getLogger(__name__)
+
+STOP_GRACE: Final = 5.0
+"""Seconds that interrupted actions have to end when the executor stops, before their processes are killed."""
+KILLED: Final = 2.0
+"""Seconds to wait for killed worker processes to be gone."""
+LAST_WORDS: Final = 5.0
+"""Seconds to tell what is left at the end; what is not told by then, the source finds out by our silence."""
+GOOD: Final = 2 / 3
+"""Part of the period after which holds are not trusted; what is left of it is for the jobs to end."""
+
+
+class Supervisor:
+    """One executor.
+
+    Args:
+        keep: file descriptors that worker processes inherit and keep open.
+        replaces: the id of an executor that is known to be dead, whose jobs can run again at once.
+    """
+
+    def __init__(
+        self, settings: ExecutorSettings, source: Source, keep: Sequence[int] = (), replaces: str | None = None
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._replaces = replaces
+        self._name = settings.name or f"{socket.gethostname()}-{source.id[:4]}"
+        self._holds = Holds()
+        self._pool = Pool(self, _setup(settings), settings.processes, keep)
+        self._attending = Attending(source, self._holds, self, self._pool.pace)
+        self._deadline = Deadline(self._lose, self._pool.renew)
+        self._stop = Stop(settings.parent_fd, self._orphaned)
+        self._changed = asyncio.Event()
+        self._loaded: Loaded | None = None
+        self._leaving = False
+        self._grace: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Run until asked to stop, and everything is settled.
+
+        Raises:
+            Invalid: the actions cannot be loaded as named.
+            Forbidden: the source lets nobody attend with these credentials.
+        """
+        self._pool.start()
+        attending = asyncio.get_running_loop().create_task(self._attending.run())
+        asked = asyncio.get_running_loop().create_task(self._stop.asked.wait())
+        try:
+            while not asked.done():
+                self._changed.clear()
+                changed = asyncio.get_running_loop().create_task(self._changed.wait())
+                await asyncio.wait((attending, asked, changed), return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+                if attending.done():
+                    await attending  # raises: it ends in no other way
+                self._check()
+                if self._loaded is not None and self._attending.answered.is_set():
+                    break  # nothing to check any more
+            await asyncio.wait((attending, asked), return_when=asyncio.FIRST_COMPLETED)
+            if attending.done():
+                await attending
+            await self._drain()
+        finally:
+            attending.cancel()
+            asked.cancel()
+            self._pool.kill()
+            await asyncio.wait((attending,))
+        await self._end()
+
+    def _check(self) -> None:
+        if self._loaded is not None and self._loaded.wrong is not None:
+            raise Invalid(self._loaded.wrong)
+        refused = self._attending.refused
+        if refused is not None and not self._attending.answered.is_set():
+            raise Forbidden(f"the executor may not attend at {self._source.where}: {refused.message}")
+
+    # --- stopping
+
+    async def _drain(self) -> None:
+        """Let running jobs end, for the time there is; then have them end."""
+        pool, urged = self._pool, self._stop.urged
+        self._leaving = pool.closing = True
+        pool.give_back()
+        self._attending.speak()
+        running = len(pool.jobs)
+        log.info("executor %s stops%s", self._name, f" when its {running} running jobs have ended" if running else "")
+        if await self._idle(self._settings.shutdown_timeout) or urged.is_set():
+            return
+        log.warning("executor %s: the time to stop is over; running jobs are interrupted and released", self._name)
+        pool.interrupt(pool.jobs, STOPPED)
+        await self._idle(STOP_GRACE)
+
+    async def _idle(self, within: float) -> bool:
+        end = time.monotonic() + within
+        while not self._pool.idle:
+            self._changed.clear()
+            left = end - time.monotonic()
+            if left <= 0 or self._stop.urged.is_set() or not await first(self._changed, self._stop.urged, within=left):
+                break
+        return self._pool.idle
+
+    async def _end(self) -> None:
+        """Tell what is left, once all worker processes are gone."""
+        self._leaving = True
+        end = time.monotonic() + KILLED
+        while self._pool.alive and time.monotonic() < end:
+            self._changed.clear()
+            await first(self._changed, within=end - time.monotonic())
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                await self._attending.last_words()
+        except TimeoutError:
+            log.error("executor %s could not tell how its last jobs ended; they run again", self._name)
+        log.info("executor %s has stopped", self._name)
+
+    def _orphaned(self) -> NoReturn:
+        """The parent is gone: end like it, and at once, so that a successor can begin."""
+        self._pool.kill()
+        os._exit(1)
+
+    # --- the deadline
+
+    def _lose(self) -> None:
+        """The holds can no longer be trusted."""
+        jobs = [held for held in self._pool.jobs if held.why is None]
+        self._deadline.put_off(self._source.period * (1 - GOOD))
+        if jobs:
+            log.error(
+                "executor %s: %s has not answered for too long; %d running jobs are interrupted and released",
+                self._name, self._source.where, len(jobs),
+            )  # fmt: skip
+            self._pool.interrupt(jobs, LOST)
+        self._pool.give_back()
+
+    # --- what Attending tells
+
+    def free(self) -> int:
+        """See `attending.Host`."""
+        if self._attending.away_since is not None and self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(self._settings.api_grace, self._look_at_grace)
+        return self._pool.free()
+
+    def granted(self, jobs: Sequence[Granted]) -> None:
+        """See `attending.Host`."""
+        now = time.monotonic()
+        new = [held for granted in jobs if (held := self._holds.grant(granted, now)) is not None]
+        self._pool.add(new)
+
+    def ended(self, interrupts: Sequence[tuple[Key, str]]) -> None:
+        """See `attending.Host`."""
+        for key, why in interrupts:
+            held = self._holds.end(key)
+            if held is not None:
+                self._pool.interrupt([held], why)
+
+    def recorded(self, saved: Sequence[Held]) -> None:
+        """See `attending.Host`."""
+        for held in saved:
+            if isinstance(held.process, Process):
+                held.process.recorded(held)
+
+    def exchanged(self) -> None:
+        """See `attending.Host`."""
+        self._deadline.renew(self._source.good_until)
+        trusted = self._attending.away_since is None and self._source.good_until > time.monotonic()
+        if trusted and self._pool.giving_back and not self._leaving:
+            self._pool.take_again()
+        self._changed.set()
+
+    def _look_at_grace(self) -> None:
+        self._grace = None
+        since = self._attending.away_since
+        if since is not None and time.monotonic() - since >= self._settings.api_grace * 0.99:
+            self._deadline.give_up()
+
+    # --- what Pool tells
+
+    def loaded(self, loaded: Loaded) -> None:
+        """See `pool.Keeper`."""
+        former, self._loaded = self._loaded, loaded
+        self._changed.set()
+        if loaded.wrong is not None or loaded == former:
+            return
+        settings = self._settings
+        log.info(
+            "executor %s (%s) runs %d actions in %d processes of %d slots, for %s",
+            self._name, self._source.id, len(loaded.actions), settings.processes, settings.threads, self._source.where,
+        )  # fmt: skip
+        for source, error in loaded.failed.items():
+            log.error("%s does not load: %s", source, error)
+        for line in loaded.duplicates:
+            log.warning("%s", line)
+        hello = Hello(
+            name=self._name, host=socket.gethostname(), pid=os.getpid(), version=version("job-engine"),
+            processes=settings.processes, slots=settings.slots, actions=loaded.actions,
+            failed_imports=loaded.failed, replaces=self._replaces,
+        )  # fmt: skip
+        self._attending.greet(hello)
+
+    def wrote(self, held: Held, write: Write) -> None:
+        """See `pool.Keeper`."""
+        self._holds.write(held, write)
+        self._attending.look()
+
+    def finished(self, held: Held, finished: Finished) -> None:
+        """See `pool.Keeper`."""
+        self._holds.finish(held, finished)
+
+    def released(self, held: Held, released: Released) -> None:
+        """See `pool.Keeper`."""
+        self._holds.released(held, released)
+        self._attending.look()
+
+    def changed(self) -> None:
+        """See `pool.Keeper`."""
+        self._attending.look()
+        if self._leaving:
+            self._changed.set()
+
+
+def _setup(settings: ExecutorSettings) -> Setup:
+    credentials = settings.credentials
+    return Setup(
+        api_url=settings.api_url, insecure=settings.insecure, username=credentials.username,
+        password=credentials.password, key=credentials.key, secret=credentials.secret, header=credentials.header,
+        threads=settings.threads, actions=list(settings.actions), entry_points=settings.entry_points,
+        log_level=settings.log_level,
+    )  # fmt: skip

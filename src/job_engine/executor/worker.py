@@ -1,0 +1,121 @@
+"""A worker process: ``python -m job_engine.executor.worker SOCKET BOARD``, two file descriptors from the supervisor.
+
+Its main thread reads orders; slots run jobs; the outbox tells how they end. It ends when the supervisor does.
+"""
+
+import ctypes
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import Final
+
+from job_engine.actions.load import load
+from job_engine.actions.output import install
+from job_engine.actions.registry import Actions
+from job_engine.executor.board import Board
+from job_engine.executor.clients import Clients
+from job_engine.executor.log_format import configure
+from job_engine.executor.messages import Frames, Loaded, Orders, RawReport, Setup, frame, orders_of
+from job_engine.executor.outbox import Outbox
+from job_engine.executor.slot import Slots
+from job_engine.executor.watchdog import Watchdog, end_now
+from job_engine.job.errors import JobEngineError
+
+log = logging.getLogger(__name__)
+
+CHUNK: Final = 1 << 18
+"""Bytes to read at a time."""
+_PR_SET_PDEATHSIG: Final = 1
+"""prctl(2)"""
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until the supervisor is gone."""
+    _die_with(os.getppid())
+    sock, board_fd = socket.socket(fileno=int(arguments[0])), int(arguments[1])
+    for inherited in range(3, max(sock.fileno(), board_fd) + 1):
+        _keep_to_ourselves(inherited)
+    # A handler that does nothing, not SIG_IGN: programs that actions start would inherit that one.
+    for signal_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_, lambda *_: None)
+    reader = Reader(sock)
+    setup = reader.read()[0].setup
+    assert setup is not None
+    level = configure(setup.log_level)
+    board = Board(setup.threads, board_fd)
+    actions = _load(sock, setup)
+    install(level)
+    outbox = Outbox(sock)
+    slots = Slots(actions, board, outbox, Clients(setup).connect)
+    watchdog = Watchdog(board, lambda: slots.busy)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: it need not be looked through again
+    for part in (outbox, slots, watchdog):
+        part.start()
+    outbox.report(RawReport(loaded=_loaded(actions)))
+    while True:
+        for orders in reader.read():
+            if orders.run:
+                slots.add(orders.run)
+                watchdog.awake.set()
+            for handle, why in orders.interrupt:
+                slots.interrupt(handle, why)
+            for handle in orders.recorded:
+                slots.recorded(handle)
+            if orders.recall:
+                slots.recall()
+
+
+class Reader:
+    """Orders from the supervisor's socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._frames = Frames(orders_of)
+
+    def read(self) -> list[Orders]:
+        """The next orders, one at least. Does not return when the supervisor is gone."""
+        while True:
+            try:
+                data = self._socket.recv(CHUNK)
+            except ConnectionError:
+                data = b""
+            if not data:
+                end_now()
+            if orders := self._frames.feed(data):
+                return orders
+
+
+def _load(sock: socket.socket, setup: Setup) -> Actions:
+    try:
+        return load(setup.actions, entry_points=setup.entry_points)
+    except JobEngineError as error:
+        sock.sendall(frame(RawReport(loaded=Loaded(actions=[], failed={}, duplicates=[], wrong=error.message))))
+        sys.exit(2)
+
+
+def _loaded(actions: Actions) -> Loaded:
+    return Loaded(actions=actions.names(), failed=dict(actions.failed), duplicates=list(actions.duplicates))
+
+
+def _keep_to_ourselves(fd: int) -> None:
+    """Programs that actions start shall not inherit ``fd``: they could outlive us, and hold the run folder's lock."""
+    try:
+        os.set_inheritable(fd, False)
+    except OSError:
+        return
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel end this process when the supervisor dies, even while an action holds the interpreter."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            end_now()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,259 @@
+"""The exchange loop against a scripted source."""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+
+import pytest
+from msgspec import Raw
+
+from job_engine.executor.attending import Attending
+from job_engine.executor.backlog import Pace
+from job_engine.executor.holds import Held, Holds, Key
+from job_engine.job.attend import Answer, Attend, Finished, Granted, Hello, Write
+from job_engine.job.errors import Invalid, JobEngineError, Unavailable, Unreachable
+
+HELLO = Hello(name="x", host="x", pid=1, version="0", processes=1, slots=4, actions=["noop"])
+
+
+def granted(seq: int) -> Granted:
+    return Granted(seq, 1, f"job/{seq}", "noop", Raw(b"{}"))
+
+
+class Scripted:
+    """A source that records what it is told; ``take`` decides on each exchange that is not parked."""
+
+    id = "scripted"
+    where = "the script"
+    period = 1.0
+    good_until = 0.0
+
+    def __init__(self) -> None:
+        self.told: list[Attend] = []
+        self.ends_parked = True
+        self.take: Callable[[Attend], Answer] = lambda attend: Answer()
+        self.parked: list[tuple[Attend, asyncio.Future[Answer]]] = []
+
+    async def attend(self, attend: Attend) -> Answer:
+        if attend.wait:
+            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            self.parked.append((attend, future))
+            return await future
+        await asyncio.sleep(0)
+        answer = self.take(attend)
+        self.told.append(attend)
+        for _, future in self.parked:
+            if self.ends_parked and not future.done():
+                future.set_result(Answer())
+        return answer
+
+    async def close(self) -> None:
+        return
+
+
+class Jobs:
+    """A host that notes."""
+
+    def __init__(self, holds: Holds) -> None:
+        self.holds = holds
+        self.room = 4
+        self.new: list[Held] = []
+        self.over: list[tuple[Key, str]] = []
+        self.saved: list[Held] = []
+
+    def free(self) -> int:
+        return self.room
+
+    def granted(self, jobs: Sequence[Granted]) -> None:
+        self.new += [held for job in jobs if (held := self.holds.grant(job, 0.0)) is not None]
+
+    def ended(self, interrupts: Sequence[tuple[Key, str]]) -> None:
+        self.over += interrupts
+        for key, _ in interrupts:
+            self.holds.end(key)
+
+    def recorded(self, saved: Sequence[Held]) -> None:
+        self.saved += saved
+
+    def exchanged(self) -> None:
+        return
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.source, self.holds, self.pace = Scripted(), Holds(), Pace()
+        self.jobs = Jobs(self.holds)
+        self.attending = Attending(self.source, self.holds, self.jobs, self.pace)
+        self.attending.greet(HELLO)
+        self.task = asyncio.get_running_loop().create_task(self.attending.run())
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():
+                assert not self.task.done(), self.task.exception()
+                await asyncio.sleep(0.001)
+
+    def finish(self, *seqs: int, result: bytes | None = None) -> None:
+        for seq in seqs:
+            held = next(held for held in self.jobs.new if held.key[0] == seq)
+            self.holds.finish(held, Finished(seq, 1, "SUCCESS", 1.0, 2.0, result=Raw(result) if result else None))
+        self.attending.look()
+
+
+def scene(test: Callable[[Scene], object]) -> Callable[[], None]:
+    """Run a test in a loop, with a scene."""
+
+    def run() -> None:
+        async def within() -> None:
+            played = Scene()
+            try:
+                await test(played)  # type: ignore[misc]
+            finally:
+                played.task.cancel()
+                await asyncio.wait((played.task,))
+
+        asyncio.run(within())
+
+    run.__name__ = test.__name__
+    return run
+
+
+@scene
+async def test_it_says_hello_and_is_parked_when_there_is_nothing_to_tell(s: Scene) -> None:
+    await s.until(lambda: s.source.parked)
+    (hello,) = s.source.told
+    assert hello.hello == HELLO
+    attend, _ = s.source.parked[0]
+    assert (attend.free, attend.hello) == (4, None)
+    assert attend.wait > 0
+
+
+@scene
+async def test_grants_of_a_parked_exchange_run_and_ends_are_told_at_once(s: Scene) -> None:
+    await s.until(lambda: s.source.parked)
+    s.source.parked[0][1].set_result(Answer(jobs=[granted(1), granted(2)]))
+    await s.until(lambda: len(s.jobs.new) == 2)
+    s.finish(1)
+    await s.until(lambda: len(s.source.told) == 2)
+    assert [item.seq for item in s.source.told[1].finished] == [1]
+    assert s.source.told[1].holds == [(2, 1)]
+
+
+@scene
+async def test_what_piles_up_during_an_exchange_goes_with_the_next(s: Scene) -> None:
+    s.source.take = lambda attend: Answer(jobs=[granted(n) for n in range(1, 6)] if attend.hello else [])
+    await s.until(lambda: len(s.jobs.new) == 5)
+    s.finish(1)
+    await s.until(lambda: s.source.told[-1].finished or len(s.source.told) > 1)
+    s.finish(2, 3, 4, 5)
+    await s.until(lambda: not s.holds)
+    assert sorted(item.seq for attend in s.source.told for item in attend.finished) == [1, 2, 3, 4, 5]
+    assert len(s.source.told) == 3
+
+
+@scene
+async def test_hello_is_said_again_when_asked_for(s: Scene) -> None:
+    await s.until(lambda: s.source.parked)
+    s.source.parked[0][1].set_result(Answer(hello=True))
+    await s.until(lambda: len(s.source.told) == 2)
+    assert s.source.told[1].hello == HELLO
+
+
+@scene
+async def test_a_grant_in_an_answer_that_was_overtaken_is_not_begun(s: Scene) -> None:
+    await s.until(lambda: s.source.parked)
+    s.source.ends_parked = False
+    s.attending.speak()
+    await s.until(lambda: len(s.source.told) == 2)
+    s.source.parked[0][1].set_result(Answer(jobs=[granted(9)], interrupt=[(8, 1, "canceled")]))
+    await s.until(lambda: s.jobs.over)
+    assert s.jobs.new == []
+
+
+@pytest.mark.parametrize("error", [Unreachable("gone"), Unavailable("full")])
+def test_an_exchange_that_failed_is_repeated(error: JobEngineError) -> None:
+    @scene
+    async def test(s: Scene) -> None:
+        s.source.take = lambda attend: Answer(jobs=[granted(1)] if attend.hello else [])
+        await s.until(lambda: s.jobs.new)
+        failures = 2
+
+        def failing(attend: Attend) -> Answer:
+            nonlocal failures
+            failures -= 1
+            if failures >= 0:
+                raise error
+            return Answer()
+
+        s.source.take = failing
+        s.finish(1)
+        await s.until(lambda: not s.holds)
+        assert failures == -1
+        assert s.attending.away_since is None
+
+    test()
+
+
+@pytest.mark.parametrize("error", [Invalid("odd"), JobEngineError("a fault of the server")])
+def test_one_thing_that_is_not_taken_holds_up_nothing_else(error: JobEngineError) -> None:
+    @scene
+    async def test(s: Scene) -> None:
+        recorded: dict[int, str] = {}
+
+        def take(attend: Attend) -> Answer:
+            if any(item.result is not None for item in attend.finished):
+                raise error
+            recorded.update({item.seq: item.state for item in attend.finished})
+            return Answer(jobs=[granted(n) for n in range(20)] if attend.hello else [])
+
+        s.source.take = take
+        await s.until(lambda: len(s.jobs.new) == 20)
+        s.finish(*range(10))
+        s.finish(10, result=b"poison")
+        s.finish(*range(11, 20))
+        await s.until(lambda: not s.holds)
+        assert recorded == {n: "FAILED" if n == 10 else "SUCCESS" for n in range(20)}
+
+    test()
+
+
+@scene
+async def test_a_server_that_takes_nothing_is_to_blame_itself(s: Scene) -> None:
+    s.source.take = lambda attend: Answer(jobs=[granted(n) for n in range(3)] if attend.hello else [])
+    await s.until(lambda: len(s.jobs.new) == 3)
+    ill = 12
+
+    def take(attend: Attend) -> Answer:
+        nonlocal ill
+        if attend.finished and ill:
+            ill -= 1
+            raise JobEngineError("a fault of the server")
+        return Answer()
+
+    s.source.take = take
+    s.finish(0, 1, 2)
+    await s.until(lambda: not s.holds)
+    recorded = [item for attend in s.source.told for item in attend.finished]
+    assert {item.state for item in recorded} == {"SUCCESS"}
+
+
+@scene
+async def test_a_bug_in_a_parked_exchange_is_not_silent(s: Scene) -> None:
+    await s.until(lambda: s.source.parked)
+    s.source.parked[0][1].set_exception(ZeroDivisionError("a bug"))
+    await asyncio.wait((s.task,), timeout=20)
+    assert isinstance(s.task.exception(), ZeroDivisionError)
+
+
+@scene
+async def test_a_checkpoint_is_told_at_once_and_its_action_hears_that_it_is_recorded(s: Scene) -> None:
+    await s.until(lambda: s.source.parked)
+    s.source.parked[0][1].set_result(Answer(jobs=[granted(1)]))
+    await s.until(lambda: s.jobs.new)
+    s.attending._may_write = math.inf  # other writes would wait
+    (held,) = s.jobs.new
+    s.holds.write(held, Write(1, 1, checkpoint=Raw(b"7")))
+    assert s.jobs.saved == []
+    s.attending.look()
+    await s.until(lambda: s.jobs.saved == [held])
+    assert [bytes(write.checkpoint or b"") for write in s.source.told[-1].writes] == [b"7"]

@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+
+from job_engine.executor import run_folder
+from job_engine.executor.run_folder import RunFolder
+from job_engine.job.errors import Invalid
+
+
+def test_a_successor_learns_who_was_before_and_waits_for_the_lock(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(run_folder, "WAIT", 0.0)
+    first = RunFolder(tmp_path / "run", "one")
+    assert first.predecessor is None
+    with pytest.raises(Invalid, match="another executor uses"):
+        RunFolder(tmp_path / "run", "two")
+    first.close()
+    second = RunFolder(tmp_path / "run", "three")
+    assert second.predecessor == "one"
+    second.close()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Invalid, match="run folder"):
+        RunFolder(tmp_path / "file" / "run", "one")
