@@ -1,0 +1,43 @@
+"""The command line; the only place that reads the environment and puts the parts together."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from job_engine.cli.exits import DONE, INTERNAL, INTERRUPTED, WRONG, exit_code, sentence
+from job_engine.cli.group import Session, group
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs a command and exits with its code."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a command; its exit code. An error is one line on the standard error, and with ``-d`` a traceback before."""
+    session = Session()
+    color = False if os.environ.get("NO_COLOR") else None  # None: on a terminal
+    try:
+        result = group.main(arguments, prog_name="job-engine", standalone_mode=False, obj=session, color=color)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), color=color)
+        return WRONG
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 (boundary: whatever happened is told to the user, in one line)
+        if session.debug:
+            import traceback
+
+            traceback.print_exc()
+        code = exit_code(error)
+        hint = " (a fault of job-engine; -d shows where)" if code == INTERNAL else ""
+        click.echo(f"{click.style('job-engine', fg='red')}: {sentence(error)}{hint}", err=True, color=color)
+        return code
+    return result if isinstance(result, int) else DONE

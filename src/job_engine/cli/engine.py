@@ -1,0 +1,160 @@
+"""The parts of ``up``, from their start to their end."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import click
+
+from job_engine.cli.child import KILLED_AFTER
+from job_engine.cli.exits import DONE, FAILED, WRONG
+from job_engine.cli.parts import Parts
+from job_engine.cli.pasted import pasted
+from job_engine.cli.signals import Signals, caught
+from job_engine.client import Client
+from job_engine.client.answers import ExecutorInfo
+from job_engine.client.discovery import ADMIN_FILE, APPLICATION, data_folder
+from job_engine.job.errors import JobEngineError
+
+READY_WITHIN: Final = 60.0
+"""Seconds until the parts must answer at the first start; opening a large record after a crash takes some."""
+LOOK: Final = 0.05
+"""Seconds between two looks whether the executor has reported, at the start only."""
+STOPS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+
+
+class Engine:
+    """Server and executor, kept running until a signal.
+
+    Args:
+        folder: the data folder, locked.
+        listening: the socket that the server serves.
+        executor: further arguments of the executor.
+        shutdown_timeout: seconds that it grants to running jobs.
+    """
+
+    def __init__(
+        self, folder: Path, listening: socket.socket, *, executor: list[str], shutdown_timeout: float, log_level: str
+    ) -> None:
+        self._folder = folder
+        self._patience = shutdown_timeout + KILLED_AFTER
+        self._parts = Parts(folder, listening, executor=executor, log_level=log_level, say=self._say)
+        self._server, self._executor = self._parts.server, self._parts.executor
+        self._ready = 0  # how many of the parts have answered
+        self._reported: ExecutorInfo | None = None
+        self._sign_in: str | None = None
+
+    def run(self) -> int:
+        """Runs until it is stopped; the exit code."""
+        with caught({*STOPS, signal.SIGCHLD}) as signals:
+            self._server.start()
+            self._in_background(self._await_server, signals)
+            try:
+                return self._loop(signals)
+            finally:
+                self._parts.end()
+
+    def _loop(self, signals: Signals) -> int:
+        while True:
+            arrived = signals.wait(self._until_due())
+            if STOPS.intersection(arrived):
+                return self._stop(signals)
+            for child in (self._server, self._executor):
+                code = child.ended()
+                if code is not None:
+                    if child.starts == 1 and not self._up:  # it has said why
+                        return WRONG if code == WRONG else FAILED
+                    child.again_later(code)
+                if child.due is not None and child.due <= time.monotonic():
+                    child.start()
+            if self._ready == 1 and self._executor.starts == 0:
+                self._executor.start()
+                self._in_background(self._await_executor, signals)
+            elif self._ready == 2:
+                self._ready += 1
+                self._greet()
+
+    @property
+    def _up(self) -> bool:
+        return self._ready > 2
+
+    def _until_due(self) -> float | None:
+        due = [child.due for child in (self._server, self._executor) if child.due is not None]
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _stop(self, signals: Signals) -> int:
+        if self._executor.pid is not None:
+            self._say(
+                "stopping: running jobs may finish; Ctrl-C again stops at once, and they run again at the next start"
+            )
+        self._executor.signal(signal.SIGTERM)
+        give_up = time.monotonic() + self._patience
+        while self._executor.pid is not None and time.monotonic() < give_up:
+            arrived = signals.wait(max(0.0, give_up - time.monotonic()))
+            self._executor.ended()
+            if self._server.ended() is not None:
+                self._server.start()  # what the executor finishes must reach the record
+            if STOPS.intersection(arrived) and self._executor.pid is not None:
+                self._executor.signal(signal.SIGTERM)
+                give_up = min(give_up, time.monotonic() + KILLED_AFTER)
+        self._executor.end(0.0)
+        self._server.end()
+        self._say("stopped")
+        return DONE
+
+    def _await_server(self) -> None:
+        with Client(self._parts.url, timeout=READY_WITHIN, environ={}) as client:
+            client.status()
+
+    def _await_executor(self) -> None:
+        give_up = time.monotonic() + READY_WITHIN
+        with Client(data=self._folder, environ={}) as client:
+            self._sign_in = client.sign_in_token()
+            while time.monotonic() < give_up:
+                found = [executor for executor in client.executors() if executor.pid == self._executor.pid]
+                if found:
+                    self._reported = found[0]
+                    return
+                time.sleep(LOOK)
+
+    def _in_background(self, wait: Callable[[], None], signals: Signals) -> None:
+        def run() -> None:
+            try:
+                wait()
+            except JobEngineError as error:
+                self._say(f"not ready after {READY_WITHIN:g} s: {error.message}")
+            self._ready += 1
+            signals.wake()
+
+        threading.Thread(target=run, name=wait.__name__.strip("_"), daemon=True).start()
+
+    def _greet(self) -> None:
+        usual = self._folder == data_folder(None, os.environ).absolute()
+        data = () if usual else ("--data", str(self._folder))
+        lines = [
+            ("page", f"{self._parts.url}/"),
+            ("sign in", f"{self._parts.url}/sign-in?token={self._sign_in}"),
+            ("API", f"{self._parts.url}/api"),
+            ("data", str(self._folder)),
+            ("credentials", str(self._folder / ADMIN_FILE)),
+        ]
+        executor = self._reported
+        if executor is not None:
+            lines.append(
+                ("executor", f"{executor.processes} processes, {executor.slots} slots, {len(executor.actions)} actions")
+            )
+        lines += [("run a job", pasted("submit", *data, "noop", "--wait")), ("stop", "Ctrl-C")]
+        click.echo(click.style(f"{APPLICATION} {version(APPLICATION)} is up", bold=True))
+        for name, value in lines:
+            click.echo(f"  {name.ljust(12)} {value}")
+        for source, error in (executor.failed_imports if executor is not None else {}).items():
+            click.echo(f"  {click.style('failed to import', fg='red')} {source}: {error}", err=True)
+
+    def _say(self, line: str) -> None:
+        click.echo(f"{APPLICATION}: {line}", err=True)

@@ -1,0 +1,43 @@
+"""``job-engine executors``"""
+
+import sys
+
+import click
+
+from job_engine.cli.options import command, connecting, json_option
+from job_engine.cli.screen import length, print_json, print_table
+from job_engine.client import Client
+
+
+@command("executors")
+@json_option
+@connecting
+def executors(client: Client, as_json: bool) -> None:
+    """List the executors that the engine knows."""
+    found = client.executors()
+    if as_json:
+        print_json(found)
+        return
+    if not found and sys.stdout.isatty():
+        click.echo("no executor; start one with: job-engine executor")
+        return
+    print_table(
+        ("name", "host", "pid", "version", "running", "slots", "actions", "heard"),
+        [
+            (
+                executor.name or executor.id,
+                executor.host,
+                str(executor.pid),
+                executor.version,
+                str(executor.holds),
+                str(executor.slots),
+                _actions(len(executor.actions), len(executor.failed_imports)),
+                "" if executor.heard is None else f"{length(executor.heard)} ago",
+            )
+            for executor in found
+        ],
+    )
+
+
+def _actions(loaded: int, failed: int) -> str:
+    return f"{loaded} ({failed} failed to import)" if failed else str(loaded)

@@ -1,0 +1,41 @@
+"""Exit codes, and the sentence that goes with them."""
+
+from typing import Final
+
+import click
+
+from job_engine.job.errors import JobEngineError, Unavailable, Unreachable
+
+DONE: Final = 0
+FAILED: Final = 1  # the job failed or was canceled, or a check failed
+WRONG: Final = 2  # wrong use: arguments, files, what the server refuses
+UNREACHABLE: Final = 3  # no engine answers
+INTERNAL: Final = 70  # a fault of ours (sysexits.h: EX_SOFTWARE)
+INTERRUPTED: Final = 130  # Ctrl-C, as shells count
+
+
+class CommandFailed(JobEngineError):
+    """The command did what it should, and the outcome is bad; exit code 1."""
+
+
+def exit_code(error: Exception) -> int:
+    """What a command that ended with ``error`` exits with."""
+    if isinstance(error, CommandFailed):
+        return FAILED
+    if isinstance(error, Unreachable | Unavailable):
+        return UNREACHABLE
+    if isinstance(error, JobEngineError | click.ClickException):
+        return WRONG
+    return INTERNAL
+
+
+def sentence(error: Exception) -> str:
+    """One line that says what is wrong and what to do."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        message = error.format_message().replace("\n", " ").rstrip(". ")
+        return f"{message}; see {error.ctx.command_path} --help"
+    if isinstance(error, click.ClickException):
+        return error.format_message().replace("\n", " ")
+    if isinstance(error, JobEngineError):
+        return " ".join(error.message.split())
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,0 +1,139 @@
+"""The commands. Each is imported only when it runs, so that the others start quickly."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+SECTIONS: Final[dict[str, dict[str, str]]] = {
+    "Run": {
+        "up": "Run everything on this machine: API, page, executor.",
+        "server": "Run an API server.",
+        "executor": "Run an executor against an API server.",
+    },
+    "Jobs": {
+        "submit": "Add a job; with --wait see it through.",
+        "jobs": "List jobs, newest first.",
+        "show": "Show a job.",
+        "logs": "Print the log of a job; -f follows it.",
+        "cancel": "Cancel jobs.",
+        "retry": "Run final jobs again, as new jobs.",
+        "explain": "Say why a job is where it is.",
+    },
+    "Engine": {
+        "actions": "List the actions that executors have.",
+        "executors": "List the executors.",
+        "doctor": "Check this machine's engine and say what to do.",
+        "bench": "Measure this machine with jobs that do nothing.",
+        "completion": "Print the completion script of a shell.",
+        "version": "Print the version.",
+    },
+}
+COMMANDS: Final = {name: text for section in SECTIONS.values() for name, text in section.items()}
+SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
+
+
+@dataclass
+class Session:
+    """One run of the command line."""
+
+    debug: bool = False  # show tracebacks
+
+
+class Command(click.Command):
+    """A command with ``-d``, and options that take several values after one flag.
+
+    Args:
+        several: those options, such as ``--actions``; as upstream's flags do, they end at the next flag.
+    """
+
+    def __init__(self, *arguments: Any, several: tuple[str, ...] = (), **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._several = several
+        self.params.append(
+            click.Option(
+                ["-d", "--debug"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                envvar="JOB_ENGINE_DEBUG",
+                show_envvar=True,
+                show_default=False,
+                callback=_debug,
+                help="Show more when something goes wrong.",
+            )
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_one_by_one(args, self._several)))
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"job_engine.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        with _suggesting(ctx, args[0] if args else ""):
+            return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
+        with formatter.section("Exit codes"):
+            formatter.write_dl(
+                [("0", "done"), ("1", "the job failed"), ("2", "wrong use"), ("3", "no engine can be reached")]
+            )
+
+
+@contextmanager
+def _suggesting(ctx: click.Context, name: str) -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, COMMANDS, 1)
+        meant = f", did you mean {near[0]}?" if near else ""
+        raise click.UsageError(f"there is no command {name!r}{meant}", ctx) from error
+
+
+def _debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    session = ctx.find_object(Session)
+    if value and session is not None:
+        session.debug = True
+
+
+def _one_by_one(args: list[str], several: tuple[str, ...]) -> Iterator[str]:
+    current: str | None = None
+    fresh = False  # the flag itself has just been passed on
+    for arg in args:
+        if arg in several:
+            current, fresh = arg, True
+        elif arg.startswith("-"):
+            current = None
+        elif current is not None:
+            if not fresh:
+                yield current
+            fresh = False
+        yield arg
+
+
+@click.command(cls=_Lazy, context_settings=SETTINGS)
+def group() -> None:
+    """A durable job engine.
+
+    `job-engine up` starts one on this machine; `job-engine submit noop --wait` runs a job through it. The other
+    commands find it by its data folder, or any API server by --api-url and credentials.
+    """

@@ -1,0 +1,61 @@
+"""``job-engine jobs``"""
+
+import sys
+
+import click
+
+from job_engine.cli.options import command, connecting, json_option, option
+from job_engine.cli.screen import age, first_line, print_json, print_table
+from job_engine.client import Client
+from job_engine.job.states import State
+
+
+@command("jobs")
+@option(
+    "--filter",
+    "cimi",
+    envvar="JOB_ENGINE_JOBS_FILTER",
+    metavar="FILTER",
+    help="In CIMI's language, e.g. \"progress>50 and tags='nightly'\".",
+)
+@option("--state", type=click.Choice(list(State), case_sensitive=False), multiple=True, help="Only in this state.")
+@option("--action", metavar="NAME", multiple=True, help="Only of this action.")
+@option("--limit", type=click.IntRange(1, 10_000), default=30, help="How many at most.")
+@json_option
+@connecting
+def jobs(
+    client: Client, cimi: str | None, state: tuple[str, ...], action: tuple[str, ...], limit: int, as_json: bool
+) -> None:
+    """List jobs, newest first."""
+    parts = [part for part in (cimi, _any_of("state", state), _any_of("action", action)) if part is not None]
+    wanted = parts[0] if len(parts) == 1 else " and ".join(f"({part})" for part in parts)
+    found = client.search("job", filter=wanted or None, orderby="created:desc", last=limit)
+    documents = found["resources"]
+    if as_json:
+        print_json(documents)
+        return
+    if not documents and sys.stdout.isatty():
+        click.echo("no jobs" + (" match" if wanted else "; add one with: job-engine submit noop"))
+        return
+    print_table(
+        ("id", "action", "state", "done", "age", "message"),
+        [
+            (
+                document["id"],
+                document.get("action", ""),
+                document.get("state", ""),
+                f"{document.get('progress', 0)}%",
+                age(document.get("created")),
+                first_line(document.get("status-message")),
+            )
+            for document in documents
+        ],
+    )
+    if len(documents) < found["count"]:
+        click.echo(f"{len(documents)} of {found['count']}; more with --limit", err=True)
+
+
+def _any_of(attribute: str, values: tuple[str, ...]) -> str | None:
+    """A filter, or None without values."""
+    quoted = (value.replace("\\", "\\\\").replace("'", "\\'") for value in values)
+    return " or ".join(f"{attribute}='{value}'" for value in quoted) or None

@@ -1,0 +1,72 @@
+"""The two parts of an engine on one machine, as child processes: server and executor."""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from job_engine.cli.child import Child
+from job_engine.cli.folder import EXECUTOR, RECORD
+from job_engine.cli.listening import address_of
+
+
+class Parts:
+    """Server and executor of a data folder; not started yet.
+
+    They see the end of this process, however it ends, as the end of a pipe.
+
+    Args:
+        listening: the socket that the server serves.
+        executor: further arguments of the executor.
+        log_level: of what both log.
+        say: prints a line for the user.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        listening: socket.socket,
+        *,
+        executor: Sequence[str],
+        log_level: str,
+        say: Callable[[str], None],
+    ) -> None:
+        host, port = address_of(listening)
+        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+        # One pipe each: whether reading it blocks is a setting that all who share it have in common.
+        self._alive = {"server": os.pipe(), "executor": os.pipe()}
+        watched = {part: reading for part, (reading, _) in self._alive.items()}
+        logged = ["--log-level", log_level]
+        served = ["--database", f"sqlite:///{folder / RECORD}", "--host", host, "--port", str(port)]
+        placed = ["--data", str(folder), "--run-dir", str(folder / EXECUTOR)]
+        self.server = Child(
+            "server",
+            [
+                "server",
+                "--parent-fd",
+                str(watched["server"]),
+                *logged,
+                *served,
+                "--fd",
+                str(listening.fileno()),
+                "--unknown-action-grace",
+                "0",
+            ],
+            [watched["server"], listening.fileno()],
+            say,
+        )
+        self.executor = Child(
+            "executor",
+            ["executor", "--parent-fd", str(watched["executor"]), *logged, *placed, *executor],
+            [watched["executor"]],
+            say,
+        )
+
+    def end(self) -> None:
+        """Ends what still runs."""
+        self.executor.end()
+        self.server.end()
+        for pipe in self._alive.values():
+            for end in pipe:
+                os.close(end)

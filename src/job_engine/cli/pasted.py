@@ -1,0 +1,18 @@
+"""Command lines for the user to paste."""
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+
+def pasted(*arguments: str) -> str:
+    """A command line of this program that works in the user's shell, even where it is not on the PATH."""
+    own = Path(sys.argv[0])
+    if own.name != "job-engine":
+        program = f"{shlex.quote(sys.executable)} -m job_engine.cli"
+    else:
+        found = shutil.which("job-engine")
+        known = found is not None and Path(found).resolve() == own.resolve()
+        program = "job-engine" if known else shlex.quote(str(own.resolve()))
+    return " ".join([program, *map(shlex.quote, arguments)])

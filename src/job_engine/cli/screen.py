@@ -1,0 +1,81 @@
+"""How things are printed: tables and colours for people, plain columns in a pipe, JSON for programs."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+import msgspec
+
+from job_engine.job.times import epoch
+
+COLOURS: Final = {"QUEUED": "blue", "RUNNING": "yellow", "SUCCESS": "green", "FAILED": "red", "CANCELED": "magenta"}
+
+
+def print_json(value: Any) -> None:
+    """JSON on the standard output, indented on a terminal."""
+    encoded = msgspec.json.encode(value)
+    click.echo((msgspec.json.format(encoded) if sys.stdout.isatty() else encoded).decode())
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table. On a terminal the last column is cut to fit; elsewhere nothing is."""
+    if sys.stdout.isatty():
+        _pretty(columns, rows)
+        return
+    flat = [[" ".join(cell.split()) for cell in row] for row in (columns, *rows)]
+    widths = [max(len(row[n]) for row in flat) for n in range(len(columns))]
+    for row in flat:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """Names and values, one a line; further lines of a value are indented."""
+    width = max((len(name) for name, _ in fields), default=0) + 2
+    for name, value in fields:
+        text = value.replace("\n", "\n" + " " * width)
+        click.echo(f"{click.style(name.ljust(width), dim=True)}{text}")
+
+
+def coloured(state: str) -> str:
+    """A state in its colour; `click.echo` drops it where there are no colours."""
+    return click.style(state, fg=COLOURS.get(state))
+
+
+def age(at: str | None, now: float | None = None) -> str:
+    """How long ago ``at`` (ISO 8601) was, such as ``3 min``."""
+    if not at:
+        return ""
+    passed = (datetime.now(UTC).timestamp() if now is None else now) - epoch(at)
+    if passed < 0:
+        return f"in {length(-passed)}"
+    return length(passed)
+
+
+def length(seconds: float) -> str:
+    """A length of time in one unit, such as ``12 s`` or ``3 d``."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def first_line(text: Any) -> str:
+    """The first line of a text that is not blank."""
+    return next((line.strip() for line in str(text or "").splitlines() if line.strip()), "")
+
+
+def _pretty(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for n, column in enumerate(columns):
+        last = n == len(columns) - 1
+        width = None if last else max(len(column), *(len(row[n]) for row in rows), 0)
+        table.add_column(column.upper(), overflow="ellipsis", no_wrap=True, min_width=width)
+    for row in rows:
+        table.add_row(*(Text(" ".join(cell.split()), style=COLOURS.get(cell, "")) for cell in row))
+    Console(highlight=False).print(table)

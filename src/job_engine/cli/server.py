@@ -1,0 +1,101 @@
+"""``job-engine server``: one API server."""
+
+import os
+import socket
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Final
+
+import click
+
+from job_engine.cli.folder import RECORD, prepare
+from job_engine.cli.journal import log_to_stderr
+from job_engine.cli.listening import address_of, listening
+from job_engine.cli.options import command, data_option, duration, engine_option
+from job_engine.cli.parent import when_gone
+from job_engine.client.discovery import ADMIN_FILE, data_folder
+from job_engine.job.errors import Invalid
+
+SQLITE: Final = "sqlite:///"
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text} is not a network such as 10.0.0.0/8 ({error})") from None
+
+
+@command("server", several=("--trust-authn-header",))
+@engine_option("--database", metavar="URL", help=f"{SQLITE}PATH.  [default: {RECORD} in the data folder]")
+@data_option()
+@engine_option("--host", default="127.0.0.1", help="Address to listen on.")
+@engine_option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on; 0 takes a free one.")
+@engine_option("--url", metavar="URL", help="Where clients reach the server.  [default: http://HOST:PORT]")
+@engine_option(
+    "--trust-authn-header",
+    metavar="CIDR...",
+    type=_network,
+    multiple=True,
+    help="Networks whose header nuvla-authn-info is believed.",
+)
+@engine_option(
+    "--unknown-action-grace",
+    metavar="TIME",
+    type=duration,
+    default="1h",
+    help="How long a job may wait for an executor that has its action, before it fails.",
+)
+@engine_option("-l", "--log-level", metavar="LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR.")
+@click.option("--parent-fd", type=int, hidden=True)
+@click.option("--fd", type=int, hidden=True)
+def server(
+    database: str | None,
+    data: Path | None,
+    host: str,
+    port: int,
+    url: str | None,
+    trust_authn_header: tuple[IPv4Network | IPv6Network, ...],
+    unknown_action_grace: float,
+    log_level: str,
+    parent_fd: int | None,
+    fd: int | None,
+) -> int:
+    """Run an API server, and the page.
+
+    It leaves the administrator's credentials in admin.toml beside its database.
+    """
+    path = _path(database, data)
+    log_to_stderr(log_level)
+
+    from job_engine.api.settings import ServerSettings
+    from job_engine.cli.serving import Serving
+
+    sock = socket.socket(fileno=fd) if fd is not None else listening(host, port)
+    host, port = address_of(sock) if fd is None else (host, port)
+    settings = ServerSettings(
+        database=path,
+        host=host,
+        port=port,
+        url=url,
+        trust_authn_header=trust_authn_header,
+        unknown_action_grace=unknown_action_grace,
+        admin_folder=path.parent,
+    )
+    serving = Serving(settings)
+    if parent_fd is not None:
+        when_gone(parent_fd, serving.orphaned)
+    served = f"job-engine: listening on {settings.base}, credentials in {path.parent / ADMIN_FILE}"
+    serving.run(sock, lambda: click.echo(served, err=True) if fd is None else None)
+    return 0
+
+
+def _path(database: str | None, data: Path | None) -> Path:
+    if database is None:
+        return prepare(data_folder(data, os.environ)) / RECORD
+    if not database.startswith(SQLITE) or database == SQLITE:
+        raise Invalid(
+            f"{database!r} is not a database this version knows; write {SQLITE}PATH, e.g. {SQLITE}/srv/record.db"
+        )
+    path = Path(database.removeprefix(SQLITE)).expanduser()
+    return prepare(path.parent) / path.name

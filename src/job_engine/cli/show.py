@@ -1,0 +1,47 @@
+"""``job-engine show``"""
+
+from typing import Any, Final
+
+import click
+import msgspec
+
+from job_engine.cli.ids import whole_id
+from job_engine.cli.options import command, connecting, json_option, option
+from job_engine.cli.screen import coloured, print_fields, print_json
+from job_engine.client import Client
+
+FIRST: Final = ("id", "name", "action", "state", "progress", "status-message", "return-code", "result", "payload")
+LAST: Final = ("output",)
+HIDDEN: Final = frozenset({"resource-type", "operations", "acl", "version", "affected-resources"})
+
+
+@command("show")
+@click.argument("job", metavar="ID")
+@option(
+    "--all",
+    "everything",
+    envvar="JOB_ENGINE_SHOW_ALL",
+    is_flag=True,
+    help="With ACL and what else is rarely of interest.",
+)
+@json_option
+@connecting
+def show(client: Client, job: str, everything: bool, as_json: bool) -> None:
+    """Show a job. ID may be the beginning of an id."""
+    document = client.document(whole_id(client, job))
+    if as_json:
+        print_json(document)
+        return
+    middle = [name for name in document if name not in FIRST and name not in LAST]
+    names = [name for name in (*FIRST, *middle, *LAST) if name in document and (everything or name not in HIDDEN)]
+    print_fields([(name, _text(name, document[name])) for name in names])
+
+
+def _text(name: str, value: Any) -> str:
+    if name == "state":
+        return coloured(str(value))
+    if name == "progress":
+        return f"{value}%"
+    if name == "target-resource" and isinstance(value, dict):
+        return str(value.get("href"))
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

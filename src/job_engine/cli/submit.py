@@ -1,0 +1,160 @@
+"""``job-engine submit``"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from job_engine.cli.exits import INTERRUPTED, CommandFailed
+from job_engine.cli.options import command, connecting, duration, json_option, option
+from job_engine.cli.pasted import pasted
+from job_engine.cli.screen import print_json
+from job_engine.client import Client, JobCanceled, JobFailed, JobHandle
+
+
+@command("submit")
+@click.argument("action")
+@click.argument("arguments", metavar="[KEY=VALUE]...", nargs=-1)
+@option("--payload", metavar="JSON|@FILE|@-", help="The action's arguments as JSON; @ reads a file, @- standard input.")
+@option("--target", metavar="HREF", help="The resource to act on, TYPE or TYPE/ID.")
+@option("--priority", type=click.IntRange(0, 999), help="Lower runs first.  [default: 999]")
+@option("--delay", metavar="TIME", type=duration, help="Wait at least so long before it runs, e.g. 10m.")
+@option("--not-before", metavar="TIME", help="Wait until then, e.g. 2030-01-31T08:00:00Z.")
+@option("--retries", type=click.IntRange(0), help="How often to run again after an exception.")
+@option("--timeout", metavar="TIME", type=duration, help="How long an attempt may take, e.g. 10m.")
+@option("--key", metavar="KEY", help="Adds nothing if a job with this key was added before, and answers that one.")
+@option("--name", metavar="TEXT", help="A name for the job.")
+@option("--description", metavar="TEXT", help="What it is for.")
+@option("--parent", metavar="ID", help="The job that this one is a child of.")
+@option("--tag", metavar="TEXT", multiple=True, help="A tag; may be repeated.")
+@option("--mode", type=click.Choice(["push", "pull", "mixed"]), help="Execution mode.  [default: push]")
+@option("--wait", "-w", is_flag=True, help="See it through: show its progress, print its result, exit 1 if it failed.")
+@json_option
+@connecting
+def submit(
+    client: Client,
+    action: str,
+    arguments: tuple[str, ...],
+    payload: str | None,
+    tag: tuple[str, ...],
+    wait: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Add a job, and print its id.
+
+    The action's arguments are KEY=VALUE; a VALUE that is JSON is taken as that (n=3, deep=true, names='["a"]'), any
+    other as text. With --wait the result is printed as JSON.
+    """
+    job = client.submit(action, payload=payload_of(payload, arguments), tags=list(tag), **options)
+    if not wait:
+        if as_json:
+            print_json({"id": job.id})
+        else:
+            click.echo(job.id)
+        if sys.stdout.isatty():
+            click.secho(f"look at it with: {_command('show', job)}", dim=True, err=True)
+        return 0
+    try:
+        return _see_through(job, as_json)
+    except KeyboardInterrupt:
+        click.echo(f"\n{job.id} goes on; look at it with: {_command('show', job)}", err=True)
+        return INTERRUPTED
+
+
+def payload_of(payload: str | None, arguments: tuple[str, ...]) -> Any:
+    """The payload that the command line says; None for none.
+
+    Raises:
+        click.UsageError: it says none that can be meant.
+    """
+    found = None if payload is None else _json(_text(payload))
+    if not arguments:
+        return found
+    if found is not None and not isinstance(found, dict):
+        raise click.UsageError("KEY=VALUE goes with a --payload that is a JSON object only")
+    given: dict[str, Any] = dict(found or {})
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"{argument!r} is not KEY=VALUE")
+        given[key] = _value(value)
+    return given
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text.encode(errors="surrogateescape"))
+    except msgspec.DecodeError:
+        return text
+
+
+def _text(payload: str) -> bytes:
+    if not payload.startswith("@"):
+        return payload.encode(errors="surrogateescape")
+    if payload == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(payload[1:]).read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {payload[1:]}: {error.strerror}") from None
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise click.UsageError(f"the payload is not JSON: {error}") from None
+
+
+def _command(name: str, job: JobHandle) -> str:
+    """A command about the job, for pasting; with the data folder if one was named."""
+    data = click.get_current_context().params.get("data")
+    return pasted(name, *(() if data is None else ("--data", str(data))), job.id)
+
+
+def _see_through(job: JobHandle, as_json: bool) -> int:
+    if sys.stderr.isatty():
+        _show_progress(job)
+    else:
+        click.echo(job.id, err=True)
+    try:
+        result = job.wait()
+    except (JobFailed, JobCanceled) as error:
+        if as_json:
+            print_json(job.document)
+        raise CommandFailed(f"{error.message}; its log: {_command('logs', job)}") from None
+    if as_json:
+        print_json(job.document)
+    elif result is not None:
+        print_json(result)
+    return 0
+
+
+def _show_progress(job: JobHandle) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.fields[action]}", markup=False),
+        TextColumn("{task.fields[state]}", markup=False, style="dim"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}", markup=False),
+    )
+    console = Console(stderr=True)
+    console.print(job.id, style="dim", highlight=False)
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=100, action=job.action, state="", message="")
+        for seen in job.changes():
+            document = seen.document
+            message = " ".join(str(document.get("status-message") or "").split())
+            progress.update(
+                task,
+                completed=document.get("progress") or 0,
+                state=str(document["state"]).lower(),
+                message=message[: max(20, console.width - 80)],
+            )

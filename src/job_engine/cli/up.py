@@ -1,0 +1,63 @@
+"""``job-engine up``: everything on one machine."""
+
+import os
+from pathlib import Path
+
+import click
+
+from job_engine.cli.options import command, data_option, engine_option
+from job_engine.client.discovery import data_folder
+from job_engine.job.errors import Invalid
+
+
+@command("up", several=("--actions",))
+@data_option()
+@engine_option("--host", default="127.0.0.1", help="Address to listen on.")
+@engine_option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on; 0 takes a free one.")
+@engine_option(
+    "--actions", metavar="MODULE|FILE|DIR...", multiple=True, help="Where actions are, beside installed packages."
+)
+@engine_option("--processes", type=click.IntRange(1), help="Worker processes.  [default: one a core]")
+@engine_option("--threads", type=click.IntRange(1), default=4, help="Jobs at a time in each of them.")
+@engine_option(
+    "--shutdown-timeout",
+    type=click.FloatRange(0),
+    default=120.0,
+    help="Seconds that running jobs may take to finish after Ctrl-C.",
+)
+@engine_option("-l", "--log-level", metavar="LEVEL", default="WARNING", help="Of what the parts log.")
+def up(
+    data: Path | None,
+    host: str,
+    port: int,
+    actions: tuple[str, ...],
+    processes: int | None,
+    threads: int,
+    shutdown_timeout: float,
+    log_level: str,
+) -> int:
+    """Run everything on this machine: API, page, executor.
+
+    Ctrl-C stops it: running jobs get --shutdown-timeout to finish. A second Ctrl-C stops at once; what is not done
+    runs again at the next start. Nothing is lost either way.
+    """
+    from job_engine.cli.engine import Engine
+    from job_engine.cli.folder import RECORD, in_use, locked, prepare
+    from job_engine.cli.listening import listening
+
+    for source in actions:
+        if (os.sep in source or source.endswith(".py")) and not Path(source).expanduser().exists():
+            raise Invalid(f"there is no file or folder {source!r} to load actions from (--actions)")
+    folder = prepare(data_folder(data, os.environ))
+    with locked(folder), listening(host, port, lambda: in_use(folder / f"{RECORD}.lock")) as sock:
+        return Engine(
+            folder,
+            sock,
+            executor=[
+                *(part for source in actions for part in ("--actions", source)),
+                *(("--processes", str(processes)) if processes else ()),
+                *("--threads", str(threads), "--shutdown-timeout", f"{shutdown_timeout:g}"),
+            ],
+            shutdown_timeout=shutdown_timeout,
+            log_level=log_level,
+        ).run()

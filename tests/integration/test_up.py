@@ -1,0 +1,146 @@
+"""``job-engine up``: what it prints, refuses, survives, and how it stops."""
+
+import os
+import signal
+import stat
+import subprocess
+import tomllib
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.integration.running import WITHIN, Up, alive, clean, cli, eventually, family, running, start
+
+
+def refused(tmp_path: Path, *arguments: str) -> str:
+    """What an ``up`` that cannot start says, in one line."""
+    log = tmp_path / "refused.log"
+    process = start(log, "up", "--port", "0", *arguments)
+    assert process.wait(WITHIN) == 2, log.read_text()
+    said = log.read_text()
+    assert said.count("\n") == 1, said
+    return said
+
+
+def test_it_says_where_things_are_and_they_are_there(tmp_path):
+    with running(tmp_path / "data") as up:
+        admin = tomllib.loads(Path(up.line("credentials")).read_text())
+        assert set(admin) == {"url", "username", "password"}
+        assert up.line("API") == admin["url"] + "/api"
+        assert up.line("data") == str(up.folder)
+        assert stat.S_IMODE(Path(up.line("credentials")).stat().st_mode) == 0o600
+        assert stat.S_IMODE(up.folder.stat().st_mode) == 0o700
+        done = subprocess.run(up.line("run a job"), shell=True, capture_output=True, timeout=WITHIN, env=clean())
+        assert done.returncode == 0, done.stderr
+        with urllib.request.urlopen(up.line("sign in"), timeout=WITHIN) as page:
+            assert page.status == 200
+        assert up.stop() == 0
+        assert up.said().endswith("stopped\n")
+
+
+def test_one_up_a_folder_and_one_server_a_port(tmp_path):
+    with running(tmp_path / "data") as up:
+        assert f"pid {up.process.pid}" in refused(tmp_path, "--data", str(up.folder))
+        port = up.line("API").rpartition(":")[2].removesuffix("/api")
+        assert f"port {port}" in refused(tmp_path, "--data", str(tmp_path / "other"), "--port", port)
+
+
+def test_what_cannot_work_is_told_before_anything_starts(tmp_path):
+    (tmp_path / "file").touch()
+    assert "is not a folder" in refused(tmp_path, "--data", str(tmp_path / "file"))
+    assert "cannot be made" in refused(tmp_path, "--data", "/proc/job-engine")
+    assert "missing.py" in refused(tmp_path, "--data", str(tmp_path / "a"), "--actions", "./missing.py")
+    assert "not an address" in refused(tmp_path, "--data", str(tmp_path / "a"), "--host", "203.0.113.1")
+
+
+def test_a_module_that_does_not_exist_is_told(tmp_path):
+    log = tmp_path / "refused.log"
+    process = start(log, "up", "--port", "0", "--data", str(tmp_path / "a"), "--actions", "no.such.module")
+    assert process.wait(WITHIN) == 2
+    assert "no.such.module" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_damaged_record_is_told(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "record.db").write_bytes(os.urandom(9000))
+    assert "damaged" in refused(tmp_path, "--data", str(folder))
+    assert (folder / "record.db").stat().st_size == 9000
+
+
+def test_an_action_that_fails_to_import_is_named_and_the_others_work(tmp_path):
+    bad = tmp_path / "bad_actions.py"
+    bad.write_text("import no_such_thing\n")
+    with running(tmp_path / "data", "--actions", str(bad)) as up:
+        assert "bad_actions.py" in up.said()
+        assert "no_such_thing" in up.said()
+        assert cli(up, "submit", "add", "a=1", "--wait").stdout == "2\n"
+        assert "bad_actions.py" in cli(up, "doctor").stdout
+
+
+@pytest.mark.parametrize("part", ["server", "executor"])
+def test_a_part_that_is_killed_is_started_again_and_the_job_is_done(tmp_path, part):
+    with running(tmp_path / "data") as up, up.client() as client:
+        go = tmp_path / "go"
+        job = client.submit("wait-for", payload={"path": str(go)})
+        eventually(Path(f"{go}.started").exists)
+        os.kill(up.children()[part], signal.SIGKILL)
+        eventually(lambda: f"the {part} ended (killed by SIGKILL)" in up.said())
+        go.touch()
+        assert job.wait(WITHIN)["attempt"] in (1, 2)
+        assert client.submit("add", payload={"a": 1}).wait(WITHIN) == 2
+        assert up.stop() == 0
+
+
+def test_everything_is_killed_and_it_goes_on(tmp_path):
+    go = tmp_path / "go"
+    with running(tmp_path / "data") as up, up.client() as client:
+        job = client.submit("wait-for", payload={"path": str(go)}).id
+        waiting = client.submit("add", payload={"a": 1}, delay=1).id
+        eventually(Path(f"{go}.started").exists)
+        port = up.line("API").rpartition(":")[2].removesuffix("/api")
+        members = family(up.process.pid)
+        up.process.kill()
+        up.process.wait()
+        again = Up(up.folder, "--actions", str(tmp_path / "these_actions.py"), "--port", port)
+        try:
+            again.ready()
+            assert not any(alive(pid) for pid in members)
+            go.touch()
+            with again.client() as same:
+                assert same.job(job).wait(WITHIN) == {"attempt": 2}
+                assert same.job(waiting).wait(WITHIN) == 2
+        finally:
+            again.process.send_signal(signal.SIGTERM)
+            assert again.process.wait(WITHIN) == 0
+
+
+def test_a_stop_lets_running_jobs_finish(tmp_path):
+    go = tmp_path / "go"
+    with running(tmp_path / "data") as up, up.client() as client:
+        job = client.submit("wait-for", payload={"path": str(go)}).id
+        eventually(Path(f"{go}.started").exists)
+        up.ctrl_c()
+        eventually(lambda: "stopping" in up.said())
+        waiting = client.submit("add", payload={"a": 1}).id
+        go.touch()
+        assert up.process.wait(WITHIN) == 0
+    with running(tmp_path / "data") as up, up.client() as client:
+        assert client.job(job).wait(WITHIN) == {"attempt": 1}
+        assert client.job(waiting).wait(WITHIN) == 2
+
+
+def test_a_second_signal_stops_at_once_and_the_job_runs_again(tmp_path):
+    go = tmp_path / "go"
+    with running(tmp_path / "data") as up, up.client() as client:
+        job = client.submit("wait-for", payload={"path": str(go)}).id
+        eventually(Path(f"{go}.started").exists)
+        up.ctrl_c()
+        eventually(lambda: "stopping" in up.said())
+        assert up.stop() == 0
+    go.touch()
+    with running(tmp_path / "data") as up, up.client() as client:
+        assert client.job(job).wait(WITHIN) == {"attempt": 2}
+        assert client.job(job).document.get("deaths") in (None, 0)
