@@ -1,0 +1,76 @@
+"""One job: where it is and why, what it said and made, its log, and what happened to it."""
+
+import asyncio
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from job_engine.dashboard import people, record
+from job_engine.dashboard.deeds import DEEDS
+from job_engine.dashboard.history import steps
+from job_engine.dashboard.page import render
+from job_engine.job.states import State, is_final
+
+FIRST: Final = "0.0"
+"""The cursor before the first line of a log."""
+LINES: Final = 500
+"""Lines of the log's end that a page begins with."""
+PARKED: Final = 20
+"""Seconds that a request for more of the log is kept: below what proxies take for dead."""
+FACTS: Final = (
+    ("created", "Created"), ("started", "Started"), ("duration", "Duration"), ("not-before", "Not before"),
+    ("priority", "Priority"), ("attempt", "Attempt"), ("failures", "Failures"), ("deaths", "Deaths"),
+    ("retries", "Retries"), ("timeout", "Timeout"), ("return-code", "Return code"), ("execution-mode", "Mode"),
+    ("created-by", "By"), ("parent-job", "Parent job"), ("retry-of", "Retry of"), ("tags", "Tags"),
+)  # fmt: skip
+"""What the head of the page says of a job, in this order, where it is said."""
+
+
+async def show(request: Request) -> Response:
+    """``GET /job/UUID``."""
+    id_ = _id(request)
+    visitor = request.state.visitor
+    document = await record.get(visitor, id_)
+    seen = "state" in document  # who has no more than view-meta is not told where the job is
+    history, lines, reason = await asyncio.gather(
+        record.get(visitor, id_, "events") if seen else _nothing(),
+        record.get(visitor, id_, "log", last=LINES) if seen else _nothing(),
+        record.get(visitor, id_, "explain") if document.get("state") == State.QUEUED else _nothing(),
+    )
+    shown = lines["lines"] if lines else []
+    allowed = {operation["rel"].rpartition("/")[2] for operation in document.get("operations", ())}
+    return render(
+        request,
+        "job.html",
+        job=document,
+        seen=seen,
+        final=is_final(document.get("state", "")),
+        facts=[(name, title, document[name]) for name, title in FACTS if document.get(name) not in (None, [])],
+        steps=steps(history["events"]) if history else [],
+        reason=reason,
+        lines=shown,
+        after=lines["next"] or FIRST if lines else FIRST,
+        cut=len(shown) >= LINES,
+        deeds=[deed for deed in DEEDS.values() if deed.name in allowed],
+        key=record.fresh_key(),
+        document=people.pretty(document),
+    )
+
+
+async def log(request: Request) -> Response:
+    """``GET /job/UUID/log?after=CURSOR``: the lines after that one, once there are some, as they stand on the page."""
+    after = request.query_params.get("after") or FIRST
+    found = await record.get(request.state.visitor, _id(request), "log", after=after, wait=PARKED)
+    before = after.partition(".")[0]  # the attempt; the API has checked it
+    return render(
+        request, "log.html", lines=found["lines"], before=int(before), after=found["next"], final=found["end"]
+    )
+
+
+def _id(request: Request) -> str:
+    return f"job/{request.path_params['uuid']}"
+
+
+async def _nothing() -> None:
+    return None

@@ -1,0 +1,141 @@
+"""The list of jobs: newest first, by state and filter."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from job_engine.dashboard import people, record
+from job_engine.dashboard.page import render
+from job_engine.dashboard.visitor import Visitor
+from job_engine.job.errors import Invalid
+from job_engine.job.states import State
+
+ROWS: Final = 50
+"""Jobs on a page: a few screens, and a few milliseconds."""
+SHOWN: Final = (
+    *("state", "action", "name", "target-resource", "progress", "status-message", "created", "started", "duration"),
+    "not-before",
+)
+"""Attributes that a row is made of."""
+TITLE: Final = 1000
+"""Characters of a message that hovering over its line shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job in the list; of some jobs a visitor sees little more than the id."""
+
+    id: str
+    state: str
+    action: str
+    about: str  # the target resource, else the job's name
+    message: str
+    whole: str  # the message, but in one line
+    progress: int | None  # None: it says nothing
+    created: str | None
+    started: str | None
+    since: str | None  # since when it has been running
+    took: int | None  # seconds
+    due: str | None  # when it may run
+
+    @classmethod
+    def of(cls, job: dict[str, Any]) -> "Row":
+        """The row of a document."""
+        state, message, started = job.get("state", ""), job.get("status-message", ""), job.get("started")
+        running, queued = state == State.RUNNING, state == State.QUEUED
+        progress = job.get("progress", 0)
+        return cls(
+            job["id"],
+            state,
+            people.one_line(job.get("action") or job["id"]),
+            job["target-resource"]["href"] if "target-resource" in job else people.one_line(job.get("name")),
+            people.one_line(message),
+            people.plain(message[:TITLE]),
+            progress if running or (queued and progress) else None,
+            job.get("created"),
+            started,
+            started if running else None,
+            job.get("duration") if started and not running and not queued else None,
+            job.get("not-before") if queued else None,
+        )
+
+
+async def show(request: Request) -> Response:
+    """``GET /?state=S&filter=F&page=N``."""
+    visitor: Visitor = request.state.visitor
+    asked = request.query_params
+    text = " ".join(asked.get("filter", "").split())
+    state = asked.get("state", "")
+    state = state if state in State.__members__ else ""
+    page = _page(asked.get("page", ""))
+    problem = ""
+    try:
+        counts = await _counts(visitor, text)
+        found = await record.get(
+            visitor,
+            "job",
+            filter=_all_of(text, state),
+            select=",".join(SHOWN),
+            orderby="created:desc",
+            first=(page - 1) * ROWS + 1,
+            last=page * ROWS,
+        )
+    except Invalid as error:
+        problem, counts, found = people.one_line(error.message), {}, {"count": 0, "resources": []}
+    last = min(page * ROWS, found["count"])
+    return render(
+        request,
+        "jobs.html",
+        jobs=[Row.of(job) for job in found["resources"]],
+        matching=found["count"],
+        states=list(State),
+        counts=counts,
+        total=sum(counts.values()),
+        state=state,
+        filter=text,
+        problem=problem,
+        first=(page - 1) * ROWS + 1,
+        last=last,
+        newer=_link(text, state, page - 1) if page > 1 else None,
+        older=_link(text, state, page + 1) if last < found["count"] else None,
+        links={name: _link(text, name) for name in ("", *State)},
+        submit=visitor.command("submit noop --wait"),
+        unfiltered=_link("", state),
+        commands=_commands(visitor, _all_of(text, state)),
+    )
+
+
+async def _counts(visitor: Visitor, text: str) -> dict[str, int]:
+    """How many jobs match the filter, by state."""
+    found = await record.get(visitor, "job", filter=text or None, last=0, aggregation="terms:state")
+    return {bucket["key"]: bucket["doc_count"] for bucket in found["aggregations"]["terms:state"]["buckets"]}
+
+
+def _all_of(text: str, state: str) -> str | None:
+    """The filter that asks for a state too."""
+    chosen = f"state='{state}'" if state else ""
+    return f"({text}) and {chosen}" if text and chosen else text or chosen or None
+
+
+def _page(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+    return max(number, 1)
+
+
+def _link(text: str, state: str, page: int = 1) -> str:
+    """The same list otherwise, as a link below the root."""
+    query = people.query(state=state, filter=text, page=page if page > 1 else 0)
+    return f"?{query}" if query else ""
+
+
+def _commands(visitor: Visitor, text: str | None) -> list[tuple[str, str]]:
+    """How to ask the same in a terminal."""
+    here = [visitor.command("jobs")]
+    url = people.quoted(f"{visitor.api.settings.base}/api/job")
+    anywhere = ['curl -b "$COOKIE" -G', url, f"-d orderby=created:desc -d last={ROWS}"]
+    if text is not None:
+        here += ["--filter", people.quoted(text)]
+        anywhere += ["--data-urlencode", people.quoted(f"filter={text}")]
+    return [("the command line", " ".join(here)), ("curl", " ".join(anywhere))]

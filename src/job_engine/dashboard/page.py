@@ -1,0 +1,108 @@
+"""What every page has: a visitor who may see it, a template, headers that allow it nothing but itself."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from job_engine.dashboard import assets, people, record
+from job_engine.dashboard.visitor import Visitor
+from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
+
+HEADERS: Final = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",  # not no-referrer: browsers would send forms with the origin "null"
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",  # after a sign-out, Back shows nothing
+}
+TITLES: Final[dict[type[JobEngineError], tuple[int, str]]] = {
+    Invalid: (400, "That cannot be"),
+    Forbidden: (403, "Not yours"),
+    NotFound: (404, "Nothing here"),
+    Conflict: (409, "Too late"),
+    Unavailable: (503, "Not now"),
+}
+"""Status and title of the page for an error."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_templates = Environment(
+    loader=PackageLoader("job_engine.dashboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    lstrip_blocks=True,
+)  # fmt: skip
+_templates.globals["static"] = assets.versioned
+_templates.filters.update(
+    ago=people.ago, lasting=people.lasting, since=people.since, exact=people.exact, one_line=people.one_line,
+    plain=people.plain, pretty=people.pretty, short=people.short, count=people.count, bare=people.bare,
+)  # fmt: skip
+
+
+def page(handler: Handler, *, public: bool = False) -> Handler:
+    """``handler`` as a page: it finds a `Visitor` in ``request.state``, and its errors become pages.
+
+    Args:
+        public: whoever has not signed in may see it too.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            visitor = request.state.visitor = await Visitor.of(request)
+            if visitor.known:
+                request.state.visitor = replace(visitor, name=await record.name_of(visitor))
+            elif not public:
+                here = _here(request)
+                return to(request, f"sign-in?{people.query(next=here)}" if here else "sign-in")
+            return await handler(request)
+        except JobEngineError as error:
+            return _failed(request, error)
+        except Exception:  # boundary: whatever a page raises becomes a page, logged here
+            log.exception("a page failed unexpectedly: %s", request.url.path)
+            return _failed(request, JobEngineError("unexpected error in the server; its log says more"))
+
+    return endpoint
+
+
+def render(request: Request, template: str, status: int = 200, **context: Any) -> Response:
+    """A page made of a template."""
+    root = root_of(request)
+    text = _templates.get_template(template).render(root=root, visitor=request.state.visitor, **context)
+    return HTMLResponse(text, status, HEADERS)
+
+
+def to(request: Request, path: str) -> RedirectResponse:
+    """Go on at ``path``, below the root of the pages."""
+    return RedirectResponse(root_of(request) + path, 303, HEADERS)
+
+
+def root_of(request: Request) -> str:
+    """The way from a page up to the root of the pages: relative, so that it is right behind any prefix."""
+    return "../" * (_path(request).count("/") - 1) or "./"
+
+
+def _path(request: Request) -> str:
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", ""))
+
+
+def _here(request: Request) -> str:
+    """Where to go on after signing in; nowhere in particular for what was not looked at but done."""
+    query = request.url.query
+    return f"{_path(request)[1:]}{'?' if query else ''}{query}" if request.method == "GET" else ""
+
+
+def _failed(request: Request, error: JobEngineError) -> Response:
+    status, title = next((TITLES[kind] for kind in type(error).__mro__ if kind in TITLES), (500, "That went wrong"))
+    if not hasattr(request.state, "visitor"):  # it is not even known who looks
+        return PlainTextResponse(error.message, status, HEADERS)
+    return render(request, "failed.html", status, title=title, message=error.message)

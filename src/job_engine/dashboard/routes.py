@@ -1,0 +1,31 @@
+"""Where the pages are. All links are relative, so the server may stand behind any path prefix."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from job_engine.dashboard import deeds, executors, job, jobs, signing
+from job_engine.dashboard.assets import static
+from job_engine.dashboard.page import page
+from job_engine.job.errors import NotFound
+
+
+def routes() -> list[BaseRoute]:
+    """The pages, for `job_engine.api.make_app`. The last of them answers whatever no other does."""
+    return [
+        Route("/", page(jobs.show)),
+        Route("/executors", page(executors.show)),
+        Route("/job/{uuid}", page(job.show)),
+        Route("/job/{uuid}/log", page(job.log)),
+        Route("/job/{uuid}/{deed:str}", page(deeds.ask), methods=["GET"]),
+        Route("/job/{uuid}/{deed:str}", page(deeds.do), methods=["POST"]),
+        Route("/sign-in", page(signing.form, public=True), methods=["GET"]),
+        Route("/sign-in", page(signing.sign_in, public=True), methods=["POST"]),
+        Route("/sign-out", page(signing.sign_out), methods=["POST"]),
+        Route("/static/{name}", static),
+        Route("/{path:path}", page(_nowhere)),
+    ]
+
+
+async def _nowhere(request: Request) -> Response:
+    raise NotFound(f"there is no page at {request.url.path}")

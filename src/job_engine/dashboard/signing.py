@@ -1,0 +1,91 @@
+"""Signing in, by password or by the link that ``job-engine up`` prints, and out."""
+
+import re
+from contextlib import suppress
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from job_engine.api import sessions
+from job_engine.api.identity import COOKIE
+from job_engine.dashboard import record
+from job_engine.dashboard.page import render, to
+from job_engine.dashboard.visitor import Visitor
+from job_engine.job.errors import Forbidden, Invalid, NotFound, Unavailable
+
+PAGES: Final = re.compile(r"(?:executors|job/[A-Za-z0-9_.:-]+(?:/[a-z]+)?)?(?:\?[^\s\\]*)?")
+"""Where one may go on after signing in: a page of ours, below the root."""
+
+
+async def form(request: Request) -> Response:
+    """``GET /sign-in``: the form; with a token, the visitor is signed in."""
+    visitor: Visitor = request.state.visitor
+    token = request.query_params.get("token")
+    if token is not None and request.method == "GET":  # a HEAD, by something that previews links, uses no token up
+        try:
+            _, cookie = await sessions.sign_in(visitor.api, token, _address(request), secure=_secure(request))
+        except Forbidden as error:
+            if not visitor.known:
+                return _form(request, 403, error.message)
+            return to(request, "")  # the link was opened again, where it had signed in
+        return _signed_in(request, cookie, "")
+    if visitor.known:
+        return to(request, _next(request.query_params.get("next", "")))
+    return _form(request)
+
+
+async def sign_in(request: Request) -> Response:
+    """``POST /sign-in``: a name and a password."""
+    visitor: Visitor = request.state.visitor
+    fields = await visitor.form(request)
+    name, password, onward = fields.get("name", ""), fields.get("password", ""), _next(fields.get("next", ""))
+    if not name or not password:
+        return _form(request, 400, "Both a name and a password are needed.", name, onward)
+    try:
+        _, cookie = await sessions.log_in(visitor.api, name, password, _address(request), secure=_secure(request))
+    except Forbidden:
+        return _form(request, 403, "This name and password do not go together.", name, onward)
+    except (Invalid, Unavailable) as error:
+        return _form(request, 503, error.message, name, onward)
+    return _signed_in(request, cookie, onward)
+
+
+async def sign_out(request: Request) -> Response:
+    """``POST /sign-out``: the session ends, and its cookie with it."""
+    visitor: Visitor = request.state.visitor
+    await visitor.form(request)
+    if visitor.caller.session is not None:
+        with suppress(NotFound):  # it has ended already
+            await record.delete(visitor, visitor.caller.session)
+    answer = to(request, "sign-in")
+    answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    return answer
+
+
+def _form(
+    request: Request, status: int = 200, problem: str = "", name: str = "", onward: str | None = None
+) -> Response:
+    if onward is None:
+        onward = _next(request.query_params.get("next", ""))
+    return render(request, "sign-in.html", status, problem=problem, name=name, onward=onward)
+
+
+def _signed_in(request: Request, cookie: tuple[bytes, bytes], onward: str) -> Response:
+    answer = to(request, onward)
+    answer.raw_headers.append(cookie)
+    return answer
+
+
+def _next(page: str) -> str:
+    return page if PAGES.fullmatch(page) else ""
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _secure(request: Request) -> bool:
+    """Whether browsers reach this over https: then they shall send the cookie over nothing else."""
+    visitor: Visitor = request.state.visitor
+    return request.url.scheme == "https" or visitor.api.settings.base.startswith("https:")

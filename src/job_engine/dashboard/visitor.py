@@ -1,0 +1,83 @@
+"""Who looks at a page, and proof that a form was sent from one of ours."""
+
+import hashlib
+import hmac
+import shlex
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.requests import Request
+
+from job_engine.api.identity import COOKIE, Caller
+from job_engine.api.state import ApiState
+from job_engine.job.errors import Forbidden, Invalid
+
+FORM_LIMIT: Final = 64 << 10
+"""Bytes that a form may have: ours have a name, a password and a filter at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who looks.
+
+    Attributes:
+        token: what our forms carry and other sites cannot know: a digest of the cookie, which scripts cannot read.
+        name: what the visitor is called.
+    """
+
+    api: ApiState
+    caller: Caller
+    token: str
+    name: str = ""
+
+    @classmethod
+    async def of(cls, request: Request) -> "Visitor":
+        """Who sent a request."""
+        api: ApiState = request.app.state.api
+        key = request.cookies.get(COOKIE, "").encode()
+        token = hmac.digest(key, b"form", hashlib.sha256).hex() if key else ""
+        return cls(api, await api.identities.of(request.scope), token)
+
+    @property
+    def known(self) -> bool:
+        """Whether the visitor has signed in."""
+        return self.caller.known
+
+    def command(self, command: str) -> str:
+        """A command line for the engine of this server; administrators are told where its data is too."""
+        folder = self.api.settings.admin_folder
+        if folder is None or not self.caller.admin:
+            return f"job-engine {command}"
+        name, _, rest = command.partition(" ")
+        return " ".join(part for part in ("job-engine", name, "--data", shlex.quote(str(folder)), rest) if part)
+
+    async def form(self, request: Request) -> dict[str, str]:
+        """The fields of a form that one of our pages sent.
+
+        Raises:
+            Forbidden: it may have been sent by a page of somebody else.
+            Invalid: it is no form, or too large.
+        """
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > FORM_LIMIT:
+                raise Invalid("the form is too large")
+        try:
+            fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        except UnicodeDecodeError:
+            raise Invalid("the form is not text") from None
+        # a caller known by a proxy's header has no cookie, so no token; browsers say where a form comes from
+        if not _same_site(request) or (self.token and not hmac.compare_digest(fields.get("token", ""), self.token)):
+            raise Forbidden("this form is out of date, or was not sent from here; go back, reload the page, try again")
+        return fields
+
+
+def _same_site(request: Request) -> bool:
+    """Whether the browser says that one of our pages sent this; older ones say nothing over plain http."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
