@@ -1,0 +1,1 @@
+"""What the benches are made of: processes, clients, engines, numbers."""
