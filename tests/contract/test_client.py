@@ -241,7 +241,10 @@ def test_groups_and_rights(server: Server, api: Api) -> None:
     data = api.add("job", {"action": "rights", "acl": {**acl, "view-data": [me]}}).data["resource-id"]
     edit = api.add("job", {"action": "rights", "acl": {**acl, "edit-data": [me], "manage": [me]}}).data["resource-id"]
     hidden = api.add("job", {"action": "rights"}).data["resource-id"]
-    assert {job.id for job in jane.search("job", filter="action='rights'").resources} == {metadata, data, edit}
+    assert {metadata, data, edit} <= {job.id for job in jane.search("job").resources}
+    assert [job.id for job in jane.search("job", filter="name='m'").resources] == [metadata]
+    # of metadata alone, a search by the action would tell the action
+    assert {job.id for job in jane.search("job", filter="action='rights'").resources} == {data, edit}
     assert set(jane.get(metadata).data) == {"id", "resource-type", "created", "updated", "name"}
     assert "action" in jane.get(data).data
     assert "acl" not in jane.get(data).data

@@ -23,15 +23,27 @@ _encode = msgspec.json.Encoder().encode
 async def attend(call: Call) -> Json:
     """``POST /api/executor/UUID/attend``."""
     if not call.caller.admin:
-        raise Forbidden(f"invalid credentials for '{call.id}'")
+        raise Forbidden(f"invalid credentials for '{call.id}': an executor needs an administrator's")
     if len(call.id) > NAME_LIMIT:
         raise Invalid(f"the id of an executor has at most {NAME_LIMIT} characters")
     try:
         said = _decode(await call.body())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"this is not an attend: {error}") from None
-    answer: Answer = await call.api.executors.attend(call.id.partition("/")[2], said)
+    id_ = call.id.partition("/")[2]
+    gone = asyncio.create_task(_leave(call, id_)) if said.wait > 0 else None
+    try:
+        answer: Answer = await call.api.executors.attend(id_, said)
+    finally:
+        if gone is not None:
+            gone.cancel()
     return Json(_encode(answer))
+
+
+async def _leave(call: Call, id_: str) -> None:
+    """When the connection of a parked attend is gone, so that a dead executor is granted nothing."""
+    await call.disconnected()
+    call.api.executors.leave(id_)
 
 
 def executors(api: ApiState) -> list[dict[str, Any]]:

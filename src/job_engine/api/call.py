@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from job_engine.api.state import ApiState
 
 BODY_LIMIT: Final = 16 << 20
-"""Bytes that a request's body may have, before and after it is unpacked."""
+"""Bytes that a request's body may have."""
+FORM_LIMIT: Final = 256 << 10
+"""Bytes that a form may have: the longest filter there may be, with every character escaped."""
 FIELDS_LIMIT: Final = 1000
 """Parameters that a URL or a form may have."""
 FORM: Final = b"application/x-www-form-urlencoded"
@@ -43,16 +45,19 @@ class Call:
         self.caller = caller
         self._receive = receive
 
-    async def body(self) -> bytes:
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
         """The body, unpacked.
+
+        Args:
+            limit: bytes that it may have, before and after it is unpacked.
 
         Raises:
             Refused: it is too large (413); the rest is not read.
             Invalid: it is not the gzip that its header says.
         """
         length = self.headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > BODY_LIMIT:
-            raise _too_large()
+        if length is not None and length.isdigit() and int(length) > limit:
+            raise _too_large(limit)
         message = await self._receive()
         data: bytes = message.get("body", b"")
         if message.get("more_body"):
@@ -62,15 +67,20 @@ class Call:
                 message = await self._receive()
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
-                if size > BODY_LIMIT:
-                    raise _too_large()
+                if size > limit:
+                    raise _too_large(limit)
             data = b"".join(parts)
         if message["type"] == "http.disconnect":
             raise Refused(400, "the request ended before its body")
         encoding = self.headers.get(b"content-encoding")
         if encoding is None or encoding == b"identity" or not data:
             return data
-        return _unpacked(data, encoding)
+        return _unpacked(data, encoding, limit)
+
+    async def disconnected(self) -> None:
+        """Returns when the client has gone; for after the body was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def json(self) -> Any:
         """The body as JSON; None when there is none.
@@ -90,7 +100,7 @@ class Call:
         content_type = self.headers.get(b"content-type")
         if content_type is None or not content_type.lower().startswith(FORM):
             return self.query
-        return self.query + _fields((await self.body()).decode("latin-1"))
+        return self.query + _fields((await self.body(FORM_LIMIT)).decode("latin-1"))
 
     def first(self, name: str) -> str | None:
         """The first parameter of this name in the URL."""
@@ -140,20 +150,20 @@ def _fields(text: str) -> list[tuple[str, str]]:
         raise Invalid(f"there are more than {FIELDS_LIMIT} parameters") from None
 
 
-def _unpacked(data: bytes, encoding: bytes) -> bytes:
+def _unpacked(data: bytes, encoding: bytes, limit: int) -> bytes:
     if encoding.lower() not in (b"gzip", b"x-gzip"):
         raise Refused(415, f"content-encoding {encoding.decode('latin-1')!r} is not supported; use gzip")
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        plain = unpacker.decompress(data, BODY_LIMIT + 1)
+        plain = unpacker.decompress(data, limit + 1)
     except zlib.error:
         raise Invalid("the body is not gzip, as its content-encoding says") from None
-    if len(plain) > BODY_LIMIT:
-        raise _too_large()
+    if len(plain) > limit:
+        raise _too_large(limit)
     if not unpacker.eof or unpacker.unused_data:
         raise Invalid("the body is not one whole gzip stream")
     return plain
 
 
-def _too_large() -> Refused:
-    return Refused(413, f"the body has more than {BODY_LIMIT} bytes", ((b"connection", b"close"),))
+def _too_large(limit: int) -> Refused:
+    return Refused(413, f"the body has more than {limit} bytes", ((b"connection", b"close"),))

@@ -36,7 +36,7 @@ def explain(facts: Facts) -> dict[str, Any]:
         "state": document["state"],
         "condition": _condition(facts, terms),
         "summary": _summary(facts, terms),
-        "terms": [{"term": term, "met": met, "detail": detail} for term, met, detail in terms],
+        "terms": [{"term": term.term, "met": term.met, "detail": term.detail} for term in terms],
         "attempt": document.get("attempt", 0),
         "failures": document.get("failures", 0),
         "deaths": document.get("deaths", 0),
@@ -48,7 +48,14 @@ def explain(facts: Facts) -> dict[str, Any]:
     return answer
 
 
-Term = tuple[str, bool, str]
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition to run."""
+
+    term: str
+    met: bool
+    detail: str
+    otherwise: str = ""  # what a job waits for that does not meet it: "It waits ..."
 
 
 def _terms(facts: Facts) -> list[Term]:
@@ -57,18 +64,22 @@ def _terms(facts: Facts) -> list[Term]:
     past = not_before is None or epoch(not_before) <= facts.now
     mode = document["execution-mode"]
     action = document["action"]
-    when = "none is set" if not_before is None else f"it is {not_before}"
-    if not_before is not None and not past:
-        when += f", in {_span(epoch(not_before) - facts.now)}"
+    left = "" if not_before is None or past else f"in {_span(epoch(not_before) - facts.now)}"
+    when = "none is set" if not_before is None else f"it is {not_before}" + (f", {left}" if left else "")
     how = f"it is {mode}" + ("; an edge fetches it" if mode == "pull" else "")
     who = (
         f"{len(facts.able)} of {facts.executors} executors alive have it" if facts.executors else "no executor is alive"
     )
     return [
-        ("state is QUEUED", True, f"added {document['created']}"),
-        ("not-before is past", past, when),
-        ("execution-mode is push or mixed", mode != "pull", how),
-        (f"an executor has the action {action}", bool(facts.able), who),
+        Term("state is QUEUED", True, f"added {document['created']}"),
+        Term("not-before is past", past, when, f"until {not_before} ({left})"),
+        Term("execution-mode is push or mixed", mode != "pull", how, "for an edge to fetch it (its mode is pull)"),
+        Term(
+            f"an executor has the action {action}",
+            bool(facts.able),
+            who,
+            f"for an executor that has the action {action} ({who})",
+        ),
     ]
 
 
@@ -79,7 +90,7 @@ def _condition(facts: Facts, terms: Sequence[Term]) -> str:
         return "final"
     if state == State.RUNNING:
         return "held" if facts.holder is not None else DETACHED
-    return "ready" if all(met for _, met, _ in terms) else "waiting"
+    return "ready" if all(term.met for term in terms) else "waiting"
 
 
 def _summary(facts: Facts, terms: Sequence[Term]) -> str:
@@ -94,9 +105,9 @@ def _summary(facts: Facts, terms: Sequence[Term]) -> str:
         if facts.holder is None:
             return f"It runs detached ({attempt}), without an executor of ours that holds it."
         return f"It runs on executor {facts.holder} ({attempt}) since {facts.claimed}, at {document['progress']}%."
-    failing = [(term, detail) for term, met, detail in terms if not met]
+    failing = [term.otherwise for term in terms if not term.met]
     if failing:
-        return "It waits: " + "; ".join(f"not {term} ({detail})" for term, detail in failing) + "."
+        return f"It waits {', and '.join(failing)}."
     count = f"at least {AHEAD}" if facts.ahead >= AHEAD else str(facts.ahead)
     jobs = "job is" if facts.ahead == 1 else "jobs are"
     return f"It is ready, and runs as soon as a slot is free: {count} ready {jobs} ahead of it."

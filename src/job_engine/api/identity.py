@@ -48,7 +48,7 @@ class Caller:
     @property
     def known(self) -> bool:
         """Whether the caller has said who they are."""
-        return self is not ANONYMOUS
+        return self.user != ANONYMOUS.user
 
 
 ANONYMOUS: Final = Caller("user/anon", acl.ANON, frozenset({acl.ANON}))
@@ -68,6 +68,7 @@ class Identities:
         self._sign_in = URLSafeSerializer(key, salt="sign-in", signer_kwargs={"digest_method": hashlib.sha256})
         self._trusted = lru_cache(4096)(lambda host: _within(host, trusted)) if trusted else None
         self._known: dict[bytes, tuple[float, Caller]] = {}  # cookie → until when (monotonic), who
+        self._forgotten = 0  # sessions that ended in this process
         self._used: dict[str, float] = {}  # sign-in tokens that were redeemed → when they expire
 
     @classmethod
@@ -77,17 +78,14 @@ class Identities:
 
     def at_once(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller | None:
         """The caller, if that takes no look into the record; else None, and `look_up` says it."""
+        if scope["method"] not in _SAFE and not same_site(headers):
+            return ANONYMOUS  # a page of somebody else makes this browser send what it is known by
         header = headers.get(HEADER)
         if header is not None and self._trusted is not None and self._trusted((scope.get("client") or ("",))[0]):
             return _by_header(header)
         cookies = headers.get(b"cookie")
         if cookies is None:
             return ANONYMOUS
-        if scope["method"] not in _SAFE and headers.get(b"sec-fetch-site", b"same-origin") not in (
-            b"same-origin",
-            b"none",
-        ):
-            return ANONYMOUS  # a page of somebody else makes this browser send its cookie
         cookie = _cookie_in(cookies)
         if cookie is None:
             return ANONYMOUS
@@ -112,8 +110,11 @@ class Identities:
             left = content["expires"] - time.time()
         except (BadSignature, KeyError, TypeError, ValueError):
             return ANONYMOUS
+        forgotten = self._forgotten
         if left <= 0 or await self._store.read(resources.find, caller.session) is None:
             return ANONYMOUS
+        if forgotten != self._forgotten:  # perhaps this one, after the look; the next request looks again
+            return caller
         while len(self._known) >= KNOWN_LIMIT:
             del self._known[next(iter(self._known))]
         self._known[cookie] = (time.monotonic() + min(KNOWN_FOR, left), caller)
@@ -137,6 +138,7 @@ class Identities:
 
     def forget(self, session: str) -> None:
         """Believe no cookie of this session any more."""
+        self._forgotten += 1
         for cookie in [cookie for cookie, (_, caller) in self._known.items() if caller.session == session]:
             del self._known[cookie]
 
@@ -158,6 +160,18 @@ class Identities:
             return None
         self._used[number] = expires
         return user
+
+
+def same_site(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether no page of another site sent a request: browsers say so, older ones by its origin only.
+
+    Clients that are no browsers say neither.
+    """
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site in (b"same-origin", b"none")
+    origin = headers.get(b"origin")
+    return origin is None or origin.partition(b"://")[2] == headers.get(b"host")
 
 
 def set_cookie(value: str, expires: float, *, secure: bool = True) -> tuple[bytes, bytes]:

@@ -14,7 +14,7 @@ from job_engine.api.collection import one
 from job_engine.api.identity import Caller
 from job_engine.api.job_views import demanded, operations_for
 from job_engine.api.jobs import scoped
-from job_engine.api.parameters import parameters
+from job_engine.api.parameters import asked
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import ATTRIBUTES, checked
 from job_engine.job.document import LAST_PRIORITY, PROMOTED, new_job
@@ -61,7 +61,7 @@ async def edit(
     """Edit a job; its new document, without operations.
 
     Args:
-        changes: what changes, by the document as it is.
+        changes: what changes, by the document as the caller sees it.
         hold: the attempt in the request's ``Job-Hold``.
 
     Raises:
@@ -119,7 +119,7 @@ def _edit(
     job, rights = demanded(documents.job(tx.connection, id_), id_, caller, *_EDITS)
     allowed = {
         name: value
-        for name, value in changes(job.document).items()
+        for name, value in changes(acl.view(job.document, rights)).items()
         if _allowed(name, rights, caller.admin) and job.document.get(name) != value
     }
     if missing := sorted(name for name in allowed if allowed[name] is None and name in REQUIRED):
@@ -182,7 +182,7 @@ async def delete_many(call: Call) -> Json:
     acl.demand(call.caller.claims, "job", "bulk-delete")
     if b"bulk" not in call.headers:
         raise Invalid("Bulk request should contain bulk http header.")
-    wanted = parameters(await call.fields())
+    wanted = await asked(call)
     if wanted.condition is None:
         raise Invalid("Bulk request should contain a non empty cimi filter.")
     began = time.time()

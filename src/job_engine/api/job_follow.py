@@ -58,27 +58,20 @@ def _facts(connection: sqlite3.Connection, id_: str, caller: Caller) -> tuple[Jo
 
 async def events(api: ApiState, caller: Caller, id_: str) -> list[Document]:
     """The history of a job, oldest first: ``at, kind, attempt, executor, detail``; raises as `job_views.get` does."""
-    job, _ = await readable(api, caller, id_)
-    return await api.store.read(documents.events, job)
+    return await api.store.read(_events, id_, caller)
 
 
-async def log(
-    api: ApiState, caller: Caller, id_: str, after: str | None = None, last: int | None = None
-) -> tuple[list[Document], str | None]:
-    """Lines of a job's log, oldest first (``attempt, n, at, level, text``), and the cursor of the last of them.
+def _events(connection: sqlite3.Connection, id_: str, caller: Caller) -> list[Document]:
+    job, _ = demanded(documents.job(connection, id_), id_, caller, "view-data")
+    return documents.events(connection, job)
 
-    Args:
-        after: the cursor of the last line that is known.
-        last: only this many at the end.
 
-    Raises:
-        Invalid: the cursor is none; and as `job_views.get` does.
-    """
-    place = _place(after)
-    job, _ = await readable(api, caller, id_)
-    lines = await api.store.read(documents.log, job.seq, place, LINES, last)
-    shown = [{**line, "at": iso(line["at"])} for line in lines]
-    return shown, f"{lines[-1]['attempt']}.{lines[-1]['n']}" if lines else after
+def _log(
+    connection: sqlite3.Connection, id_: str, caller: Caller, place: tuple[int, int], last: int | None
+) -> tuple[str, list[Document]]:
+    """The state of a job, and lines of its log as `documents.log` finds them; raises as `job_views.get` does."""
+    job, _ = demanded(documents.job(connection, id_), id_, caller, "view-data")
+    return job.document["state"], documents.log(connection, job.seq, place, LINES, last)
 
 
 def _place(cursor: str | None) -> tuple[int, int]:
@@ -161,19 +154,20 @@ async def get_log(call: Call) -> Json:
         raise Invalid(f"last={last[:60]!r} is not a number of lines")
     number = None if last is None else int(last)
     after = call.first("after")
-    _place(after)
+    place = _place(after)
     seconds = call.seconds("wait", WAIT) if call.first("wait") is not None else 0.0
     deadline = time.monotonic() + seconds
     with call.api.changes.of(call.id) as watch:
         while True:
             watch.take()
-            job, _ = await readable(call.api, call.caller, call.id)
-            lines, cursor = await log(call.api, call.caller, call.id, after, number)
+            state, lines = await call.api.store.read(_log, call.id, call.caller, place, number)
             left = deadline - time.monotonic()
-            final = is_final(job.document["state"])
+            final = is_final(state)
             if lines or final or left <= 0 or watch.ended:
                 more = len(lines) == LINES
-                return Json({"id": call.id, "lines": lines, "next": cursor, "end": final and not more})
+                cursor = f"{lines[-1]['attempt']}.{lines[-1]['n']}" if lines else after
+                shown = [{**line, "at": iso(line["at"])} for line in lines]
+                return Json({"id": call.id, "lines": shown, "next": cursor, "end": final and not more})
             await watch.wait(left)
 
 

@@ -12,7 +12,7 @@ from job_engine.api.answers import Json
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import collection, one, shown
 from job_engine.api.identity import Caller
-from job_engine.api.parameters import Parameters, parameters
+from job_engine.api.parameters import Parameters, asked
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, NotFound
 from job_engine.job.states import is_final
@@ -82,7 +82,7 @@ async def search(api: ApiState, caller: Caller, wanted: Parameters) -> Document:
         Invalid: the filter compares an attribute with what it can never be.
     """
     acl.demand(caller.claims, "job", "query")
-    return await api.store.read(_search, caller, wanted, api.counts)
+    return await api.search(_search, caller, wanted, api.counts)
 
 
 def _search(connection: sqlite3.Connection, caller: Caller, wanted: Parameters, counts: Counts) -> Document:
@@ -105,5 +105,5 @@ async def get_one(call: Call) -> Json:
 async def get_many(call: Call) -> Json:
     """``GET /api/job``, and ``PUT`` with a form."""
     acl.demand(call.caller.claims, "job", "query")
-    wanted = parameters(await call.fields())
-    return Json(await call.api.store.read(_searched, call.caller, wanted, call.api.counts))
+    wanted = await asked(call)
+    return Json(await call.api.search(_searched, call.caller, wanted, call.api.counts))

@@ -1,20 +1,29 @@
 """The parameters of a query: paging, filter, select, orderby and aggregation (contract, section 3)."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from job_engine.api import acl
+from job_engine.api.call import Call
 from job_engine.api.filter import parse
+from job_engine.api.filter.parse import LENGTH_LIMIT, STEPS_LIMIT
 from job_engine.api.identity import Caller
 from job_engine.job.errors import Invalid
-from job_engine.store.conditions import And, Condition
+from job_engine.store import access
+from job_engine.store.conditions import And, Condition, attributes
 from job_engine.store.query import Page
 
 LAST: Final = 10_000
 """Documents that one answer has at most."""
-NAMES_LIMIT: Final = 100
-"""Names that each of select, orderby and aggregation may have."""
+NAMES_LIMITS: Final = {"select": 100, "orderby": 10, "aggregation": 10}
+"""Names that each of these may have: every one of the last two can be a look at all documents."""
+STRANGERS_FILTER: Final = 4 << 10
+"""Characters that the filters of who has not logged in may have; of others, as many as one filter."""
+IN_THREAD: Final = 4 << 10
+"""Characters of filters from which they are parsed beside the event loop: about 60 ms of it."""
 
 _NAME = re.compile(r"[A-Za-z0-9_@:/.-]{1,255}", re.ASCII)
 _STEP = re.compile(r"[^/.]+")
@@ -34,8 +43,31 @@ class Parameters:
     def page(self, caller: Caller) -> Page:
         """What the store is asked, by ``caller``."""
         limit = max(0, min(self.last - self.first + 1, LAST)) if self.last > 0 else 0
-        claims = None if caller.admin else sorted(caller.claims)
-        return Page(self.condition, claims, self.first - 1, limit, self.order)
+        if caller.admin:
+            return Page(self.condition, None, self.first - 1, limit, self.order)
+        return Page(self.condition, sorted(caller.claims), self.first - 1, limit, self.order, self._level())
+
+    def _level(self) -> int:
+        """How much of a document the caller must see: else an answer would tell what a look at it does not show."""
+        names = [
+            *(attributes(self.condition) if self.condition is not None else ()),
+            *(name for name, _ in self.order),
+            *(name.partition(":")[2] for name in self.aggregations),
+        ]
+        heads = {re.split(r"[./]", name)[0] for name in names}
+        if "acl" in heads:
+            return access.EVERYTHING
+        return access.META if heads <= acl.SHOWN_AS_META else access.DATA
+
+
+async def asked(call: Call) -> Parameters:
+    """The parameters of a request, in its URL or its form; raises as `parameters` does."""
+    fields = await call.fields()
+    length = sum(len(value) for name, value in fields if name == "filter")
+    limit = LENGTH_LIMIT if call.caller.known else STRANGERS_FILTER
+    if length > limit:
+        raise Invalid(f"Invalid CIMI filter. It has more than {limit} characters.")
+    return parameters(fields) if length < IN_THREAD else await asyncio.to_thread(parameters, fields)
 
 
 def parameters(fields: Sequence[tuple[str, str]]) -> Parameters:
@@ -73,10 +105,12 @@ def _number(text: str, default: int) -> int:
 
 
 def _checked(parameter: str, names: Sequence[str]) -> tuple[str, ...]:
-    if len(names) > NAMES_LIMIT:
-        raise Invalid(f"{parameter} has more than {NAMES_LIMIT} names")
+    limit = NAMES_LIMITS[parameter]
+    if len(names) > limit:
+        raise Invalid(f"{parameter} has more than {limit} names")
     for name in names:
-        if not _NAME.fullmatch(name) or (parameter != "select" and not _STEP.search(name)):
+        steps = len(_STEP.findall(name))
+        if not _NAME.fullmatch(name) or (parameter != "select" and not 0 < steps <= STEPS_LIMIT):
             raise Invalid(f"{parameter}: {name[:60]!r} is not the name of an attribute")
     return tuple(dict.fromkeys(names))
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections import OrderedDict
 from typing import Final
 
 from job_engine.job.errors import Unavailable
@@ -20,6 +21,8 @@ FAILURES: Final = 20
 """Wrong passwords for one name from one address within `WINDOW` after which no more are tried."""
 WINDOW: Final = 60.0
 """Seconds for which wrong passwords are remembered."""
+REMEMBERED: Final = 10_000
+"""Names whose failures are remembered at a time: more than can be verified within `WINDOW`."""
 
 _NOBODY: Final = f"scrypt${LOG_N}${base64.b64encode(bytes(16)).decode()}${base64.b64encode(bytes(32)).decode()}"
 
@@ -49,13 +52,46 @@ def verify_secret(value: str, kept: str) -> bool:
     return hmac.compare_digest(_sha256(value), kept)
 
 
+class Failures:
+    """Who failed lately, by name and address; of too many, who failed last."""
+
+    def __init__(self) -> None:
+        # monotonic times, in the order of the last; a plain dict looks for its first key among those that were deleted
+        self._times: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def check(self, key: tuple[str, str]) -> None:
+        """Raises Unavailable when this name failed too often from this address."""
+        since = time.monotonic() - WINDOW
+        if sum(at > since for at in self._times.get(key, ())) >= FAILURES:
+            raise Unavailable(f"too many wrong credentials for {key[0]!r}; try again in a minute")
+
+    def note(self, key: tuple[str, str], right: bool) -> bool:
+        """Remember how an attempt ended; answers ``right``."""
+        times = self._times.pop(key, [])
+        if right:
+            return True
+        now = time.monotonic()
+        self._times[key] = [*(at for at in times[1 - FAILURES :] if at > now - WINDOW), now]
+        while len(self._times) > REMEMBERED or next(iter(self._times.values()))[-1] < now - WINDOW:
+            self._times.popitem(last=False)
+        return False
+
+
 class Verifier:
-    """Verifies passwords beside the event loop, few at a time, and remembers failures."""
+    """Verifies passwords beside the event loop, few at a time, and remembers failures.
+
+    Attributes:
+        keys: failures with API keys: apart, because they are quick to make, and would push out those with passwords.
+    """
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
-        self._failed: dict[tuple[str, str], list[float]] = {}
+        self.passwords = Failures()
+        self.keys = Failures()
 
     async def verify(self, name: str, address: str, password: str, kept: str | None) -> bool:
         """Whether ``password`` is right; takes as long for a name that does not exist (``kept`` is None).
@@ -64,7 +100,7 @@ class Verifier:
             Unavailable: too many are trying, or too often.
         """
         key = (name, address)
-        self.check(key)
+        self.passwords.check(key)
         if self._waiting >= QUEUE:
             raise Unavailable("too many people log in at this moment; try again in a few seconds")
         self._waiting += 1
@@ -73,25 +109,7 @@ class Verifier:
                 right = await asyncio.to_thread(verify, password, kept or _NOBODY)
         finally:
             self._waiting -= 1
-        return self.note(key, right and kept is not None)
-
-    def check(self, key: tuple[str, str]) -> None:
-        """Raises Unavailable when this name failed too often from this address."""
-        since = time.monotonic() - WINDOW
-        recent = [at for at in self._failed.get(key, ()) if at > since]
-        if len(recent) >= FAILURES:
-            raise Unavailable(f"too many wrong credentials for {key[0]!r}; try again in a minute")
-
-    def note(self, key: tuple[str, str], right: bool) -> bool:
-        """Remember how an attempt ended; answers ``right``."""
-        if right:
-            self._failed.pop(key, None)
-        else:
-            since = time.monotonic() - WINDOW
-            if len(self._failed) > 10_000:  # somebody tries many names: keep only what still counts
-                self._failed = {k: times for k, times in self._failed.items() if times[-1] > since}
-            self._failed[key] = [at for at in self._failed.get(key, ()) if at > since] + [time.monotonic()]
-        return right
+        return self.passwords.note(key, right and kept is not None)
 
 
 def _scrypt(password: str, salt: bytes, cost: int) -> bytes:

@@ -13,7 +13,7 @@ from job_engine.api.answers import Json, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import collection, one
 from job_engine.api.identity import Caller, end_cookie
-from job_engine.api.parameters import Parameters, parameters
+from job_engine.api.parameters import Parameters, asked
 from job_engine.job.errors import Forbidden, NotFound
 from job_engine.store import documents, resources
 from job_engine.store.conditions import And, Comparison
@@ -68,8 +68,8 @@ async def get_one(call: Call) -> Json:
 async def get_many(call: Call) -> Json:
     """``GET /api/TYPE``, and ``PUT`` with a form."""
     acl.demand(call.caller.claims, call.id, "query")
-    wanted = parameters(await call.fields())
-    return Json(await call.api.store.read(_search, call.id, call.caller, wanted, call.api.counts))
+    wanted = await asked(call)
+    return Json(await call.api.search(_search, call.id, call.caller, wanted, call.api.counts))
 
 
 def _search(connection: sqlite3.Connection, type_: str, caller: Caller, wanted: Parameters, counts: Counts) -> bytes:

@@ -1,7 +1,7 @@
 """Sessions: made by a login, looked at by their owner, ended by a logout (contract, section 2)."""
 
 import time
-from typing import Any, Final
+from typing import Final
 
 from uuid_utils import uuid7
 
@@ -30,10 +30,11 @@ async def post(call: Call) -> Json:
     href = template.get("href")
     address = (call.scope.get("client") or ("",))[0]
     if href == "session-template/password":
-        name, password = _text(template, "username"), _text(template, "password")
+        name, password = users.text(template, "username"), users.text(template, "password")
         session, cookie = await log_in(call.api, name, password, address)
     elif href == "session-template/api-key":
-        session, cookie = await log_in_by_key(call.api, _text(template, "key"), _text(template, "secret"), address)
+        key, secret = users.text(template, "key"), users.text(template, "secret")
+        session, cookie = await log_in_by_key(call.api, key, secret, address)
     else:
         raise Invalid(
             "attribute 'template' does not satisfy defined schema: its href must be"
@@ -58,6 +59,8 @@ async def log_in(
         Forbidden: the credentials are wrong.
         Unavailable: too many tried lately.
     """
+    if max(len(name), len(password)) > users.NAME_LIMIT:  # nobody's, and failures are remembered by name
+        raise Forbidden("invalid credentials")
     found = await api.store.read(users.by_name, name)
     if not await api.verifier.verify(name, address, password, found[1] if found else None) or found is None:
         raise Forbidden(f"invalid credentials for '{name}'")
@@ -73,18 +76,18 @@ async def sign_in(api: ApiState, token: str, address: str, *, secure: bool = Tru
     id_ = api.identities.redeem(token)
     user = await api.store.read(resources.find, id_)
     if user is None or user.get("state") != "ACTIVE":
-        raise Forbidden("this link has expired or was used; log in, or ask for a new one")
+        raise Forbidden("this link has expired or was used; sign in with name and password")
     return await _make_for(api, user, "session-template/sign-in", address, secure)
 
 
 async def log_in_by_key(api: ApiState, key: str, secret: str, address: str) -> tuple[str, tuple[bytes, bytes]]:
     """Make a session by an API key, as `log_in` does."""
     id_ = key if key.startswith("credential/") else f"credential/{key}"
-    api.verifier.check((id_, address))
+    api.verifier.keys.check((id_, address))
     found = await api.store.read(resources.find, id_)
     usable = found is not None and found.get("subtype") == "api-key" and not _expired(found)
     kept = found["digest"] if usable and found is not None else ""
-    if not api.verifier.note((id_, address), passwords.verify_secret(secret, kept)) or found is None:
+    if not api.verifier.keys.note((id_, address), passwords.verify_secret(secret, kept)) or found is None:
         raise Forbidden(f"invalid credentials for '{key}'")
     claims = found["claims"]
     return await make(
@@ -176,10 +179,3 @@ async def post_to_one(call: Call) -> Json:
 def _expired(document: Document) -> bool:
     expiry = document.get("expiry")
     return expiry is not None and epoch(expiry) < time.time()
-
-
-def _text(template: dict[str, Any], part: str) -> str:
-    value = template.get(part)
-    if not isinstance(value, str) or not value:
-        raise Invalid(f"attribute {part!r} does not satisfy defined schema: it must be a text that is not blank", part)
-    return value

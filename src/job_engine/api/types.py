@@ -19,7 +19,7 @@ from job_engine.api import (
 from job_engine.api.answers import Json
 from job_engine.api.call import Call
 from job_engine.api.dispatch import Handler, Type
-from job_engine.api.parameters import parameters
+from job_engine.api.parameters import asked
 from job_engine.job.errors import NotFound
 
 
@@ -32,7 +32,7 @@ def _in_memory(type_: str, documents: Any) -> Type:
 
     async def many(call: Call) -> Json:
         acl.demand(call.caller.claims, type_, "query")
-        wanted = parameters(await call.fields())
+        wanted = await asked(call)
         return Json(resources.listed(type_, documents(call.api), call.caller, wanted))
 
     async def one(call: Call) -> Json:

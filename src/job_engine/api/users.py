@@ -40,7 +40,7 @@ async def post(call: Call) -> Json:
             "attribute 'template' does not satisfy defined schema: its href must be user-template/username-password",
             "template",
         )
-    name, password = (_text(template, part) for part in ("username", "password"))
+    name, password = (text(template, part) for part in ("username", "password"))
     if len(password) < PASSWORD_MINIMUM:
         raise Invalid(
             f"attribute 'password' does not satisfy defined schema: it must have {PASSWORD_MINIMUM} characters or more",
@@ -188,7 +188,12 @@ def _leave(path: Path, url: str, password: str) -> None:
         raise JobEngineError(f"cannot write {path}: {error.strerror}; check its folder's owner and room") from None
 
 
-def _text(template: dict[str, Any], part: str) -> str:
+def text(template: dict[str, Any], part: str) -> str:
+    """A name or a password in what somebody sent.
+
+    Raises:
+        Invalid: it is none, or too long.
+    """
     value = template.get(part)
     if not isinstance(value, str) or not 0 < len(value) <= NAME_LIMIT or "\x00" in value:
         raise Invalid(

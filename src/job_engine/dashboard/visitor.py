@@ -5,11 +5,11 @@ import hmac
 import shlex
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from job_engine.api.identity import COOKIE, Caller
+from job_engine.api.identity import COOKIE, Caller, same_site
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid
 
@@ -69,15 +69,8 @@ class Visitor:
         except UnicodeDecodeError:
             raise Invalid("the form is not text") from None
         # a caller known by a proxy's header has no cookie, so no token; browsers say where a form comes from
-        if not _same_site(request) or (self.token and not hmac.compare_digest(fields.get("token", ""), self.token)):
+        token = fields.get("token", "").encode()
+        ours = same_site(dict(request.scope["headers"]))
+        if not ours or (self.token and not hmac.compare_digest(token, self.token.encode())):
             raise Forbidden("this form is out of date, or was not sent from here; go back, reload the page, try again")
         return fields
-
-
-def _same_site(request: Request) -> bool:
-    """Whether the browser says that one of our pages sent this; older ones say nothing over plain http."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")

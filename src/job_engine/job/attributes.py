@@ -91,6 +91,8 @@ def _sized(value: Any) -> str:
 
 
 def _payload(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Wrong("a text that is JSON, not JSON itself")
     _sized(value)
     try:
         msgspec.json.decode(value)
@@ -101,7 +103,9 @@ def _payload(value: Any) -> str:
 
 def _time(value: Any) -> str:
     try:
-        return iso(epoch(_text(value)))
+        text = iso(epoch(_text(value)))
+        epoch(text)  # by its zone, it may be in a year before 1 or after 9999
+        return text
     except (Invalid, OverflowError, OSError, ValueError):
         raise _Wrong("a time such as 2026-11-24T23:05:01.042Z") from None
 

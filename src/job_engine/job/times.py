@@ -19,7 +19,8 @@ def iso(at: float) -> str:
 
 @lru_cache(maxsize=16)
 def _to_the_second(whole: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+    at = time.gmtime(whole)
+    return f"{at.tm_year:04d}-{time.strftime('%m-%dT%H:%M:%S', at)}"
 
 
 def epoch(text: str) -> float:

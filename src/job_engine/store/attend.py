@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from job_engine.job.attend import Answer, Attend
+from job_engine.job.errors import Invalid
 from job_engine.job.states import State
-from job_engine.store import jobs
+from job_engine.store import grants, jobs
 from job_engine.store.database import Store
 from job_engine.store.transaction import Transaction
 
@@ -16,7 +17,6 @@ from job_engine.store.transaction import Transaction
 class Parked:
     """An attend that waits for something to answer."""
 
-    executor: str
     actions: Sequence[str]
     attend: Attend
     future: "Future[Answer]"
@@ -42,33 +42,24 @@ class Attendance:
             future: where a parked attend is answered later; ``None``: answer now.
 
         Returns:
-            The answer, or ``None`` when it is parked. An attend that the same executor had parked is answered empty.
+            The answer, or ``None`` when it is parked.
         """
-        former = self._parked.pop(executor, None)
-        if former is not None and former.future is not future:  # as when a transaction is repeated
-            tx.answers.append((former.future, Answer()))
+        self._parked.pop(executor, None)  # `Executors` has answered it
         if attend.hello is not None and attend.hello.replaces:
-            jobs.end_holds(tx, attend.hello.replaces, "its executor died")
-        holds = jobs.held(tx, executor)
+            self.end_holds(tx, attend.hello.replaces, "its executor died")
+        holds = grants.held(tx, executor)
         _settle(tx, holds, attend)
         answer = _answer(tx, executor, holds, actions, attend)
         if answer.jobs or answer.interrupt or future is None:
             return answer
         # At once, and not after the commit: an add in this same transaction has to find it. Should the commit fail, a
         # request is parked that got an error; what it might be granted is granted again.
-        self._parked[executor] = Parked(executor, actions, attend, future)
+        self._parked[executor] = Parked(actions, attend, future)
         return None
 
-    def forget(self, tx: Transaction, executor: str, future: "Future[Answer] | None" = None) -> None:
-        """Answer a parked attend empty: its time is over, or its connection gone."""
-        parked = self._parked.get(executor)
-        if parked is not None and (future is None or parked.future is future):
-            del self._parked[executor]
-            tx.answers.append((parked.future, Answer()))
-
     def end_holds(self, tx: Transaction, executor: str, how: str) -> None:
-        """Release all that an executor holds that is dead or was not heard of."""
-        self.forget(tx, executor)
+        """Release all that an executor holds that is dead or was not heard of, and grant it nothing more."""
+        self._parked.pop(executor, None)
         jobs.end_holds(tx, executor, how)
 
     def _serve(self, tx: Transaction) -> None:
@@ -76,37 +67,46 @@ class Attendance:
         if not self._parked or not (tx.ready or tx.ended):
             return
         for executor, parked in list(self._parked.items()):
+            if parked.future.done():  # its time was over, or its executor is gone
+                del self._parked[executor]
+                continue
             if not tx.ready and executor not in tx.ended:
                 continue
-            answer = _answer(tx, executor, jobs.held(tx, executor), parked.actions, parked.attend)
+            answer = _answer(tx, executor, grants.held(tx, executor), parked.actions, parked.attend)
             if answer.jobs or answer.interrupt:
                 tx.answers.append((parked.future, answer))
                 tx.committed.append(partial(self._parked.pop, executor))
 
 
-def _settle(tx: Transaction, holds: jobs.Holds, attend: Attend) -> None:
-    """Apply what ended and changed, of the holds that still stand; the rest is refused by leaving it out."""
+def _settle(tx: Transaction, holds: grants.Holds, attend: Attend) -> None:
+    """Apply what ended and changed, of the holds that still stand; the rest is refused by leaving it out.
+
+    Raises:
+        Invalid: a job is said to have ended in a state that is not final.
+    """
+    for item in attend.finished:
+        if item.state not in (State.SUCCESS, State.FAILED):
+            raise Invalid(f"job {item.seq} cannot finish as {item.state[:20]!r}: only as SUCCESS or FAILED", "state")
     if writes := [item for item in attend.writes if _stands(holds, item.seq, item.attempt)]:
         jobs.write(tx, holds, writes)
     if finished := [item for item in attend.finished if _stands(holds, item.seq, item.attempt)]:
         jobs.finish(tx, holds, finished)
     if released := [item for item in attend.released if _stands(holds, item.seq, item.attempt)]:
         jobs.release(tx, released)
-    for ended in (finished, released):
-        for item in ended:
-            del holds[item.seq]
+    for seq in [item.seq for item in finished] + [item.seq for item in released]:
+        del holds[seq]
 
 
-def _stands(holds: jobs.Holds, seq: int, attempt: int) -> bool:
+def _stands(holds: grants.Holds, seq: int, attempt: int) -> bool:
     hold = holds.get(seq)
     return hold is not None and hold[0] == attempt
 
 
-def _answer(tx: Transaction, executor: str, holds: jobs.Holds, actions: Sequence[str], attend: Attend) -> Answer:
+def _answer(tx: Transaction, executor: str, holds: grants.Holds, actions: Sequence[str], attend: Attend) -> Answer:
     listed = dict(attend.holds)
     answer = Answer()
     if lost := [seq for seq, (attempt, _) in holds.items() if listed.get(seq) != attempt]:
-        answer.jobs = jobs.grant_again(tx, lost)
+        answer.jobs = grants.grant_again(tx, lost)
     answer.interrupt = [
         (seq, attempt, _why_ended(tx, seq)) for seq, attempt in attend.holds if not _stands(holds, seq, attempt)
     ]
@@ -122,5 +122,5 @@ def _why_ended(tx: Transaction, seq: int) -> str:
     if row[0] != State.CANCELED:
         return "lost"
     tx.flush()  # the cancel may be in this very transaction
-    (detail,) = tx.execute("select detail from event where job = ? and kind = 'canceled'", (seq,)).fetchone()
-    return "timed out" if (detail or "").startswith("timed out") else "canceled"
+    event = tx.execute("select detail from event where job = ? and kind = 'canceled'", (seq,)).fetchone()
+    return "timed out" if event and (event[0] or "").startswith("timed out") else "canceled"

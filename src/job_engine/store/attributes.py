@@ -50,13 +50,18 @@ def set_attributes(tx: Transaction, seq: int, changes: dict[str, Any]) -> None:
             columns[column] = msgspec.json.encode(value).decode()
         else:
             columns[column] = shorten(value) if name == "status-message" and value is not None else value
-    if columns.get("message") is not None:
-        columns["status_changed"] = tx.iso
     if rest:
         (document,) = tx.execute("select document from job where seq = ?", (seq,)).fetchone()
         merged = {**msgspec.json.decode(document), **rest}
         columns["document"] = msgspec.json.encode({k: v for k, v in merged.items() if v is not None}).decode()
-    tx.execute(f"update job set {', '.join(f'{c} = ?' for c in columns)} where seq = ?", (*columns.values(), seq))
+    assigned = [f"{column} = ?" for column in columns]
+    values = [*columns.values()]
+    if columns.get("message") is not None or (changes and "message" not in columns):
+        # upstream moves it at every edit of a job that says something, whatever is edited
+        said = "1" if "message" in columns else "message is not null"
+        assigned.append(f"status_changed = iif({said}, ?, status_changed)")
+        values.append(tx.iso)
+    tx.execute(f"update job set {', '.join(assigned)} where seq = ?", (*values, seq))
     tx.ready |= "action" in columns
     if "mode" in columns:
         tx.execute(

@@ -1,5 +1,6 @@
 """Conditions on documents, as values: what a CIMI filter says, before it becomes SQL."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,3 +47,12 @@ class Or:
 
 
 Condition = Comparison | And | Or
+
+
+def attributes(condition: Condition) -> Iterator[str]:
+    """The attributes that a condition looks at."""
+    if isinstance(condition, Comparison):
+        yield condition.path[0]
+    else:
+        for term in condition.terms:
+            yield from attributes(term)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import math
 import os
 import queue
 import sqlite3
@@ -31,7 +32,11 @@ BUSY_WAIT: Final = 5.0
 """Seconds to wait for SQLite's own lock, which only a backup or a person's shell can hold."""
 BATCH: Final = 512
 """The most operations in one transaction, so that the first of them does not wait long."""
-READERS: Final = 2
+LONGEST_SLEEP: Final = 3600.0
+"""Seconds after which the writer looks at the clock again: it may be set, and no lock waits for centuries."""
+RIPEN_AGAIN: Final = 1.0
+"""Seconds after which jobs whose time has come are looked at again when the record could not be written."""
+READERS: Final = 3
 CHECKPOINT_ROWS: Final = 5000
 """Rows written after which the write-ahead log is copied into the database, by a thread beside the writer. The size of
 the log does not tell: it stays when its content is copied."""
@@ -148,12 +153,23 @@ class Store:
             raise Unavailable(f"the record cannot be read: {_reason(error)}") from error
 
     def _run(self) -> None:
-        """The writer thread."""
+        """The writer thread. A server without one must not go on answering, so its failure ends the process."""
+        try:
+            self._serve()
+        except BaseException:  # boundary: nothing is known of the state of the writer any more
+            log.critical(
+                "the writer of the record failed; the server ends, and nothing that was answered is lost", exc_info=True
+            )
+            os._exit(1)
+
+    def _serve(self) -> None:
         stopping = False
         while not stopping:
             operations, stopping = self._next()
             if operations:
                 outcomes, transaction = self._commit(operations)
+                if operations[0].verb is jobs.ripen and isinstance(outcomes[0], BaseException):
+                    self._wakes = min(self._wakes or math.inf, time.time() + RIPEN_AGAIN)
                 with contextlib.suppress(RuntimeError):  # the loop may have been closed meanwhile
                     self._loop.call_soon_threadsafe(self._answer, operations, outcomes, transaction)
                 self._make_room()
@@ -161,7 +177,7 @@ class Store:
     def _next(self) -> tuple[list[_Operation], bool]:
         """All that waits, and whether it is the last; with it what is due by the clock."""
         operations: list[_Operation] = []
-        timeout = None if self._wakes is None else self._wakes - time.time()
+        timeout = None if self._wakes is None else min(self._wakes - time.time(), LONGEST_SLEEP)
         if timeout is not None and timeout <= 0:
             self._wakes = None
             operations.append(_Operation(jobs.ripen, (), None))
@@ -210,10 +226,6 @@ class Store:
                 callback(transaction)
             transaction.flush()
             writer.execute("commit")
-            if transaction.wakes is not None:
-                self._wakes = transaction.wakes if self._wakes is None else min(self._wakes, transaction.wakes)
-            for done in transaction.committed:
-                done()
         except Exception as error:  # boundary: whatever a verb raises, the record is as before and each caller is told
             with contextlib.suppress(sqlite3.Error):
                 writer.execute("rollback")
@@ -226,6 +238,10 @@ class Store:
             if len(operations) == 1:
                 log.exception("an operation on the record failed; nothing was changed")
             raise _SpoiltError(error) from error
+        for done in transaction.committed:
+            done()
+        if transaction.wakes is not None:
+            self._wakes = min(self._wakes or math.inf, transaction.wakes)
         return outcomes, transaction
 
     def _answer(self, operations: list[_Operation], outcomes: list[Any], transaction: Transaction) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from job_engine.job.states import is_final
 from job_engine.job.times import iso
-from job_engine.store import query
+from job_engine.store import deadline, query
 from job_engine.store.aggregations import aggregate
 from job_engine.store.columns import JOBS, Source, resources_of
 from job_engine.store.counts import Counts
@@ -125,18 +125,16 @@ def search_jobs(
     """One page of jobs, and the figures over all that match.
 
     Raises:
-        Invalid: the condition compares an attribute with what it can never be.
+        Invalid: the condition compares an attribute with what it can never be; or the search takes too long.
     """
     columns, heavy = _columns(select)
     condition = query.where(JOBS, page, now)
-    total = counts.count(connection, JOBS.table, condition)
-    rows = query.rows(connection, JOBS, columns, condition, page) if total else []
+    with deadline.within(connection, deadline.SEARCH):
+        total = counts.count(connection, JOBS.table, condition)
+        rows = query.rows(connection, JOBS, columns, condition, page) if total else []
+        figures = aggregate(connection, JOBS, condition, list(aggregations))
     found = [_job(row, heavy) for row in rows]
-    return Found(
-        total,
-        [(item.document, item.acl) for item in found],
-        aggregate(connection, JOBS, condition, list(aggregations)),
-    )
+    return Found(total, [(item.document, item.acl) for item in found], figures)
 
 
 def search_resources(
@@ -152,14 +150,11 @@ def search_resources(
     source: Source = resources_of(type_)
     condition = query.where(source, page, now)
     columns = "document, (select acl.document from acl where acl.id = resource.acl)"
-    documents = []
-    for text, acl in query.rows(connection, source, columns, condition, page):
-        documents.append(({**_decode(text), "acl": _decode(acl)}, acl))
-    return Found(
-        counts.count(connection, source.table, condition),
-        documents,
-        aggregate(connection, source, condition, list(aggregations)),
-    )
+    with deadline.within(connection, deadline.SEARCH):
+        rows = query.rows(connection, source, columns, condition, page)
+        total = counts.count(connection, source.table, condition)
+        figures = aggregate(connection, source, condition, list(aggregations))
+    return Found(total, [({**_decode(text), "acl": _decode(acl)}, acl) for text, acl in rows], figures)
 
 
 def events(connection: sqlite3.Connection, job: Job) -> list[Document]:
@@ -210,10 +205,10 @@ def log(
 
 
 def ready_ahead(connection: sqlite3.Connection, job: Job, limit: int) -> int:
-    """How many ready jobs are claimed before a queued one, counted up to ``limit``."""
+    """How many ready jobs of its action are claimed before a queued one, counted up to ``limit``."""
     (number,) = connection.execute(
         "select count(*) from (select 1 from job indexed by job_queued where state = 'QUEUED' and waits = 0"
-        " and (priority, seq) < (?, ?) limit ?)",
-        (job.document["priority"], job.seq, limit),
+        " and action = ? and (priority, seq) < (?, ?) limit ?)",
+        (job.document["action"], job.document["priority"], job.seq, limit),
     ).fetchone()
     return int(number)

@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from job_engine.job.attend import PERIOD, Answer, Attend, Hello
-from job_engine.job.errors import Conflict, JobEngineError
-from job_engine.store import jobs
+from job_engine.job.errors import Conflict
 from job_engine.store.attend import Attendance
 from job_engine.store.database import Store
-from job_engine.store.transaction import Transaction
+from job_engine.store.unknown import UnknownActions
 
 log = logging.getLogger(__name__)
 
 LATE: Final = 2.0
 """Seconds by which a timer may be late before the server takes itself, not the executors, for the one that was away."""
+LISTEN: Final = 0.1
+"""Seconds to read what has arrived meanwhile before anybody is taken for silent: a process that goes on after it was
+stopped sees its timers first."""
 RETRY: Final = 1.0
 """Seconds after which the end of holds is tried again when the record cannot be written."""
 
@@ -54,13 +56,11 @@ class Executors:
         self._store = store
         self._attendance = Attendance(store)
         self._period = period
-        self._grace = unknown_action_grace
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._unknown: dict[str, float] = {}  # action that nobody has → loop time since when
+        self._unknown = UnknownActions(store, self, unknown_action_grace, settled=period / 3)
         self._tasks: set[asyncio.Future[None]] = set()
         self.alive: dict[str, Executor] = {}
-        store.after_commit.append(self._look_at_added)
 
     async def start(self) -> None:
         """Give a whole period to everybody who holds something."""
@@ -70,11 +70,16 @@ class Executors:
 
     def stop(self) -> None:
         """Answer all that is parked, and end no more holds."""
+        self._unknown.stop()
         if self._timer is not None:
             self._timer.cancel()
-        for executor in self.alive.values():
-            if executor.parked is not None:
-                _answer_empty(executor.parked)
+        for id_ in self.alive:
+            self.leave(id_)
+
+    @property
+    def met(self) -> bool:
+        """Whether an executor has said hello."""
+        return any(executor.hello for executor in self.alive.values())
 
     @property
     def actions(self) -> set[str]:
@@ -86,6 +91,7 @@ class Executors:
 
         Raises:
             Conflict: a newer attend of this executor was heard before.
+            Invalid: what it says cannot be meant.
             Unavailable: the record cannot be written now; the executor counts as heard all the same.
         """
         executor = self.alive.get(id_)
@@ -94,36 +100,32 @@ class Executors:
         if attend.n <= executor.n:
             raise Conflict(f"conflict with {id_}: attend {attend.n} came after {executor.n}")
         executor.n, executor.heard, executor.holds = attend.n, self._loop.time(), len(attend.holds)
+        self.leave(id_)  # a newer attend ends the parked one, whatever becomes of its transaction
         if attend.hello is not None:
-            self._greet(executor, attend.hello)
+            executor.hello = attend.hello
         self._arm()
         if executor.hello is None:
             attend.free, attend.wait = 0, 0.0
         future = executor.parked = self._loop.create_future() if attend.wait > 0 else None
         actions = executor.hello.actions if executor.hello else ()
         answer = await self._store.write(self._attendance.attend, id_, actions, attend, future)
+        if attend.hello is not None:
+            if attend.hello.replaces:
+                self.alive.pop(attend.hello.replaces, None)  # only now have its holds ended
+            self._unknown.look()
         if answer is None and future is not None:
-            answer = await self._wait(id_, future, min(attend.wait, self._period / 3))
+            timer = self._loop.call_later(min(attend.wait, self._period / 3), _answer_empty, future)
+            answer = await future
+            timer.cancel()
         answer = answer or Answer()
         answer.hello, answer.period = executor.hello is None, self._period
         return answer
 
-    def _greet(self, executor: Executor, hello: Hello) -> None:
-        executor.hello = hello
-        if hello.replaces:
-            self.alive.pop(hello.replaces, None)
-        for action in hello.actions:
-            self._unknown.pop(action, None)
-        self._spawn(self._look_for_unknown())
-
-    async def _wait(self, id_: str, future: "Future[Answer]", seconds: float) -> Answer:
-        timer = self._loop.call_later(seconds, lambda: self._store.write(self._attendance.forget, id_, future))
-        deadline = self._loop.call_later(seconds + LATE, _answer_empty, future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
-            deadline.cancel()
+    def leave(self, id_: str) -> None:
+        """Answer what this executor has parked: a newer attend came, or its connection is gone."""
+        executor = self.alive.get(id_)
+        if executor is not None and executor.parked is not None:
+            _answer_empty(executor.parked)
 
     # --- who fell silent
 
@@ -131,7 +133,10 @@ class Executors:
         """Set the timer for the first executor that may fall silent; there is no polling."""
         if self._timer is None and self.alive:
             due = min(executor.heard for executor in self.alive.values()) + self._period
-            self._timer = self._loop.call_at(due, self._sweep, due)
+            self._timer = self._loop.call_at(due, self._listen, due)
+
+    def _listen(self, due: float) -> None:
+        self._timer = self._loop.call_later(LISTEN, self._sweep, due)
 
     def _sweep(self, due: float) -> None:
         self._timer = None
@@ -139,43 +144,24 @@ class Executors:
         if now > due + LATE:  # this process was stopped or the machine slept: nobody could be heard
             for executor in self.alive.values():
                 executor.heard = now
-        for executor in [e for e in self.alive.values() if e.heard + self._period <= now]:
+        silent = [executor for executor in self.alive.values() if executor.heard + self._period <= now]
+        for executor in silent:
             del self.alive[executor.id]
             log.warning("executor %s was not heard of for %g s; its jobs are queued again", executor.id, self._period)
             self._spawn(self._end_holds(executor.id))
-        self._spawn(self._look_for_unknown())
+        if silent:
+            self._unknown.look()
         self._arm()
 
     async def _end_holds(self, id_: str) -> None:
+        how = f"its executor was not heard of for {self._period:g} s"
         while id_ not in self.alive:
             try:
-                await self._store.write(
-                    self._attendance.end_holds, id_, f"its executor was not heard of for {self._period:g} s"
-                )
+                await self._store.write(self._attendance.end_holds, id_, how)
                 return
-            except JobEngineError:
+            except Exception as error:  # noqa: BLE001  # boundary: the holds must end, whatever went wrong this time
+                log.warning("the holds of executor %s cannot be ended yet: %s", id_, error)
                 await asyncio.sleep(RETRY)
-
-    # --- actions that nobody has
-
-    def _look_at_added(self, tx: Transaction) -> None:
-        if tx.added and any(e.hello for e in self.alive.values()) and tx.added - self.actions:
-            self._spawn(self._look_for_unknown(tx.added))
-
-    async def _look_for_unknown(self, added: set[str] | None = None) -> None:
-        """Fail what waits for an action that nobody had for the grace; never before the first executor said hello."""
-        if not any(executor.hello for executor in self.alive.values()):
-            return
-        waiting = added if added is not None else {a for (a,) in await self._store.read(_waiting_actions)}
-        now, known = self._loop.time(), self.actions
-        for action in waiting - known:
-            since = self._unknown.setdefault(action, now)
-            left = since + self._grace - now
-            if left > 0:
-                self._loop.call_later(left, lambda: self._spawn(self._look_for_unknown()))
-                continue
-            await self._store.write(jobs.fail_unknown, action)
-            self._unknown.pop(action, None)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
@@ -196,12 +182,5 @@ def _answer_empty(future: "Future[Answer]") -> None:
 def _holders(connection: sqlite3.Connection) -> list[tuple[str]]:
     rows: list[tuple[str]] = connection.execute(
         "select distinct holder from job where state = 'RUNNING' and holder is not null"
-    ).fetchall()
-    return rows
-
-
-def _waiting_actions(connection: sqlite3.Connection) -> list[tuple[str]]:
-    rows: list[tuple[str]] = connection.execute(
-        "select distinct action from job where state = 'QUEUED' and waits = 0"
     ).fetchall()
     return rows

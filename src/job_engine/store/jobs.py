@@ -1,13 +1,14 @@
-"""The six verbs that change jobs, and nothing else does: add, claim, write, finish, release, cancel.
+"""The six verbs that change jobs, and those made of them: add, claim, write, finish, release, cancel.
+
+Nothing else changes a job; `attributes` sets its columns on their behalf.
 
 Each takes many jobs at once, writes their history with them, and is safe to repeat after a lost answer. A verb checks
 before it writes, so one that raises has changed nothing.
 """
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any, Final
-
-import msgspec
 
 from job_engine.job.attend import Finished, Granted, Released, Write
 from job_engine.job.attributes import shorten
@@ -16,12 +17,17 @@ from job_engine.job.errors import Conflict
 from job_engine.job.states import State, is_final
 from job_engine.job.times import epoch, iso
 from job_engine.store.attributes import set_attributes
-from job_engine.store.transaction import Transaction, marks
+from job_engine.store.grants import Holds, granted, ready
+from job_engine.store.transaction import Transaction
 
 DEATHS: Final = 3
 """Attempts in a row that may end with the death of their process before the job is FAILED."""
 DETAIL_LIMIT: Final = 500
 """Characters of a message that the history keeps."""
+KEY_KEPT: Final = 7 * 86400.0
+"""Seconds for which a repetition of an add with a key is known as one."""
+ALIKE: Final = 0.7
+"""How alike the names of two actions are, from 0 to 1, so that one may be meant by the other."""
 LOG_LIMIT: Final = 20_000
 """Lines of log that one attempt may leave in the record, whatever its executor sends."""
 
@@ -29,15 +35,6 @@ HOLDERS_OWN: Final = frozenset({"state", "progress", "return-code", "status-mess
 """Attributes of a held job that only its holder writes."""
 WHO_ENDED: Final = {"failed": "raised"}
 """Kinds of events for releases whose name is also that of a final state."""
-
-Holds = dict[int, tuple[int, str]]
-"""What an executor holds: the attempt and the job's id, by number of the job."""
-
-_CLAIM = (
-    "seq, id, action, attempt, begun, failures, document, priority, mode, created, progress, return_code, message,"
-    " tags, affected, nested, parent, target"
-)
-_raw = msgspec.Raw
 
 
 # ---------------------------------------------------------------------------------------------------------------- add
@@ -60,21 +57,25 @@ def add(tx: Transaction, jobs: Sequence[NewJob], key: str | None = None) -> list
         return _once(tx, key, jobs)
     if any(job.key is not None for job in jobs):
         return [id_ for job in jobs for id_ in _once(tx, job.key and f"{job.acl['owners'][0]} {job.key}", [job])]
-    return _insert(tx, jobs)
+    return _insert(tx, jobs)[1]
 
 
 def _once(tx: Transaction, key: str | None, jobs: Sequence[NewJob]) -> list[str]:
     if key is None:
-        return _insert(tx, jobs)
+        return _insert(tx, jobs)[1]
     row = tx.execute("select first, last from added where key = ?", (key,)).fetchone()
     if row is not None:
         ids = [id_ for (id_,) in tx.execute("select id from job where seq between ? and ? order by seq", row)]
-        if not ids:
-            raise Conflict("conflict: the jobs that were added with this idempotency key are deleted; use a new key")
+        if len(ids) <= row[1] - row[0]:
+            raise Conflict("conflict: of the jobs that were added with this idempotency key some are deleted")
         return ids
-    ids = _insert(tx, jobs)
-    last = _sequence(tx)
-    tx.execute("insert into added (key, first, last) values (?, ?, ?)", (key, last - len(ids) + 1, last))
+    first, ids = _insert(tx, jobs)
+    last = first + len(ids) - 1
+    tx.execute("insert into added (key, first, last, at) values (?, ?, ?, ?)", (key, first, last, tx.now))
+    # each add takes away up to two that are old, so that the table needs no sweeper
+    tx.execute(
+        "delete from added where id in (select id from added order by id limit 2) and at < ?", (tx.now - KEY_KEPT,)
+    )
     return ids
 
 
@@ -84,8 +85,10 @@ def _sequence(tx: Transaction) -> int:
     return int(row[0]) if row else 0
 
 
-def _insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[str]:
-    seq = _sequence(tx)
+def _insert(tx: Transaction, jobs: Sequence[NewJob]) -> tuple[int, list[str]]:
+    """The number of the first job, and all ids."""
+    first = _sequence(tx) + 1
+    seq = first - 1
     rows = []
     for job in jobs:
         seq += 1
@@ -109,7 +112,7 @@ def _insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[str]:
     )
     ids = [job.id for job in jobs]
     tx.changed += ids
-    return ids
+    return first, ids
 
 
 def _waits(mode: str, not_before: str | None) -> int:
@@ -138,62 +141,15 @@ def claim(tx: Transaction, executor: str, actions: Sequence[str], limit: int) ->
     Args:
         actions: what the executor can run; of other actions it gets none.
     """
-    if limit <= 0 or not actions:
+    if limit <= 0:
         return []
-    # the index must be named and its condition literal: the planner does not take it for a bound state
-    rows = tx.execute(
-        f"select {_CLAIM} from job indexed by job_queued where state = 'QUEUED' and waits = 0"
-        f" and action in ({marks(actions)}) order by priority, seq limit ?",
-        (*actions, limit),
-    ).fetchall()
-    if not rows:
-        return []
+    rows = ready(tx, actions, limit)
     tx.executemany(
         "update job set state = 'RUNNING', holder = ?, claimed = ?, attempt = attempt + 1, updated = ? where seq = ?",
         [(executor, tx.iso, tx.iso, row[0]) for row in rows],
     )
     tx.changed += [row[1] for row in rows]
-    return [_granted(tx, row, row[3] + 1) for row in rows]
-
-
-def held(tx: Transaction, executor: str) -> Holds:
-    """The holds of ``executor``."""
-    rows = tx.execute("select seq, attempt, id from job where state = 'RUNNING' and holder = ?", (executor,))
-    return {seq: (attempt, id_) for seq, attempt, id_ in rows}
-
-
-def grant_again(tx: Transaction, seqs: Iterable[int]) -> list[Granted]:
-    """What was granted in an answer that got lost, with the same attempts."""
-    again = []
-    for seq in seqs:
-        row = tx.execute(f"select {_CLAIM} from job where seq = ?", (seq,)).fetchone()
-        again.append(_granted(tx, row, row[3]))
-    return again
-
-
-def _granted(tx: Transaction, row: tuple[Any, ...], attempt: int) -> Granted:
-    (seq, id_, action, _, begun, failures, document, priority, mode, created, progress, return_code, message, tags,
-     affected, nested, parent, target) = row  # fmt: skip
-    changes: dict[str, object] = {
-        "resource-type": "job", "state": "RUNNING", "priority": priority, "execution-mode": mode, "created": created,
-        "updated": tx.iso, "progress": progress,
-    }  # fmt: skip
-    if target is not None or tags is not None or nested is not None or affected is not None:
-        for name, value in (("tags", tags), ("affected-resources", affected), ("nested-jobs", nested)):
-            if value is not None:
-                changes[name] = _raw(value.encode())
-    if message is not None:
-        changes["status-message"] = message
-    if return_code is not None:
-        changes["return-code"] = return_code
-    if parent is not None:
-        changes["parent-job"] = parent
-    checkpoint = None
-    if begun:
-        saved = tx.execute("select value from checkpoint where job = ?", (seq,)).fetchone()
-        checkpoint = _raw(saved[0].encode()) if saved else None
-    resumed = 0 < begun < attempt
-    return Granted(seq, attempt, id_, action, _raw(document.encode()), resumed, failures, changes, checkpoint)
+    return [granted(tx, row, row[3] + 1) for row in rows]
 
 
 # -------------------------------------------------------------------------------------------------------------- write
@@ -242,8 +198,8 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
         Conflict: the job is final; or it is held, and what is edited is its holder's, or the hold is another's.
         Invalid: an attribute that a job always has would be deleted.
     """
-    id_, state, holder, attempt = tx.execute(
-        "select id, state, holder, attempt from job where seq = ?", (seq,)
+    id_, state, holder, attempt, waits = tx.execute(
+        "select id, state, holder, attempt, waits from job where seq = ?", (seq,)
     ).fetchone()
     if is_final(state):
         raise Conflict("edit is not allowed in final state")
@@ -253,6 +209,8 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
         raise Conflict(f"conflict with {id_}: only the executor that holds it writes {', '.join(sorted(guarded))}")
     changes = dict(changes)
     target = changes.pop("state", None) or state
+    if target == State.RUNNING and waits == 1:
+        raise Conflict(f"conflict with {id_}: it waits for its not-before")
     set_attributes(tx, seq, changes)
     tx.changed.append(id_)
     if target == state:
@@ -267,6 +225,8 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
         )
         tx.event(seq, "claimed", attempt + 1, "detached")
     elif target == State.QUEUED:
+        if holder is not None:
+            tx.ended.add(holder)
         release(tx, [Released(seq, attempt, "released")])
     else:
         _close(tx, seq, target)
@@ -285,7 +245,7 @@ def finish(tx: Transaction, holds: Holds, finished: Sequence[Finished]) -> None:
     for item in finished:
         started, lasted = iso(min(item.started, item.ended)), max(0, int(item.ended - item.started))
         plain.append((item.state, started, iso(item.ended), lasted, tx.iso, item.return_code, item.seq))
-        if item.message or item.result is not None or item.output:
+        if item.message or item.result is not None or item.output or item.attempt > 1:
             message = shorten(item.message) if item.message else None
             result = None if item.result is None else bytes(item.result).decode()
             said.append((message, message and tx.iso, result, item.output, item.seq))
@@ -296,7 +256,7 @@ def finish(tx: Transaction, holds: Holds, finished: Sequence[Finished]) -> None:
     )
     tx.executemany(
         "update job set message = coalesce(?, message), status_changed = coalesce(?, status_changed),"
-        " result = coalesce(?, result), output = coalesce(?, output) where seq = ?",
+        " result = coalesce(?, result), output = coalesce(?, iif(attempt > 1, null, output)) where seq = ?",
         said,
     )
     tx.changed += [holds[item.seq][1] for item in finished]
@@ -336,7 +296,7 @@ def release(tx: Transaction, released: Iterable[Released]) -> None:
             "select id, attempt, begun, failures, deaths, mode, holder, claimed from job where seq = ?", (item.seq,)
         ).fetchone()
         died, failed = item.why == "died", item.why == "failed"
-        deaths += died
+        deaths = 0 if failed else deaths + died
         if deaths >= DEATHS:
             message = f"not run again: its process died {deaths} times in a row without progress (last: {item.detail})"
             tx.execute("update job set deaths = ?, begun = attempt where seq = ?", (deaths, item.seq))
@@ -357,8 +317,6 @@ def release(tx: Transaction, released: Iterable[Released]) -> None:
                 item.seq,
             ),
         )  # fmt: skip
-        if item.detail and (failed or died):
-            set_attributes(tx, item.seq, {"status-message": item.detail})
         tx.changed.append(id_)
 
 
@@ -381,11 +339,18 @@ def end_holds(tx: Transaction, executor: str, how: str) -> None:
         tx.ended.add(executor)
 
 
-def fail_unknown(tx: Transaction, action: str) -> None:
-    """FAILED, for the ready jobs of an ``action`` that no executor has."""
-    rows = tx.execute("select seq from job where state = 'QUEUED' and waits = 0 and action = ?", (action,)).fetchall()
+def fail_unknown(tx: Transaction, action: str, known: Iterable[str], limit: int) -> int:
+    """FAILED, for up to ``limit`` ready jobs of an ``action`` that no executor has; how many there were.
+
+    The most alike of the ``known`` is named.
+    """
+    alike = get_close_matches(action, sorted(known), 1, ALIKE)
+    hint = f" (did you mean {alike[0]}?)" if alike else ""
+    ready = "select seq from job where state = 'QUEUED' and waits = 0 and action = ? limit ?"
+    rows = tx.execute(ready, (action, limit)).fetchall()
     for (seq,) in rows:
-        _close(tx, seq, State.FAILED, f"Not implemented action ID: {action}")
+        _close(tx, seq, State.FAILED, f"Not implemented action ID: {action}{hint}")
+    return len(rows)
 
 
 # ------------------------------------------------------------------------------------------------------------- cancel

@@ -34,11 +34,12 @@ class Page:
     offset: int = 0
     limit: int = 0
     order: tuple[tuple[str, bool], ...] = ()  # attribute, descending
+    level: int = access.EVERYTHING  # how much of a document they must see whom the query tells about it
 
 
 def where(source: Source, page: Page, now: float) -> Sql:
     """The condition on the rows of ``source`` that ``page`` counts."""
-    seen, bound = access.visible(source.acl, page.claims)
+    seen, bound = access.visible(source.acl, page.claims, page.level)
     text, always = source.always[0], list(source.always[1])
     condition, values = compiled(source, page.condition, now) if page.condition is not None else ("1", [])
     return f"{text} and {seen} and ({condition})", [*always, *bound, *values]

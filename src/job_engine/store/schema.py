@@ -45,15 +45,21 @@ create table job (
     result text,                          -- JSON
     output text
 );
-create index job_queued on job (waits, priority, seq) where state = 'QUEUED';
+create index job_queued on job (waits, action, priority, seq) where state = 'QUEUED';
 create index job_waiting on job (not_before) where state = 'QUEUED' and waits = 1;
 create index job_running on job (holder) where state = 'RUNNING';
 create index job_failed on job (seq) where state = 'FAILED';
 create index job_canceled on job (seq) where state = 'CANCELED';
 create index job_parent on job (parent) where parent is not null;
 
--- One row an add that carried a key: the answer to its repetition.
-create table added (key text primary key, first integer not null, last integer not null) without rowid;
+-- One row an add that carried a key: the answer to its repetition. `id` rises with time, so the oldest go first.
+create table added (
+    id integer primary key autoincrement,
+    key text not null unique,
+    first integer not null,
+    last integer not null,
+    at real not null
+);
 
 -- History, append-only: what ended an attempt but a finish by its holder, with its claim, and what happened between
 -- attempts. The add, the running attempt and the one that finished are the job's own row: its busiest life writes no
@@ -81,10 +87,16 @@ create table log (
 
 create table checkpoint (job integer primary key, value text not null) without rowid;
 
--- Most documents share a handful of ACLs, so each distinct one is kept once; `access` is who sees a document with it.
+-- Most documents share a handful of ACLs, so each distinct one is kept once; `access` is who sees how much of a
+-- document with it: 1 what view-meta shows, 2 all but the ACL, 3 all.
 create table acl (id integer primary key, document text not null unique);
-create table access (acl integer not null, principal text not null, primary key (acl, principal)) without rowid;
-create index access_principal on access (principal, acl);
+create table access (
+    acl integer not null,
+    principal text not null,
+    level integer not null,
+    primary key (acl, principal)
+) without rowid;
+create index access_principal on access (principal, level, acl);
 
 -- The other CIMI resources.
 create table resource (

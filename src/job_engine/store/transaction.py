@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from job_engine.job.times import iso
+from job_engine.store import access
 
 _last_event = 0
 
@@ -67,9 +68,9 @@ class Transaction:
             row = self.execute("select id from acl where document = ?", (document,)).fetchone()
             if row is None:
                 row = self.execute("insert into acl (document) values (?) returning id", (document,)).fetchone()
-                seen_by = {*acl.get("owners", ()), *acl.get("view-meta", ())}
                 self.executemany(
-                    "insert into access (acl, principal) values (?, ?)", [(row[0], who) for who in seen_by]
+                    "insert into access (acl, principal, level) values (?, ?, ?)",
+                    [(row[0], who, level) for who, level in access.seen_by(acl).items()],
                 )
             number = self._acls[document] = int(row[0])
         return number

@@ -209,7 +209,10 @@ def test_nobody(api: InProcess) -> None:
         status, body = api.call(method, path, None, nobody)
         assert (status, body["message"]) == (403, "credentials required")
     status, body = api.call("POST", "/api/executor/1/attend", {"n": 1}, nobody)
-    assert (status, body["message"]) == (403, "invalid credentials for 'executor/1'")
+    assert (status, body["message"]) == (
+        403,
+        "invalid credentials for 'executor/1': an executor needs an administrator's",
+    )
     assert api.call("GET", "/api/status", None, nobody)[0] == 200
     assert api.call("GET", "/api/session", None, nobody)[1]["count"] == 0
 

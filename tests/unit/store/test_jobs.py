@@ -5,7 +5,7 @@ import pytest
 from job_engine.job.attend import Finished, Released, Write
 from job_engine.job.errors import Conflict
 from job_engine.job.times import iso
-from job_engine.store import documents, jobs
+from job_engine.store import documents, grants, jobs
 from tests.unit.store.record import Record
 
 ALICE, BOB = "executor/alice", "executor/bob"
@@ -18,7 +18,7 @@ def claim(record: Record, limit: int = 10, executor: str = ALICE, actions: tuple
 
 def finish(record: Record, seq: int, **said: object) -> None:
     item = Finished(seq, attempt_of(record, seq), "SUCCESS", record.now - 3, record.now, **said)  # type: ignore[arg-type]
-    record.do(lambda tx: jobs.finish(tx, jobs.held(tx, ALICE), [item]))
+    record.do(lambda tx: jobs.finish(tx, grants.held(tx, ALICE), [item]))
 
 
 def attempt_of(record: Record, seq: int) -> int:
@@ -33,7 +33,7 @@ def release(record: Record, seq: int, why: str, delay: float = 0.0, detail: str 
 
 def start(record: Record, seq: int, **said: object) -> None:
     item = Write(seq, attempt_of(record, seq), record.now, **said)  # type: ignore[arg-type]
-    record.do(lambda tx: jobs.write(tx, jobs.held(tx, ALICE), [item]))
+    record.do(lambda tx: jobs.write(tx, grants.held(tx, ALICE), [item]))
 
 
 def test_claims_take_the_best_priority_then_the_oldest(record: Record) -> None:
@@ -99,6 +99,15 @@ def test_finish_writes_the_outcome_and_the_job_tells_its_history(record: Record)
     assert history == [("added", None), ("claimed", 1), ("stopped", 1), ("claimed", 2), ("success", 2)]
 
 
+def test_a_success_shows_nothing_of_the_attempts_that_failed(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    claim(record)
+    record.do(jobs.release, [Released(1, 1, "failed", "ValueError: no", output="Traceback ...")])
+    claim(record)
+    finish(record, 1)
+    assert record.one("select state, message, output from job where seq = 1") == ("SUCCESS", None, None)
+
+
 def test_numbers_of_deleted_jobs_do_not_come_back(record: Record) -> None:
     record.do(jobs.add, [record.job(), record.job()])
     record.do(jobs.delete, [2])
@@ -149,7 +158,8 @@ def test_a_retry_waits_its_delay_and_counts_a_failure(record: Record) -> None:
     record.now += 31
     record.do(jobs.ripen)
     assert claim(record) == [1]
-    assert record.one("select failures, message from job where seq = 1") == (1, "ValueError: no")
+    assert record.one("select failures from job where seq = 1") == (1,)
+    assert record.one("select kind, detail from event") == ("raised", "ValueError: no")
     assert record.events(1) == [("raised", 1)]
 
 
@@ -226,5 +236,12 @@ def test_cancel_and_delete_tell_the_holder(record: Record) -> None:
 
 def test_unknown_actions_fail_with_the_reason(record: Record) -> None:
     record.do(jobs.add, [record.job(action="nobody_has_it")])
-    record.do(jobs.fail_unknown, "nobody_has_it")
+    record.do(jobs.fail_unknown, "nobody_has_it", (), 10)
     assert record.one("select state, message from job") == ("FAILED", "Not implemented action ID: nobody_has_it")
+
+
+def test_of_an_action_that_nobody_has_the_one_that_was_meant_is_named(record: Record) -> None:
+    record.do(jobs.add, [record.job(action="checksum_tree")])
+    record.do(jobs.fail_unknown, "checksum_tree", {"noop", "checksum-tree"}, 10)
+    said = "Not implemented action ID: checksum_tree (did you mean checksum-tree?)"
+    assert record.one("select state, message from job") == ("FAILED", said)

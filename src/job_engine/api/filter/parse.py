@@ -12,10 +12,12 @@ from job_engine.job.errors import Invalid
 from job_engine.store import moments
 from job_engine.store.conditions import And, Comparison, Condition, Moment, Operator, Or, Value
 
-LENGTH_LIMIT: Final = 1 << 20
-"""Characters of a filter: enough for some ten thousand ids."""
+LENGTH_LIMIT: Final = 64 << 10
+"""Characters of a filter: enough for more than a thousand ids. Parsing takes about a second for as many."""
 TERMS_LIMIT: Final = 10_000
 """Values that a filter may compare with; the database binds each of them."""
+STEPS_LIMIT: Final = 32
+"""Names in a path: the database joins at most 64 tables, and each step takes one."""
 DEPTH_LIMIT: Final = 100
 """Levels of `and` in `or` in `and` ...; the database's own limit is a thousand."""
 INTEGER_LIMIT: Final = 2**31 - 1
@@ -87,6 +89,8 @@ class _Build(Transformer[Token, Condition]):
     def path(self, names: list[Token]) -> _Path:
         path = _Path(str(name) for name in names)
         path.at = names[0].start_pos or 0
+        if len(path) > STEPS_LIMIT:
+            raise _WrongError(path.at, f"a path of at most {STEPS_LIMIT} names")
         return path
 
     def string(self, tokens: list[Token]) -> _Value:

@@ -1,0 +1,75 @@
+"""What a claim gives: the jobs to choose from, and a job as it is granted. Reads only."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Raw
+
+from job_engine.job.attend import Granted
+from job_engine.store.transaction import Transaction, marks
+
+Holds = dict[int, tuple[int, str]]
+"""What an executor holds: the attempt and the job's id, by number of the job."""
+
+_COLUMNS = (
+    "seq, id, action, attempt, begun, failures, document, priority, mode, created, progress, return_code, message,"
+    " tags, affected, nested, parent, target"
+)
+
+
+def ready(tx: Transaction, actions: Sequence[str], limit: int) -> list[tuple[Any, ...]]:
+    """The rows of up to ``limit`` ready jobs with one of these actions, best first."""
+    best: list[tuple[int, int]] = []
+    for action in actions:
+        # the index must be named and its condition literal: the planner does not take it for a bound state
+        best += tx.execute(
+            "select priority, seq from job indexed by job_queued where state = 'QUEUED' and waits = 0 and action = ?"
+            " order by priority, seq limit ?",
+            (action, limit),
+        ).fetchall()
+    if not best:
+        return []
+    seqs = [seq for _, seq in sorted(best)[:limit]]
+    rows = f"select {_COLUMNS} from job where seq in ({marks(seqs)}) order by priority, seq"
+    return tx.execute(rows, seqs).fetchall()
+
+
+def held(tx: Transaction, executor: str) -> Holds:
+    """The holds of ``executor``."""
+    rows = tx.execute("select seq, attempt, id from job where state = 'RUNNING' and holder = ?", (executor,))
+    return {seq: (attempt, id_) for seq, attempt, id_ in rows}
+
+
+def grant_again(tx: Transaction, seqs: Iterable[int]) -> list[Granted]:
+    """What was granted in an answer that got lost, with the same attempts."""
+    again = []
+    for seq in seqs:
+        row = tx.execute(f"select {_COLUMNS} from job where seq = ?", (seq,)).fetchone()
+        again.append(granted(tx, row, row[3]))
+    return again
+
+
+def granted(tx: Transaction, row: tuple[Any, ...], attempt: int) -> Granted:
+    """A job as it is granted to ``attempt``, from its row."""
+    (seq, id_, action, _, begun, failures, document, priority, mode, created, progress, return_code, message, tags,
+     affected, nested, parent, target) = row  # fmt: skip
+    changes: dict[str, object] = {
+        "resource-type": "job", "state": "RUNNING", "priority": priority, "execution-mode": mode, "created": created,
+        "updated": tx.iso, "progress": progress,
+    }  # fmt: skip
+    if target is not None or tags is not None or nested is not None or affected is not None:
+        for name, value in (("tags", tags), ("affected-resources", affected), ("nested-jobs", nested)):
+            if value is not None:
+                changes[name] = Raw(value.encode())
+    if message is not None:
+        changes["status-message"] = message
+    if return_code is not None:
+        changes["return-code"] = return_code
+    if parent is not None:
+        changes["parent-job"] = parent
+    checkpoint = None
+    if begun:
+        saved = tx.execute("select value from checkpoint where job = ?", (seq,)).fetchone()
+        checkpoint = Raw(saved[0].encode()) if saved else None
+    resumed = 0 < begun < attempt
+    return Granted(seq, attempt, id_, action, Raw(document.encode()), resumed, failures, changes, checkpoint)

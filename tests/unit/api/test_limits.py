@@ -1,0 +1,151 @@
+"""What one request may cost: long filters, many figures, searches without end, names by the thousand."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from urllib.parse import urlencode
+
+import pytest
+
+from job_engine.api import parameters, passwords, sessions, users
+from job_engine.api.filter.parse import LENGTH_LIMIT, STEPS_LIMIT
+from job_engine.api.parameters import STRANGERS_FILTER
+from job_engine.api.passwords import Failures
+from job_engine.job.errors import Forbidden, Invalid, Unavailable
+from job_engine.store import deadline, documents
+from job_engine.store.database import READERS
+from tests.unit.api.server import InProcess
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+NOBODY = {**FORM, "nuvla-authn-info": "user/anon group/nuvla-anon"}
+LONG = "with recursive c(n) as (select 1 union all select n + 1 from c limit 10000000) select count(*) from c"
+
+
+def form(*filters: str) -> bytes:
+    return urlencode([("filter", text) for text in filters]).encode()
+
+
+def of_length(length: int) -> str:
+    return f"a='{'x' * (length - 4)}'"
+
+
+def test_filters_have_a_budget_together(api: InProcess) -> None:
+    half = of_length(LENGTH_LIMIT // 2)
+    assert api.call("PUT", "/api/job", form(half, half), FORM)[0] == 200
+    status, body = api.call("PUT", "/api/job", form(half, half, "a=1"), FORM)
+    assert (status, body["message"]) == (400, f"Invalid CIMI filter. It has more than {LENGTH_LIMIT} characters.")
+    assert api.call("PUT", "/api/job", form(of_length(4 * LENGTH_LIMIT)), FORM)[0] == 413
+
+
+def test_strangers_have_a_small_one(api: InProcess) -> None:
+    assert api.call("PUT", "/api/session", form(of_length(STRANGERS_FILTER)), NOBODY)[0] == 200
+    status, body = api.call("PUT", "/api/session", form(of_length(STRANGERS_FILTER + 1)), NOBODY)
+    assert (status, body["message"]) == (400, f"Invalid CIMI filter. It has more than {STRANGERS_FILTER} characters.")
+
+
+def test_long_filters_are_parsed_beside_the_loop(api: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    parse = parameters.parse
+
+    def noted(text: str) -> object:
+        threads.append(threading.current_thread())
+        return parse(text)
+
+    monkeypatch.setattr(parameters, "parse", noted)
+    assert api.call("PUT", "/api/job", form(of_length(100)), FORM)[0] == 200
+    assert api.call("PUT", "/api/job", form(of_length(10_000)), FORM)[0] == 200
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
+
+
+def test_deep_paths(api: InProcess) -> None:
+    deepest, deeper = ("/".join(["a"] * steps) for steps in (STEPS_LIMIT, STEPS_LIMIT + 1))
+    for type_ in ("job", "credential"):
+        for query in ("filter={}=1", "orderby={}", "aggregation=terms:{}", "aggregation=missing:{}"):
+            assert api.call("GET", f"/api/{type_}?{query.format(deepest)}")[0] == 200
+            assert api.call("GET", f"/api/{type_}?{query.format(deeper)}")[0] == 400
+
+
+def test_few_figures_at_a_time(api: InProcess) -> None:
+    for name in ("orderby", "aggregation"):
+        ten, eleven = (",".join(f"terms:name/{n}" for n in range(number)) for number in (10, 11))
+        assert api.call("GET", f"/api/job?{name}={ten}")[0] == 200
+        assert api.call("GET", f"/api/job?{name}={eleven}")[0] == 400
+
+
+def test_a_read_is_given_up() -> None:
+    connection = sqlite3.connect(":memory:")
+    with pytest.raises(Invalid, match="narrow it"), deadline.within(connection, 0.01):
+        connection.execute(LONG).fetchone()
+    with deadline.within(connection, 60):
+        assert connection.execute("select 1").fetchone() == (1,)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"), deadline.within(connection, 60):
+        connection.execute("select * from nowhere")
+
+
+def test_a_search_is_given_up(api: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    def long(connection: sqlite3.Connection, *_: object) -> dict[str, object]:
+        return {"long": connection.execute(LONG).fetchone()}
+
+    monkeypatch.setattr(deadline, "SEARCH", 0.01)
+    monkeypatch.setattr(documents, "aggregate", long)
+    for type_ in ("job", "credential"):
+        status, body = api.call("GET", f"/api/{type_}?aggregation=terms:name")
+        assert status == 400
+        assert "takes more than 0.01 s" in body["message"]
+
+
+def test_searches_leave_a_reader_free(api: InProcess) -> None:
+    go_on = threading.Event()
+
+    def held(connection: sqlite3.Connection) -> bool:
+        return go_on.wait(20)
+
+    async def look() -> int:
+        searches = [asyncio.create_task(api.state.search(held)) for _ in range(READERS + 1)]
+        await asyncio.sleep(0)  # they have begun
+        try:
+            return await asyncio.wait_for(api.state.store.read(lambda connection: 1), 10)
+        finally:
+            go_on.set()
+            assert all(await asyncio.gather(*searches))
+
+    assert api.loop.run_until_complete(look()) == 1
+
+
+@pytest.mark.parametrize(
+    ("href", "name", "secret"), [("password", "username", "password"), ("api-key", "key", "secret")]
+)
+def test_names_and_passwords_have_a_length(api: InProcess, href: str, name: str, secret: str) -> None:
+    for part in (name, secret):
+        template = {"href": f"session-template/{href}", name: "x", secret: "x"}
+        status, body = api.call("POST", "/api/session", {"template": {**template, part: "x" * 256}}, NOBODY)
+        assert (status, part in body["message"]) == (400, True)
+        assert api.call("POST", "/api/session", {"template": {**template, part: "x" * 255}}, NOBODY)[0] == 403
+
+
+def test_the_page_cannot_send_longer_ones(api: InProcess) -> None:
+    before = len(api.state.verifier.passwords)
+    for name, password in (("n" * (users.NAME_LIMIT + 1), "x"), ("n", "x" * (users.NAME_LIMIT + 1))):
+        with pytest.raises(Forbidden):
+            api.loop.run_until_complete(sessions.log_in(api.state, name, password, "192.0.2.1"))
+    assert len(api.state.verifier.passwords) == before
+
+
+def test_failures_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "REMEMBERED", 3)
+    failures = Failures()
+    for _ in range(passwords.FAILURES + 5):
+        failures.note(("first", "a"), False)
+    with pytest.raises(Unavailable):
+        failures.check(("first", "a"))
+    for name in ("b", "c", "d", "e"):
+        failures.note((name, "a"), False)
+    assert len(failures) == 3
+    failures.check(("first", "a"))  # pushed out
+    now = time.monotonic()
+    monkeypatch.setattr(passwords.time, "monotonic", lambda: now + passwords.WINDOW + 1)
+    failures.note(("f", "a"), False)
+    assert len(failures) == 1
+    assert failures.note(("f", "a"), True)
+    assert len(failures) == 0
