@@ -1,0 +1,256 @@
+"""One kazoo client and the one session it has.
+
+kazoo would go on in a new session after an expiry, and send there what was asked of the old one. A link does not: it
+refuses to connect a second session, so no call can run in a session that it was not made for.
+
+kazoo's threads never do more here than put something into a box which our loop empties. What reaches the loop keeps the
+order in which the connection saw it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import (
+    AuthFailedError,
+    ConnectionClosedError,
+    ConnectionLoss,
+    NoAuthError,
+    SessionExpiredError,
+    UnimplementedError,
+)
+from kazoo.protocol.states import KazooState, KeeperState
+
+from job_engine.job.errors import Forbidden
+from job_engine.queue import wire
+from job_engine.queue.errors import SessionLost, Unanswered
+from job_engine.queue.settings import ZooKeeper
+
+RECONNECT_DELAY = 0.3
+"""Seconds between attempts at most. kazoo's own go up to an hour; with this, sessions survive short outages."""
+
+DEADLINE = 2 / 3
+"""A call, like a session, is given up after this part of the session timeout."""
+
+READS = 500
+"""Nodes in one read: some 50 kB of requests, 100 kB of answers."""
+
+_log = logging.getLogger(__name__)
+
+
+class Link:
+    """A connection to ZooKeeper that lasts as long as its session."""
+
+    def __init__(self, settings: ZooKeeper, changed: Callable[[], None]) -> None:
+        """``changed`` is called in the loop whenever ``connected`` or ``ended`` may have changed."""
+        self.session = 0  # its number, once connected
+        self.credentials: tuple[int, bytes] | None = None  # what end_session() needs
+        self.granted = settings.session_timeout  # seconds; the server's word once connected
+        self.connected = False
+        self.ended = False
+        self.refused = False  # the credentials were not accepted
+        self.connections = 0  # how often it connected: names the connection
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._box: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._lock = threading.Lock()
+        self._reads_many = True
+        self._client = _client(settings)
+        self._chroot = str(self._client.chroot).encode()
+        self._connect = self._client._connection._connect
+        self._client._connection._connect = self._connect_once
+        self._client.add_listener(self._on_state)
+        self.acl = wire.acl_bytes(settings.acl)
+
+    def open(self) -> None:
+        """Start connecting; ``changed`` tells of it."""
+        self._client.start_async()
+
+    async def close(self) -> None:
+        """End the session, or leave it to its timeout when there is no connection."""
+        self.connected, self.ended = False, True
+        await asyncio.to_thread(self._stop)
+
+    def cut(self) -> None:
+        """Shut the socket: kazoo notices at once, also in a network that hangs, and connects again."""
+        sock = self._client._connection._socket
+        if sock is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                sock.shutdown(socket.SHUT_RDWR)
+        self._drop()
+
+    def still(self, connection: int) -> bool:
+        """Whether the connection with that number is up: nothing was cut since."""
+        return self.connected and self.connections == connection
+
+    def path(self, *parts: str) -> bytes:
+        """A path below the chroot, as the wire wants it."""
+        return self._chroot + "/".join(parts).encode()
+
+    def send(self, request: wire.Request | wire.Children) -> "asyncio.Future[Any]":
+        """Send without waiting. What the future gives is the value or the error; it raises nothing.
+
+        Requests are answered in the order in which they were sent. Without a connection nothing is sent.
+        """
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self.ended:
+            future.set_result(SessionLost())
+        elif not self.connected:
+            future.set_result(Unanswered())
+        else:
+            self._client._call(request, _Reply(self, request, future))
+        return future
+
+    async def answers(self, *futures: "asyncio.Future[Any]") -> list[Any]:
+        """The values or errors. One that takes too long is Unanswered, and the connection is cut."""
+        await asyncio.wait(futures, timeout=self.granted * DEADLINE)
+        if not all(future.done() for future in futures):
+            self.cut()
+        return [future.result() if future.done() else Unanswered() for future in futures]
+
+    async def call(self, request: wire.Request | wire.Children) -> Any:
+        """Send and wait. Raises Unanswered, SessionLost, Forbidden, or kazoo's error for what the server refused."""
+        (answer,) = await self.answers(self.send(request))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def send_reads(self, paths: Sequence[bytes]) -> "list[asyncio.Future[Any]]":
+        """Read some nodes, in the flight of what was sent before. ``nodes`` puts the answers together."""
+        if self._reads_many:
+            return [self.send(wire.read_many(paths[i : i + READS])) for i in range(0, len(paths), READS)]
+        return [self.send(wire.read(path)) for path in paths]
+
+    async def nodes(self, paths: Sequence[bytes], sent: "list[asyncio.Future[Any]]") -> list[wire.Node | None]:
+        """The nodes, None for what is not there. Raises as ``call`` does."""
+        answers = await self.answers(*sent) if sent else []
+        if any(isinstance(answer, UnimplementedError) for answer in answers):
+            self._reads_many = False  # a server before 3.6
+            answers = await self.answers(*self.send_reads(paths))
+        nodes: list[wire.Node | None] = []
+        for answer in answers:
+            if isinstance(answer, list):
+                nodes += answer
+            elif isinstance(answer, wire.Node):
+                nodes.append(answer)
+            elif isinstance(answer, Exception) and getattr(answer, "code", None) == wire.NO_NODE:
+                nodes.append(None)
+            else:
+                raise answer
+        return nodes
+
+    def post(self, function: Callable[..., None], *args: Any) -> None:
+        """Have the loop call this; from any thread."""
+        with self._lock:
+            first = not self._box
+            self._box.append((function, args))
+        if first:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to hear it
+                self._loop.call_soon_threadsafe(self._empty)
+
+    def _empty(self) -> None:
+        with self._lock:
+            box, self._box = self._box, deque()
+        for function, args in box:
+            function(*args)
+
+    # On kazoo's thread
+
+    def _connect_once(self, *address: Any) -> Any:
+        if self.session and self._client._session_id != self.session:
+            raise SessionExpiredError
+        result = self._connect(*address)
+        self.session, password = self._client._session_id, self._client._session_passwd
+        # The first of the pair is the read timeout in ms, two thirds of what the server granted.
+        self.post(self._on_connected, result[0] * 1.5 / 1000, (self.session, password))
+        return result
+
+    def _on_state(self, state: str) -> None:
+        if state == KazooState.SUSPENDED:
+            self.post(self._drop)
+        elif state == KazooState.LOST:
+            refused = self._client._state == KeeperState.AUTH_FAILED
+            self.post(self._on_lost, refused)
+
+    def _stop(self) -> None:
+        try:
+            self._client.stop()
+            self._client.close()
+        except Exception as error:  # noqa: BLE001 - boundary: a client that is thrown away may fail as it likes
+            _log.info("A ZooKeeper client did not stop in order: %s", error)
+
+    # In the loop
+
+    def _on_connected(self, granted: float, credentials: tuple[int, bytes]) -> None:
+        if self.ended:
+            return
+        self.granted, self.credentials, self.connected = granted, credentials, True
+        self.connections += 1
+        self._changed()
+
+    def _drop(self) -> None:
+        if self.connected:
+            self.connected = False
+            self._changed()
+
+    def _on_lost(self, refused: bool) -> None:
+        self.connected, self.ended = False, True
+        self.refused = self.refused or refused
+        self._changed()
+
+
+class _Reply:
+    """What kazoo's connection asks of an asynchronous result."""
+
+    __slots__ = ("_connection", "_future", "_link", "_request")
+
+    def __init__(self, link: Link, request: Any, future: "asyncio.Future[Any]") -> None:
+        self._link, self._request, self._future = link, request, future
+        self._connection = link.connections
+
+    def set(self, value: Any = None) -> None:
+        self._link.post(self._settle, value)
+
+    def set_exception(self, error: Exception) -> None:
+        self._link.post(self._fail, error)
+
+    def _settle(self, value: Any) -> None:
+        if not self._future.done():
+            self._future.set_result(self._request.value(value) if isinstance(self._request, wire.Request) else value)
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, ConnectionLoss):
+            # Known before kazoo says SUSPENDED. Whoever reacts to the lost answer must see the link down, or it
+            # would look before the takes have been compared.
+            if self._link.still(self._connection):
+                self._link._drop()
+            error = Unanswered()
+        elif isinstance(error, SessionExpiredError | ConnectionClosedError):
+            error = SessionLost()
+        elif isinstance(error, NoAuthError | AuthFailedError):
+            error = Forbidden("ZooKeeper refuses: these credentials have no right to that node.")
+        if not self._future.done():
+            self._future.set_result(error)
+
+
+def _client(settings: ZooKeeper) -> KazooClient:
+    tls = settings.tls
+    encrypted = {
+        "use_ssl": True, "ca": tls.ca, "certfile": tls.certificate, "keyfile": tls.key,
+        "keyfile_password": tls.key_password, "verify_certs": tls.verify, "check_hostname": tls.check_hostname,
+    } if tls else {}  # fmt: skip
+    return KazooClient(
+        hosts=settings.hosts,
+        timeout=settings.session_timeout,
+        auth_data=set(settings.auth),
+        sasl_options=dict(settings.sasl) if settings.sasl else None,
+        connection_retry={"max_tries": -1, "max_delay": RECONNECT_DELAY},
+        logger=logging.getLogger("job_engine.queue.kazoo"),
+        **encrypted,
+    )

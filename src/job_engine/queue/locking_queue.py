@@ -1,0 +1,56 @@
+"""The locking queue: take, consume, release and put, in one place."""
+
+from collections.abc import Sequence
+
+from job_engine.queue.put import put_many
+from job_engine.queue.session import Session
+from job_engine.queue.take import Outcome, Taken, Takes
+from job_engine.queue.view import View
+
+
+class LockingQueue:
+    """kazoo's LockingQueue on the wire, for many entries at once. Made before the session starts."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._view = View(session)
+        self._takes = Takes(session, self._view.freed)
+
+    @property
+    def held(self) -> list[Taken]:
+        """What is taken now: neither consumed nor released, and the session has not lapsed."""
+        return self._takes.held
+
+    async def take(self, want: int) -> list[Taken]:
+        """Take up to ``want`` entries, best first; waits for the first, also through outages. One caller at a time.
+
+        Cancelled, it gives back what came too late. Raises Forbidden.
+        """
+        while True:
+            taken = await self._takes.take(await self._view.next(want))
+            if taken:
+                return taken
+
+    async def take_names(self, names: Sequence[str]) -> list[Taken]:
+        """Take those of these very entries that are free."""
+        return await self._takes.take(names)
+
+    async def consume(self, takes: Sequence[Taken]) -> list[Outcome]:
+        """Remove the entries: nothing is left to do for them. Waits through outages for as long as the hold lasts."""
+        return await self._takes.consume(takes)
+
+    async def release(self, takes: Sequence[Taken], *, avoid: bool = False) -> list[Outcome]:
+        """Give the entries back. With ``avoid`` leave them to others from now on: we cannot do what they need."""
+        if avoid:
+            for taken in takes:
+                self._view.avoid(taken.name)
+        return await self._takes.release(takes)
+
+    async def put(self, job: str, priority: int = 999) -> str:
+        """Put a job's id; the name of its entry. Raises as `put_many` does."""
+        (name,) = await self.put_many([(job, priority)])
+        return name
+
+    async def put_many(self, jobs: Sequence[tuple[str, int]]) -> list[str]:
+        """Put (job id, priority) pairs. Raises Invalid, or Unanswered and SessionLost when it may have been done."""
+        return await put_many(self.session, jobs)

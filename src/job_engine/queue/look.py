@@ -1,0 +1,104 @@
+"""Look at the queue without taking: for the relay, and for people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from job_engine.queue import wire
+from job_engine.queue.flight import in_flights
+from job_engine.queue.link import READS, Link
+from job_engine.queue.names import ordered, parse
+from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN, Session
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has taken an entry: a session of ours has a member, a stranger's has none."""
+
+    session: int
+    member: str | None
+    mark: str  # what the taken node holds: our mark of a take, or the stranger's own id
+    since: float  # seconds since the epoch, by the server's clock
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the queue."""
+
+    name: str
+    priority: int
+    job: str
+    holder: Holder | None
+
+
+async def jobs_of(session: Session, names: Sequence[str]) -> dict[str, str]:
+    """What these entries hold; those that are gone are left out. Raises as `Link.call` does."""
+    nodes = await _nodes(await session.usable(), session, ENTRIES, names)
+    return {name: node.data.decode(errors="replace") for name, node in nodes.items()}
+
+
+async def holders(session: Session, names: Sequence[str]) -> dict[str, Holder]:
+    """Who has taken these entries; those that are free are left out."""
+    link = await session.usable()
+    nodes = await _nodes(link, session, TAKEN, names)
+    of_session = {member.rpartition("-")[2]: member for member in await members(session)} if nodes else {}
+    return {
+        name: Holder(
+            session=node.owner,
+            member=of_session.get(f"{node.owner & 0xFFFF_FFFF_FFFF_FFFF:016x}"),
+            mark=node.data.decode(errors="replace"),
+            since=node.created,
+        )
+        for name, node in nodes.items()
+    }
+
+
+async def members(session: Session) -> set[str]:
+    """The members of all living sessions, as everybody sees them now."""
+    link = await session.usable()
+    folder = link.path(session.settings.path, MEMBERS)
+    link.send(wire.sync(folder))
+    return set(await link.call(wire.Children(folder.decode(), None)))
+
+
+async def names(session: Session) -> list[str]:
+    """All entries in the order of the queue, as everybody sees them now."""
+    link = await session.usable()
+    folder = link.path(session.settings.path, ENTRIES)
+    link.send(wire.sync(folder))
+    return [name for name in ordered(await link.call(wire.Children(folder.decode(), None))) if parse(name)]
+
+
+async def strays(session: Session) -> list[str]:
+    """Names among the entries that are no entry's: nobody of ours takes them."""
+    link = await session.usable()
+    folder = link.path(session.settings.path, ENTRIES)
+    return sorted(name for name in await link.call(wire.Children(folder.decode(), None)) if not parse(name))
+
+
+async def length(session: Session) -> int:
+    """How many entries there are, taken ones included; costs the same at any length."""
+    link = await session.usable()
+    stat = await link.call(wire.exists(link.path(session.settings.path, ENTRIES)))
+    return int(stat.numChildren)
+
+
+async def peek(session: Session, most: int | None = None) -> list[Entry]:
+    """The first entries of the queue with what they hold, by whom they are taken and since when."""
+    first = (await names(session))[:most]
+    jobs = await jobs_of(session, first)
+    taken = await holders(session, first)
+    return [
+        Entry(name, place.priority, jobs[name], taken.get(name))
+        for name in first
+        if name in jobs and (place := parse(name))
+    ]
+
+
+async def _nodes(link: Link, session: Session, folder: str, of: Sequence[str]) -> dict[str, wire.Node]:
+    async def read(some: Sequence[bytes]) -> list[wire.Node | None]:
+        return await link.nodes(some, link.send_reads(some))
+
+    paths = [link.path(session.settings.path, folder, name) for name in of]
+    found = chain.from_iterable(await in_flights(read, paths, READS))
+    return {name: node for name, node in zip(of, found, strict=True) if node}

@@ -1,0 +1,326 @@
+"""The session: a member node, a heartbeat, a deadline, and a new client when there is no way back.
+
+Pings and reads prove nothing: a follower that is cut off from its leader answers both. So the heartbeat is a write to
+our member node, and the session counts as ours until two thirds of the granted timeout after the *sending* of the last
+write that was answered. The server ends it after the whole timeout at the earliest; what lies between is the time to
+stop.
+
+SUSPENDED only closes the gate (nothing new is taken); LOST comes too late to be of use. One coroutine does it all, so
+the order of things can be read in `_live`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from kazoo.exceptions import NoNodeError
+
+from job_engine.job.errors import Forbidden, JobEngineError, Unreachable
+from job_engine.queue import wire
+from job_engine.queue.clock import boottime
+from job_engine.queue.errors import SessionLost, Unanswered
+from job_engine.queue.link import DEADLINE, Link
+from job_engine.queue.settings import ZooKeeper
+
+BEATS = 5
+"""Heartbeats in a session timeout: three may go missing before the deadline."""
+
+RETRY = 1.0
+"""Seconds until the next client when the servers refuse us (credentials, rights): nothing mends that in a hurry."""
+
+_UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF  # kazoo gives the number of a session with a sign
+
+MEMBERS, ENTRIES, TAKEN = "members", "entries", "taken"
+
+_log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """Somebody whose work depends on the session. The session calls; an exception is logged and changes nothing."""
+
+    def lapsed(self) -> Awaitable[object] | None:
+        """The deadline has passed or the session is gone: stop, give up. Returns at once; what it returns is awaited
+        (at most one session timeout) before the session is renewed, so that nobody is both old and new."""
+
+    async def returned(self, link: Link) -> None:
+        """Connected again in the same session; nothing else is sent by others before this is done."""
+
+    def renewed(self, link: Link) -> None:
+        """Connected in a new session: every name, version and id of the old one means nothing now."""
+
+
+class Session:
+    """Our part in ZooKeeper, from `start` to `close`, through as many sessions of ZooKeeper's as it takes."""
+
+    def __init__(
+        self, settings: ZooKeeper, *, kind: str = "executor", about: bytes = b"", clock: Callable[[], float] = boottime
+    ) -> None:
+        """``kind`` begins the member's name, ``about`` is its data."""
+        self.settings = settings
+        self.kind = kind
+        self.until = -math.inf  # the deadline, on the clock
+        self._about = about
+        self._clock = clock
+        self._parts: list[Part] = []
+        self._link: Link | None = None
+        self._member = b""
+        self._open = False
+        self._change = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._refusal: JobEngineError | None = None
+
+    @property
+    def name(self) -> str:
+        """The member's name in the session that we have, or had last; empty before the first."""
+        return self._member.rpartition(b"/")[2].decode()
+
+    @property
+    def member(self) -> bytes:
+        """The path of the member node, as the wire wants it."""
+        return self._member
+
+    @property
+    def granted(self) -> float:
+        """The session timeout that the server granted, seconds."""
+        return self._link.granted if self._link else self.settings.session_timeout
+
+    @property
+    def good(self) -> bool:
+        """Connected, takes compared, and before the deadline."""
+        return self._open and self._clock() < self.until
+
+    def add(self, part: Part) -> None:
+        """Tell this part of what happens; before `start`."""
+        self._parts.append(part)
+
+    async def start(self, within: float = 15.0) -> None:
+        """Connect. Raises Unreachable or Forbidden after ``within`` seconds; the session is closed then."""
+        self._task = asyncio.create_task(self._run(), name="zookeeper session")
+        try:
+            async with asyncio.timeout(within):
+                await self.usable()
+        except TimeoutError:
+            await self.close()
+            raise self._refusal or Unreachable(
+                f"ZooKeeper at {self.settings.hosts} does not answer; is it running, and the address right?"
+            ) from None
+
+    async def close(self) -> None:
+        """End the session: the member node and all that was taken go with it."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    @property
+    def current(self) -> Link | None:
+        """The link of the session that we have, whatever its state."""
+        return self._link
+
+    async def usable(self) -> Link:
+        """Wait until the session is good; its link."""
+        while not (self.good and self._link):
+            await self._changed()
+        return self._link
+
+    def still(self, link: Link, connection: int) -> bool:
+        """Whether nothing came between: this link, in this connection, is good."""
+        return self._link is link and link.still(connection) and self.good
+
+    async def back(self, link: Link) -> bool:
+        """Wait until this very link is good again: True; or until its session is over: False."""
+        while self._link is link and not link.ended:
+            if self.good:
+                return True
+            await self._changed()
+        return False
+
+    async def _changed(self) -> None:
+        await self._change.wait()
+
+    def _tell(self) -> None:
+        if self._link and not self._link.connected:
+            self._open = False
+        self._change.set()
+        self._change = asyncio.Event()
+
+    async def _run(self) -> None:
+        while True:
+            link = self._link = Link(self.settings, self._tell)
+            try:
+                link.open()
+                await self._live(link)
+                if link.refused:
+                    self._refusal = Forbidden("ZooKeeper does not accept these credentials.")
+            except Forbidden as error:
+                self._refusal = error
+                _log.error("ZooKeeper: %s", error)
+            finally:
+                self._shut()
+                await link.close()
+            if self._refusal:
+                await asyncio.sleep(RETRY)
+
+    async def _live(self, link: Link) -> None:
+        """From the first connection to the end of the session."""
+        lapsed = False
+        while True:
+            lapsed = await self._await_connection(link, lapsed)
+            if not link.connected:
+                break  # the session is over, or nobody came back in time: a new client
+            try:
+                new = not self._member_is_of(link)
+                if new:
+                    await self._join(link)
+            except Unanswered:
+                continue
+            except SessionLost:
+                break
+            lapsed = await self._beat(link, new, lapsed)
+            if link.ended:
+                break
+        if not lapsed:
+            await self._lapse(link)
+
+    async def _await_connection(self, link: Link, lapsed: bool) -> bool:
+        """Wait for it as long as there is hope. Returns whether the deadline passed, now or before."""
+        first = self.until if self._member_is_of(link) else math.inf
+        while not (link.connected or link.ended):
+            now = self._clock()
+            if now >= first and not lapsed:
+                await self._lapse(link)
+                lapsed = True
+            elif now >= first + link.granted:
+                _log.warning("No way back to ZooKeeper for %.0f s: starting afresh.", link.granted)
+                return lapsed
+            else:
+                await self._wait(link, (first + link.granted if lapsed else first) - now)
+        if link.connected and self._clock() >= first and not lapsed:
+            await self._lapse(link)  # nothing is renewed before the jobs have been told
+            return True
+        return lapsed
+
+    async def _join(self, link: Link) -> None:
+        """Make the member node of a new session: the first write that counts."""
+        await self._make_folders(link)
+        name = f"{self.kind}-{link.session & _UNSIGNED:016x}"
+        member = link.path(self.settings.path, MEMBERS, name)
+        sent = self._clock()
+        made = await link.call(wire.multi([wire.create(member, self._about, link.acl, wire.EPHEMERAL)]))
+        if not made.done and wire.NODE_EXISTS not in made.codes:  # it is there when the first answer was lost
+            raise Forbidden(f"ZooKeeper does not let us create {member.decode()}; check the rights.")
+        self._member = member
+        self.until = sent + link.granted * DEADLINE
+
+    async def _beat(self, link: Link, new: bool, lapsed: bool) -> bool:
+        """Write to the member node, one write at a time, until the connection or the deadline is gone.
+
+        Returns whether the deadline passed, now or before. The first answer starts the parts' work in this connection.
+        """
+        connection, welcomed = link.connections, False
+        while link.still(connection):
+            sent = self._clock()
+            answer = link.send(wire.overwrite(self._member, self._about))
+            limit = sent + link.granted * DEADLINE if lapsed else self.until
+            while not answer.done() and self._clock() < limit:
+                await asyncio.wait([answer], timeout=min(limit - self._clock(), link.granted / BEATS))
+            if not lapsed and self._clock() >= limit:  # looked at before the answer is: a passed deadline stays passed
+                await self._lapse(link)
+                return True
+            if not answer.done():
+                link.cut()
+                return lapsed
+            if isinstance(answer.result(), NoNodeError):  # an old disk has our session, but not our member
+                link.cut()
+                link.ended = True
+                return lapsed
+            if isinstance(answer.result(), Exception):
+                return lapsed
+            self.until, lapsed = sent + link.granted * DEADLINE, False
+            if not welcomed:
+                welcomed = True
+                self._opening = asyncio.create_task(self._welcome(link, new, connection))
+            while link.still(connection) and (pause := sent + link.granted / BEATS - self._clock()) > 0:
+                await self._wait(link, pause)
+        return lapsed
+
+    async def _welcome(self, link: Link, new: bool, connection: int) -> None:
+        """Let the parts look at the session, then open the gate."""
+        try:
+            for part in self._parts:
+                if new:
+                    part.renewed(link)
+                else:
+                    await part.returned(link)
+        except (Unanswered, SessionLost):
+            return  # the connection is gone again; the next one begins anew
+        except Exception:  # noqa: BLE001 - boundary: as in _guarded; nothing may be taken before the parts have looked
+            _log.exception("A part of the ZooKeeper session failed; connecting again")
+            link.cut()
+            return
+        if link.still(connection):
+            self._open, self._refusal = True, None
+            self._tell()
+
+    async def _lapse(self, link: Link) -> None:
+        """The deadline: tell everybody, shut the socket, wait until they are done."""
+        self._shut()
+        waits = [wait for part in self._parts if (wait := self._guarded(part.lapsed)) is not None]
+        link.cut()
+        if waits:
+            tasks = [asyncio.ensure_future(_finished(wait)) for wait in waits]
+            await asyncio.wait(tasks, timeout=link.granted)
+        self._tell()
+
+    def _shut(self) -> None:
+        if self._opening:
+            self._opening.cancel()
+        self._open = False
+
+    def _guarded(self, function: Callable[[], Awaitable[object] | None]) -> Awaitable[object] | None:
+        try:
+            return function()
+        except Exception:  # noqa: BLE001 - boundary: one part's fault must not keep the others from being told
+            _log.exception("A part of the ZooKeeper session failed")
+            return None
+
+    def _member_is_of(self, link: Link) -> bool:
+        return self._member.endswith(b"-%016x" % (link.session & _UNSIGNED))
+
+    async def _wait(self, link: Link, seconds: float) -> None:
+        """Until something changes, or that time has passed; in steps, because the loop's clock stops when the machine
+        sleeps and ours does not."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, link.granted / BEATS)):
+                await self._changed()
+
+    async def _make_folders(self, link: Link) -> None:
+        """The folders, and whatever is above them. Only what is missing is created: rights above may be narrow."""
+        folders = [link.path(self.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)]
+        paths = list(dict.fromkeys(above for folder in folders for above in _parents(folder)))
+        there = await link.answers(*[link.send(wire.exists(path)) for path in paths])
+        for path, found in zip(paths, there, strict=True):
+            if isinstance(found, Exception):
+                raise found
+            if found is None:
+                made = await link.call(wire.multi([wire.create(path, b"", link.acl)]))
+                if not made.done and wire.NODE_EXISTS not in made.codes:
+                    raise Forbidden(f"ZooKeeper does not let us create {path.decode()}.")
+
+
+async def _finished(wait: Awaitable[object]) -> None:
+    try:
+        await wait
+    except Exception:  # noqa: BLE001 - boundary: as in _guarded
+        _log.exception("A part of the ZooKeeper session failed")
+
+
+def _parents(path: bytes) -> list[bytes]:
+    """``/a``, ``/a/b``, ``/a/b/c`` of ``/a/b/c``."""
+    steps = path.strip(b"/").split(b"/")
+    return [b"/" + b"/".join(steps[: n + 1]) for n in range(len(steps))]

@@ -1,0 +1,169 @@
+"""The queue as one taker sees it: listed rarely, served from memory, woken by watches.
+
+One listing serves many takes. A new one is made when our share of it is used up and something has changed, or when
+something has changed and the listing is `FRESH` seconds old. One that brought nothing for us is not repeated at once:
+the idle takers of a fleet together list some 300 times a second at most, however busy the queue is.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+
+from job_engine.queue.choice import GRACE, Plan, Share, front, head, plan
+from job_engine.queue.folder import Folder
+from job_engine.queue.link import Link
+from job_engine.queue.names import ordered
+from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN, Session
+
+FRESH = 0.1
+"""Seconds after which a listing is renewed, if something has changed, though our share is not used up. Listing every
+10 ms costs a fifth of the throughput; the best entry waits this long at most."""
+
+PAUSE, LONGEST_PAUSE = 0.003, 0.1
+"""Seconds, times the number of takers, between listings that bring nothing; and at most."""
+
+
+class View:
+    """Names to try, for `Takes`. A Part of the session. One caller at a time."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._changed = asyncio.Event()
+        path = session.settings.path
+        self._entries, self._taken, self._members = (
+            Folder(path, name, changed=self._changed) for name in (ENTRIES, TAKEN, MEMBERS)
+        )
+        self._share = Share(0, 1)
+        self._plan = Plan([], [], [], [])
+        self._blocked = False  # some listed entries are taken: a release would not show among the entries
+        self._listed = 0.0
+        self._fruitless = False
+        self._grace = 0.0  # until when the others' shares are theirs
+        self._tried: set[str] = set()  # ours, being taken, or ended since the last listing
+        self._dead: list[str] = []
+        self._avoided: set[str] = set()
+        self._seen: dict[str, float] = {}  # when a free entry of the head was first seen
+        self._waiting: dict[str, float] = {}  # ... and when at the front
+        self.listings = 0
+        session.add(self)
+
+    async def next(self, want: int) -> list[str]:
+        """At most ``want`` names worth trying now; waits for the first. They are not offered again until `freed`."""
+        while True:
+            link = await self._session.usable()
+            if self._stale(FRESH):
+                await self._list(link, want)
+            names = self._pop(want)
+            if names:
+                return names
+            await self._wait(link, want)
+
+    def freed(self, names: Iterable[str]) -> None:
+        """These are not ours any more. They count as free with a listing that is sent after this."""
+        self._dead += names
+
+    def avoid(self, name: str) -> None:
+        """Leave this entry to others for as long as it exists."""
+        self._avoided.add(name)
+
+    # Part of the session
+
+    def lapsed(self) -> None:
+        self._forget()
+
+    def renewed(self, link: Link) -> None:
+        self._tried.clear()
+        self._dead.clear()
+        self._avoided.clear()
+        self._forget()
+
+    async def returned(self, link: Link) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self._plan = Plan([], [], [], [])
+        self._seen.clear()
+        self._waiting.clear()
+        self._fruitless = False
+        for folder in (self._entries, self._taken, self._members):
+            folder.fire()
+
+    # Choosing
+
+    def _pop(self, want: int) -> list[str]:
+        part = self._plan.neglected or self._plan.mine
+        names = part[-want:][::-1]
+        del part[-want:]
+        self._tried.update(names)
+        return names
+
+    def _stale(self, age: float) -> bool:
+        """Something has changed that matters to us, and the listing is that old."""
+        fired = self._entries.fired or self._members.fired or (self._taken.fired and self._blocked)
+        return fired and time.monotonic() - self._listed >= age
+
+    def _pause(self) -> float:
+        """Seconds between the last listing and the next."""
+        if not (self._entries.fired or self._members.fired):
+            return LONGEST_PAUSE  # takes come by the thousand; a release is worth a look now and then
+        return min(LONGEST_PAUSE, PAUSE * self._share.of) if self._fruitless else 0.0
+
+    async def _wait(self, link: Link, want: int) -> None:
+        """The plan is used up: list again when something has changed, or turn to the others' entries in a while."""
+        self._changed.clear()
+        if self._stale(0):
+            patience = self._listed + self._pause() - time.monotonic()
+            if patience <= 0:
+                await self._list(link, want)
+                return
+        elif self._plan.spare or self._plan.rest:
+            patience = self._grace - time.monotonic()
+            if patience <= 0:
+                self._grace += GRACE
+                _, _, spare, rest = self._plan
+                self._plan = Plan([], spare, [], rest) if spare else Plan([], rest, [], [])
+                return
+        else:
+            patience = link.granted
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._changed.wait()
+
+    async def _list(self, link: Link, want: int) -> None:
+        dead, self._dead = self._dead, []
+        sent = [self._entries.send(link), self._taken.send(link)]
+        if self._members.fired:
+            sent.append(self._members.send(link))
+        answers = await link.answers(*sent)
+        now = time.monotonic()
+        self._listed = now
+        self.listings += 1
+        if any(isinstance(answer, Exception) for answer in answers):
+            self._dead += dead
+            self._forget()
+            return
+        entries, taken = answers[0], set(answers[1])
+        if len(answers) > 2:
+            self._share = share_of(self._session.name, answers[2])
+        self._tried.difference_update(dead)
+        if self._avoided:
+            self._avoided.intersection_update(entries)
+        not_free = taken | self._tried | self._avoided
+        free = [name for name in ordered(entries) if name not in not_free]
+        self._blocked = len(free) < len(entries)
+        first = head(free, want, self._share)
+        self._seen = {name: self._seen.get(name, now) for name in first}
+        self._waiting = {name: self._waiting.get(name, now) for name in front(first, self._share)}
+        ages, waits = ({name: now - since for name, since in some.items()} for some in (self._seen, self._waiting))
+        divided = plan(first, self._share, ages, waits)
+        self._fruitless = not (divided.neglected or divided.mine)
+        self._plan = Plan(*(part[::-1] for part in divided))  # taken from the end, which costs nothing
+        self._grace = now + GRACE
+
+
+def share_of(member: str, members: Iterable[str]) -> Share:
+    """Our place among the members of our kind."""
+    kind = member.rpartition("-")[0]
+    alike = sorted(name for name in members if name.rpartition("-")[0] == kind)
+    return Share(alike.index(member), len(alike)) if member in alike else Share(0, max(1, len(alike)))

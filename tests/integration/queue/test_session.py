@@ -1,0 +1,380 @@
+"""The session: heartbeat, deadline, and the ways back."""
+
+import asyncio
+import shutil
+import signal
+import time
+
+import pytest
+
+from job_engine.job.errors import Forbidden, Unreachable
+from job_engine.queue import Outcome, Session, Unanswered, ZooKeeper, boottime, parse_acl, wire
+from job_engine.queue.link import RECONNECT_DELAY, Link
+from tests import zookeeper
+from tests.integration.queue.scene import TIMEOUT, Stage, play, until
+
+
+def test_the_member_node_is_named_by_the_session_and_goes_with_it(host):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member(kind="relay", about=b"here")
+        assert ours.session.name == f"relay-{ours.session.current.session & (2**64 - 1):016x}"
+        data, stat = await stage.ask("get", f"members/{ours.session.name}")
+        assert (data, stat.ephemeralOwner) == (b"here", ours.session.current.session)
+        await ours.session.close()
+        assert await stage.children("members") == []
+
+    play(scene, host)
+
+
+def test_the_timeout_is_what_the_server_grants(host):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member(timeout=3600.0)
+        assert ours.session.granted == 20 * zookeeper.TICK / 1000
+        assert ours.session.until - boottime() <= ours.session.granted * 2 / 3
+
+    play(scene, host)
+
+
+def test_the_heartbeat_is_a_write_with_one_outstanding(host):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        first = ours.session.until
+
+        async def version() -> int:
+            return (await stage.ask("get", f"members/{ours.session.name}"))[1].version
+
+        before = await version()
+        await until(lambda: ours.session.until > first + TIMEOUT / 5)
+        assert await version() > before
+
+    play(scene, host)
+
+
+def test_at_the_deadline_the_jobs_are_told_while_the_session_lives(host, proxy):
+    """Guards: the deadline; back in the same session, what we had taken is released."""
+
+    async def scene(stage: Stage) -> None:
+        ours, other = await stage.member(proxy.host, timeout=4.0), await stage.member()
+        name = await ours.queue.put("job/1")
+        taken = await ours.queue.take(1)
+        session, link = ours.session.name, ours.session.current
+        socket = link._client._connection._socket
+        proxy.set(up="hold", down="hold")
+        await until(lambda: "lapsed" in ours.witness.told, "the deadline")
+        assert await stage.children("taken") == [name], "before the server ends the session"
+        assert not ours.session.good
+        assert ours.queue.held == []
+        assert link._client._connection._socket is not socket or socket.fileno() < 0 or not link.connected
+        proxy.set(up="pass", down="pass")
+        await until(lambda: "returned" in ours.witness.told, "the way back")
+        assert ours.session.name == session
+        (theirs,) = await other.queue.take(1)
+        assert theirs.name == name
+        assert await ours.queue.consume(taken) == [Outcome.REFUSED]
+        assert await stage.children("entries") == [name]
+
+    play(scene, host)
+
+
+def test_a_passed_deadline_is_not_renewed_before_the_jobs_are_told(host):
+    """Guard: a machine that slept, or a process that was stopped, finds a deadline passed and a server that answers."""
+
+    async def scene(stage: Stage) -> None:
+        ahead = 0.0
+        ours = await stage.member(clock=lambda: boottime() + ahead)
+        done = asyncio.Event()
+        ours.witness.at_lapse = done.wait
+        session = ours.session.name
+        ahead = TIMEOUT
+        assert not ours.session.good
+        await until(lambda: "lapsed" in ours.witness.told)
+        passed = ours.session.until
+        link = ours.session.current
+        await until(lambda: link.connected, "kazoo's reconnect")
+        for _ in range(5):  # a heartbeat would long have been sent and answered
+            await link.call(wire.exists(b"/"))
+        assert ours.session.until == passed, "nothing is renewed while a job is being stopped"
+        done.set()
+        await until(lambda: ours.session.good)
+        assert ours.witness.told == ["renewed", "lapsed", "returned"]
+        assert ours.session.name == session
+
+    play(scene, host)
+
+
+def test_an_answer_that_was_waiting_when_the_process_woke_up_renews_nothing(host):
+    """Guard: the deadline is looked at before the answer. After a SIGSTOP both are there at once."""
+
+    async def scene(stage: Stage) -> None:
+        ahead = 0.0
+        ours = await stage.member(clock=lambda: boottime() + ahead)
+        link = ours.session.current
+        send = link.send
+
+        def wake(answer: object) -> None:
+            nonlocal ahead
+            ahead = TIMEOUT * 0.6  # past the deadline, and not past the one that this answer would give
+
+        def send_and_sleep(request):
+            answer = send(request)
+            answer.add_done_callback(wake)
+            return answer
+
+        link.send = send_and_sleep
+        await until(lambda: ahead, "the next heartbeat")
+        link.send = send
+        await until(lambda: len(ours.witness.told) == 3)
+        assert ours.witness.told == ["renewed", "lapsed", "returned"]
+
+    play(scene, host)
+
+
+def test_suspended_pauses_taking(host, proxy):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member(proxy.host)
+        proxy.set(refuse=True)
+        proxy.cut()
+        await until(lambda: not ours.session.good)
+        await stage.ask("create", "entries/entry-001-", b"job/1", sequence=True)
+        waiting = asyncio.create_task(ours.queue.take(1))
+        proxy.set(refuse=False)
+        (taken,) = await waiting
+        assert taken.job == "job/1"
+        assert ours.witness.told == ["renewed", "returned"], "no deadline passed"
+
+    play(scene, host)
+
+
+def test_watches_are_set_again_after_a_reconnect(host, proxy):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member(proxy.host)
+        waiting = asyncio.create_task(ours.queue.take(1))
+        await until(lambda: ours.queue._view.listings, "an idle listing")
+        listings = ours.queue._view.listings
+        proxy.cut()
+        await until(lambda: "returned" in ours.witness.told and ours.queue._view.listings > listings)
+        await stage.ask("create", "entries/entry-001-", b"job/1", sequence=True)
+        assert [t.job for t in await waiting] == ["job/1"]
+
+    play(scene, host)
+
+
+def test_a_new_session_knows_nothing_of_the_old(host):
+    """Guard: names come back, so nothing taken in one session is ended in the next."""
+
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        name = await ours.queue.put("job/1")
+        taken = await ours.queue.take(1)
+        old = ours.session.name
+        await stage.expire(ours)
+        await until(lambda: ours.session.good and ours.session.name != old, "a new session")
+        assert ours.witness.told == ["renewed", "lapsed", "renewed"]
+        assert ours.queue.held == []
+        assert await ours.queue.consume(taken) == [Outcome.REFUSED]
+        assert await stage.children("entries") == [name]
+        assert [t.name for t in await ours.queue.take(1)] == [name]
+
+    play(scene, host)
+
+
+def test_no_call_made_for_one_session_runs_in_the_next(host):
+    """Guard: kazoo goes on in a new session by itself, and sends there what was asked just after the expiry."""
+
+    async def scene(stage: Stage) -> None:
+        changed = asyncio.Event()
+        link = Link(ZooKeeper(hosts=host, session_timeout=TIMEOUT), changed.set)
+        tries, connect = [], link._client._connection._connect
+
+        def count(*address):
+            tries.append(address)
+            return connect(*address)
+
+        link._client._connection._connect = count
+        link.open()
+        await until(lambda: link.connected)
+        first = link.session
+        thief = await asyncio.to_thread(_steal, host, link.credentials)
+        assert thief == first
+        await until(lambda: link.ended)
+        before = len(tries)
+        await until(lambda: len(tries) > before + 1, "kazoo trying to go on")
+        assert (link.connected, link.session) == (False, first)
+        (answer,) = await link.answers(link.send(wire.exists(b"/")))
+        assert type(answer).__name__ == "SessionLost"
+        await link.close()
+
+    play(scene, host)
+
+
+def _steal(host, credentials):
+    from kazoo.client import KazooClient
+
+    thief = KazooClient(host, client_id=credentials)
+    thief.start()
+    number = thief.client_id[0]
+    thief.stop()
+    thief.close()
+    return number
+
+
+def test_a_call_is_time_boxed(host, proxy):
+    """Guard: also where no heartbeat would notice."""
+
+    async def scene(stage: Stage) -> None:
+        link = Link(ZooKeeper(hosts=proxy.host, session_timeout=TIMEOUT), lambda: None)
+        link.open()
+        await until(lambda: link.connected)
+        proxy.set(down="hold")
+        kept_busy = asyncio.create_task(_keep_sending(link))  # else kazoo's own ping would notice
+        with pytest.raises(Unanswered):
+            await link.call(wire.exists(b"/"))
+        kept_busy.cancel()
+        proxy.set(down="pass")
+        await until(lambda: link.connected)
+        await link.close()
+
+    play(scene, host)
+
+
+async def _keep_sending(link):
+    while True:
+        link.send(wire.exists(b"/"))
+        await asyncio.sleep(TIMEOUT / 10)
+
+
+def test_reconnecting_is_tried_often(host):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        assert ours.session.current._client._connection.retry_sleeper.max_delay == RECONNECT_DELAY
+
+    play(scene, host)
+
+
+def test_without_a_way_back_a_new_client_is_made(host, proxy):
+    """Guard: kazoo itself would wait for ever, e.g. for a server whose disk was wiped."""
+
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member(proxy.host, timeout=0.5)
+        old = ours.session.current
+        proxy.set(up="hold", down="hold")
+        await until(lambda: ours.session.current is not old, "a new client")
+        assert ours.witness.told == ["renewed", "lapsed"]
+        proxy.set(up="pass", down="pass")
+        await until(lambda: ours.session.good)
+
+    play(scene, host)
+
+
+def test_a_wiped_server_costs_time(server):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member(timeout=1.0)
+        await ours.queue.put_many([(f"job/{n}", 1) for n in range(9)])
+        await ours.queue.take(1)
+        old = ours.session.name
+        await asyncio.to_thread(server.kill)
+        shutil.rmtree(server.folder / "data")
+        await asyncio.to_thread(server.start)
+        await until(lambda: ours.session.good and ours.session.name != old)
+        assert ours.witness.told == ["renewed", "lapsed", "renewed"]
+        name = await ours.queue.put("job/new")
+        assert [(t.name, t.job) for t in await ours.queue.take(1)] == [(name, "job/new")]
+
+    play(scene, server.host)
+
+
+def test_a_member_that_is_gone_ends_the_session(host):
+    """An older copy of the server's disk may have our session and not our member."""
+
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        old = ours.session.name
+        await stage.ask("delete", f"members/{old}")
+        await until(lambda: ours.session.good and ours.session.name != old)
+        assert ours.witness.told == ["renewed", "lapsed", "renewed"]
+        assert await stage.children("members") == [ours.session.name]
+
+    play(scene, host)
+
+
+def test_a_paused_server_and_a_restarted_one(server):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        await ours.queue.put_many([("job/1", 1), ("job/2", 2)])
+        (first,) = await ours.queue.take(1)
+        server.send(signal.SIGSTOP)
+        await until(lambda: "lapsed" in ours.witness.told, "the deadline")
+        server.send(signal.SIGCONT)
+        await until(lambda: ours.session.good)
+        (again,) = await ours.queue.take(1)
+        assert (again.job, await ours.queue.consume([first])) == ("job/1", [Outcome.REFUSED])
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        assert await ours.queue.consume([again]) in ([Outcome.DONE], [Outcome.UNKNOWN], [Outcome.REFUSED])
+        assert (await ours.queue.take(1))[0].job in ("job/1", "job/2")
+
+    play(scene, server.host)
+
+
+def test_a_part_that_fails_stops_nobody(host, caplog):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+
+        def fail() -> None:
+            raise RuntimeError("a fault in a part")
+
+        ours.witness.at_lapse = fail
+        await stage.expire(ours)
+        await until(lambda: ours.witness.told == ["renewed", "lapsed", "renewed"])
+
+    play(scene, host)
+    assert "a fault in a part" in caplog.text
+
+
+def test_chroot_digest_and_rights(host):
+    async def scene(stage: Stage) -> None:
+        from kazoo.security import make_digest_acl_credential
+
+        rights = parse_acl(f"digest:{make_digest_acl_credential('us', 'secret')}:cdrwa")
+        chroot = f"{host}/rooms{stage.path}"
+        ours = await stage.member(chroot, settings={"auth": (("digest", "us:secret"),), "acl": (rights,)})
+        name = await ours.queue.put("job/1")
+        (taken,) = await ours.queue.take(1)
+        assert (taken.name, taken.job) == (name, "job/1")
+        client = await stage.kazoo()
+        node = f"/rooms{stage.path}{stage.path}/taken/{name}"
+        assert await asyncio.to_thread(client.exists, node)
+        for path in (node, node.replace("taken", "entries"), f"/rooms{stage.path}{stage.path}/members"):
+            acls, _ = await asyncio.to_thread(_acl_of, host, path)
+            assert [acl.id.scheme for acl in acls] == ["digest"]
+        stranger = Session(ZooKeeper(hosts=chroot, path=stage.path, session_timeout=TIMEOUT))
+        with pytest.raises(Forbidden):
+            await stranger.start(within=3)
+        assert await ours.queue.consume([taken]) == [Outcome.DONE]
+
+    play(scene, host)
+
+
+def _acl_of(host, path):
+    from kazoo.client import KazooClient
+
+    client = KazooClient(host, auth_data=[("digest", "us:secret")])
+    client.start()
+    try:
+        return client.get_acls(path)
+    finally:
+        client.stop()
+        client.close()
+
+
+def test_nobody_there_is_an_error_that_says_so():
+    async def scene(stage: Stage) -> None:
+        session = Session(ZooKeeper(hosts=f"127.0.0.1:{zookeeper.free_port()}"))
+        with pytest.raises(Unreachable, match="does not answer"):
+            await session.start(within=0.5)
+
+    play(scene, "")
+
+
+def test_the_clock_goes_on_while_the_machine_sleeps():
+    assert boottime() >= time.monotonic() - 1
