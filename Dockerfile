@@ -20,7 +20,9 @@ EXPOSE 8080
 
 # Docker waits ten seconds by default; the engine lets running jobs finish for up to 120: docker stop --time 130.
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=10s --start-period=20s CMD ["job-engine", "doctor"]
+# An engine with a failed import or an unknown action is not ill; one that does not answer is.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/api/status', timeout=5)"]
 
 ENTRYPOINT ["job-engine"]
 CMD ["up", "--host", "0.0.0.0"]

@@ -1,14 +1,17 @@
 """Actions for the executor's tests. They talk with the test through files in the folder named by the payload."""
 
 import contextlib
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from job_engine.actions.action import action
+from job_engine.actions.errors import JobUpdateError
 from job_engine.actions.job import Job
 
 
@@ -111,3 +114,24 @@ def edits(job: Job, description: str) -> str:
     """Uses the API with its hold."""
     job.api.edit(job.id, {"status-message": description})
     return job.api.session.headers["Job-Hold"]
+
+
+@action
+def forks(job: Job) -> list[object]:
+    """What a process that it forked may do with the job, and how a signal ends it."""
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=_forked, args=(job, theirs))
+    child.start()
+    said = ours.recv()
+    child.terminate()
+    child.join()
+    return [said, child.exitcode]
+
+
+def _forked(job: Job, pipe: Any) -> None:
+    try:
+        job.checkpoint = 1
+        pipe.send("kept")
+    except JobUpdateError:
+        pipe.send("refused")
+    time.sleep(600)

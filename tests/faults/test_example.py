@@ -14,9 +14,10 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "checksum_tree.py"
 
 
 @pytest.mark.timeout(300)
-def test_a_killed_run_over_usr_lib_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_killed_run_over_usr_lib_goes_on_where_it_was(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     manifest = tmp_path / "lib.sha256"
     up = Up(tmp_path / "data", "--port", "0", "--actions", str(EXAMPLE)).ready()
+    request.addfinalizer(up.process.kill)
     job = up.client().submit("checksum-tree", payload={"root": "/usr/lib", "manifest": str(manifest)})
     eventually(lambda: job.refresh().progress >= 3)
     for pid in family(up.process.pid):
@@ -27,6 +28,7 @@ def test_a_killed_run_over_usr_lib_goes_on_where_it_was(tmp_path: Path) -> None:
     assert not manifest.exists()
 
     again = Up(tmp_path / "data", "--port", "0", "--actions", str(EXAMPLE)).ready()
+    request.addfinalizer(again.process.kill)
     result = again.client().job(job.id).wait(timeout=240)
     assert again.client().job(job.id).attempt == 2
     # a file that lay behind the last checkpoint is hashed twice, no other

@@ -229,6 +229,22 @@ def test_workers_that_cannot_start_are_tried_again_later_and_later(engine: Engin
     assert signal.Signals(9).name in executor.log
 
 
+def test_a_replacement_that_lacks_actions_is_not_used(engine: Engine) -> None:
+    actions = engine.folder / "actions.py"
+    actions.write_text(ACTIONS.read_text())
+    executor = engine.executor(actions, processes=2, threads=1).ready()
+    jobs = [submit(engine, "patient") for _ in range(2)]
+    pid = int(note(engine, "begin 1 False", 2)[-1])  # both processes have loaded it
+    announced = engine.client.executors()[0].actions
+    actions.write_text("")
+    os.kill(pid, KILL)
+    executor.wait_for_log("and is not used")
+    jobs += [submit(engine, "patient") for _ in range(4)]
+    go(engine)
+    assert {job.wait(20) for job in jobs} <= {"attempt 1", "attempt 2"}
+    assert engine.client.executors()[0].actions == announced
+
+
 def test_an_action_that_cannot_be_interrupted_costs_its_process_and_nobody_else(engine: Engine) -> None:
     executor = engine.executor(ACTIONS, threads=2, constants={"job_engine.executor.pool.STUCK": 0.5}).ready()
     stuck = submit(engine, "stubborn")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from job_engine.client import Client
 PROGRAM = str(Path(sys.executable).with_name("job-engine"))
 WITHIN = 30.0
 ACTIONS = '''
+import logging
 import pathlib
 import time
 
@@ -25,12 +26,18 @@ from job_engine import Failed, Job, action
 @action
 def add(job: Job, a: int, b: int = 1):
     print(f"adding {a} and {b}")
+    logging.info("that makes %s", a + b)
     return a + b
 
 
 @action
 def fail(job: Job, why: str = "no reason"):
     raise Failed(why, return_code=3)
+
+
+@action
+def adds():
+    return add.submit(a=1).wait(20)
 
 
 @action
@@ -50,10 +57,10 @@ def wait_for(job: Job, path: str):
 class Up:
     """One ``up``."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.log = folder.with_suffix(".log")
-        self.process = start(self.log, "up", "--data", str(folder), *arguments)
+        self.process = start(self.log, "up", "--data", str(folder), *arguments, environ=environ)
 
     def ready(self) -> "Up":
         eventually(lambda: "is up" in self.said() or self.process.poll() is not None)
@@ -91,14 +98,14 @@ class Up:
         return self.process.wait(WITHIN)
 
 
-def start(log: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+def start(log: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
     with log.open("wb") as output:
         return subprocess.Popen(
             [PROGRAM, *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=clean(),
+            env={**clean(), **(environ or {})},
             start_new_session=True,  # so that a test can do what a terminal does
         )
 
@@ -147,13 +154,13 @@ def family(pid: int) -> set[int]:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[Up]:
+def running(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Up]:
     """``up`` with the test's actions and two worker threads, ready; ended at the end whatever happens."""
     actions = folder.parent / "these_actions.py"
     if not actions.exists():
         actions.write_text(ACTIONS)
     sizes = ("--processes", "1", "--threads", "2", "--port", "0")
-    up = Up(folder, "--actions", str(actions), *sizes, *arguments)
+    up = Up(folder, "--actions", str(actions), *sizes, *arguments, environ=environ)
     members: set[int] = set()
     try:
         up.ready()

@@ -112,6 +112,30 @@ def test_a_stop_waits_for_running_jobs_and_takes_no_more(engine: Engine) -> None
     assert not {"stopped", "lost", "died", "unstarted"} & set(engine.kinds(job))
 
 
+def test_a_stop_waits_until_the_record_has_heard_how_jobs_ended(engine: Engine) -> None:
+    executor = engine.executor(ACTIONS, constants={"job_engine.executor.supervisor.LAST_WORDS": 0.01}).ready()
+    job = submit(engine, "patient")
+    note(engine, "begin 1")
+    engine.kill_server()
+    go(engine)
+    executor.signal(TERM)
+    executor.wait_for_log(" stops")
+    engine.start_server()
+    assert executor.stopped() == 0
+    assert (job.state, job.attempt) == ("SUCCESS", 1)
+
+
+def test_what_comes_after_a_stop_is_for_others(engine: Engine) -> None:
+    executor = engine.executor(ACTIONS, name="first").ready()
+    submit(engine, "noted").wait(10)
+    executor.signal(TERM)
+    assert executor.stopped() == 0
+    job = submit(engine, "noted")
+    engine.executor(ACTIONS, name="second").ready()
+    job.wait(20)
+    assert engine.kinds(job).count("claimed") == 1
+
+
 def test_a_stop_interrupts_and_releases_what_does_not_end_in_time(engine: Engine) -> None:
     executor = engine.executor(ACTIONS, shutdown_timeout=0.2).ready()
     job, stubborn = submit(engine, "patient"), submit(engine, "deaf")
@@ -160,3 +184,8 @@ def test_a_module_that_does_not_import_is_named_and_the_others_load(engine: Engi
     assert "bad.py does not load" in executor.log
     assert engine.client.submit("fine").wait(10) == 1
     assert any("bad.py" in source for source in engine.client.executors()[0].failed_imports)
+
+
+def test_a_process_that_an_action_forks_ends_by_a_signal_and_holds_nothing(engine: Engine) -> None:
+    engine.executor(ACTIONS).ready()
+    assert engine.client.submit("forks").wait(20) == ["refused", -TERM]

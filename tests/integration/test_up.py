@@ -10,7 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.running import WITHIN, Up, alive, clean, cli, eventually, family, running, start
+from job_engine.client import Client
+from tests.integration.running import (
+    ACTIONS,
+    PROGRAM,
+    WITHIN,
+    Up,
+    alive,
+    clean,
+    cli,
+    eventually,
+    family,
+    running,
+    start,
+)
 
 
 def refused(tmp_path: Path, *arguments: str) -> str:
@@ -130,6 +143,36 @@ def test_a_stop_lets_running_jobs_finish(tmp_path):
     with running(tmp_path / "data") as up, up.client() as client:
         assert client.job(job).wait(WITHIN) == {"attempt": 1}
         assert client.job(waiting).wait(WITHIN) == 2
+
+
+def test_a_stop_is_not_cut_short_because_nobody_reads_what_it_says(tmp_path):
+    """As with ``job-engine up 2>&1 | tee``, where Ctrl-C ends both."""
+    (tmp_path / "these_actions.py").write_text(ACTIONS)
+    data, go = tmp_path / "data", tmp_path / "go"
+    given = ["--data", str(data), "--actions", str(tmp_path / "these_actions.py"), "--processes", "1", "--port", "0"]
+    with subprocess.Popen(
+        [PROGRAM, "up", *given], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean(), start_new_session=True
+    ) as up:
+        try:
+            assert up.stdout is not None
+            assert any(line.startswith(b"  stop") for line in up.stdout)
+            with Client(data=data, environ={}) as client:
+                job = client.submit("wait-for", payload={"path": str(go)}).id
+                eventually(Path(f"{go}.started").exists)
+            up.stdout.close()
+            up.send_signal(signal.SIGINT)
+            go.touch()
+            assert up.wait(WITHIN) == 0
+        finally:
+            up.kill()  # its parts end with it
+    with running(data) as again, again.client() as client:
+        assert client.job(job).wait(WITHIN) == {"attempt": 1}
+
+
+def test_actions_submit_to_their_own_engine_whatever_the_shell_names(tmp_path):
+    other = {"JOB_ENGINE_API_URL": "http://127.0.0.1:1", "JOB_ENGINE_API_USER": "x", "JOB_ENGINE_PROFILE": "none"}
+    with running(tmp_path / "data", environ=other) as up, up.client() as client:
+        assert client.submit("adds").wait(WITHIN) == 2
 
 
 def test_a_second_signal_stops_at_once_and_the_job_runs_again(tmp_path):

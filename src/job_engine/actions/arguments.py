@@ -102,13 +102,16 @@ class Arguments:
             return f"the payload is not JSON: {malformed}"
         if not isinstance(given, dict):
             return f"the payload must be a JSON object with the arguments{self._listed()}; it is {_named(given)}"
+        wrong = []
         required = [field.name for field in msgspec.structs.fields(self._struct) if field.required]
         if missing := [name for name in required if name not in given]:
-            return f"missing argument{'s' * (len(missing) > 1)} {', '.join(map(repr, missing))}"
+            wrong.append(f"missing argument{'s' * (len(missing) > 1)} {', '.join(map(repr, missing))}")
         if not self._open and (unknown := [name for name in given if name not in self._names]):
-            return (
+            wrong.append(
                 f"unknown argument{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}: it takes{self._listed()}"
             )
+        if wrong:
+            return "; ".join(wrong)
         return _of_argument("", str(error))
 
     def _listed(self) -> str:

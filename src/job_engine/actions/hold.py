@@ -24,8 +24,8 @@ class Hold(Protocol):
     def write(self, changes: dict[str, Any]) -> None:
         """Change attributes of the job. They are checked; of each the newest value is sent."""
 
-    def save(self, checkpoint: bytes) -> None:
-        """Keep a checkpoint (JSON); it is in the record when this returns, unless the hold has ended."""
+    def save(self, checkpoint: bytes) -> bool:
+        """Keep a checkpoint (JSON) and wait until it is in the record; False if the hold ended before."""
 
     def log(self, level: str, text: str) -> None:
         """Add one line to the job's log: the executor numbers it and notes the time."""

@@ -26,6 +26,8 @@ OVERDUE: Final = "overdue"
 """The attempt takes longer than its timeout, by the executor's clock. The hold is good."""
 LOST: Final = "lost"
 """The executor was cut off from the record."""
+FINAL: Final = "final"
+"""The attempt has ended; only threads that it left behind can see that."""
 GRACE: Final = 3.0
 """Seconds that an action has to end by itself before `Interruption.throw`: enough to write a checkpoint."""
 
@@ -124,6 +126,8 @@ class Interruption:
         Returns:
             Whether the attempt was inside its action.
         """
+        if not self.cell.value:
+            return False
         self.thrown = True  # before sending: the attempt looks here whether one can still arrive
         return bool(_send(self.cell, Interrupted))
 

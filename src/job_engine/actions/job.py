@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import threading
 from collections.abc import Iterable
 from importlib import import_module
@@ -179,11 +180,12 @@ class Job(dict[str, Any]):
     def checkpoint(self, value: Any) -> None:
         encoded = encode(value, "the checkpoint")
         self._require_hold()
-        self.interrupted.shielded(self._hold.save, encoded)
+        if not self.interrupted.shielded(self._hold.save, encoded):
+            self._require_hold()
         self._checkpoint = encoded
 
-    def set_progress(self, progress: int) -> None:
-        """Percent done, 0 to 100."""
+    def set_progress(self, progress: float) -> None:
+        """Percent done, 0 to 100; kept as a whole number, to which it is rounded."""
         self._change({"progress": progress})
 
     def set_status_message(self, status_message: str) -> None:
@@ -203,7 +205,7 @@ class Job(dict[str, Any]):
         state: str | None = None,
         return_code: int | None = None,
         status_message: str | None = None,
-        progress: int | None = None,
+        progress: float | None = None,
         execution_mode: str | None = None,
         tags: list[str] | None = None,
     ) -> None:
@@ -268,6 +270,8 @@ class Job(dict[str, Any]):
         if "status-message" in given:
             text = clean(str(given["status-message"] or ""))
             given["status-message"] = text if text.strip() else NO_MESSAGE
+        if isinstance(progress := given.get("progress"), float) and math.isfinite(progress):
+            given["progress"] = round(progress)
         changes = {name: checked(name, value) for name, value in given.items()}
         self._require_hold()
         if changes.get("state", RUNNING) == RUNNING:

@@ -24,4 +24,3 @@ class Outcome(Struct, omit_defaults=True):
     result: bytes | None = None  # JSON
     delay: float = 0.0  # seconds
     output: str | None = None  # the end of the job's log, a traceback last
-    traceback: str | None = None

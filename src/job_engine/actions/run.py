@@ -161,8 +161,7 @@ def _raised(attempt: Attempt, raised: BaseException) -> Outcome:
         failed = Outcome(FINISHED, FAILED, int(code), shorten(clean(f"called sys.exit({shown})")))
     else:
         failed = Outcome(FINISHED, FAILED, 1, _message(raised))
-    failed.traceback = _traceback(raised)
-    job.captured.add("ERROR", failed.traceback, always=True)
+    job.captured.add("ERROR", _traceback(raised), always=True)
     return _again(attempt, failed)
 
 
@@ -186,10 +185,11 @@ def _again(attempt: Attempt, failed: Outcome) -> Outcome:
         failed.delay = delay(job.failures, random.random(), backoff=action.backoff, jitter=action.jitter)
     elif job["execution-mode"] == "mixed":
         try:
-            job.update_job(execution_mode="pull", status_message=RERUN_IN_PULL_MODE + (failed.message or ""))
+            job.update_job(execution_mode="pull")
         except JobUpdateError:
             return Outcome(RELEASED, message=job.interrupted.why)
         failed.kind, failed.state, failed.return_code = RETRY, None, None
+        failed.message = RERUN_IN_PULL_MODE + (failed.message or "")
     return failed
 
 

@@ -47,8 +47,12 @@ def local(folder: Path) -> Iterator[Finding]:
     yield _folder(folder)
     yield _space(folder)
     yield _record(folder / RECORD)
-    running = in_use(folder / LOCK)
-    yield Finding("up", OK if running else WARN, "runs" if running else f"no job-engine up uses {folder}; start it")
+    if in_use(folder / LOCK):
+        yield Finding("up", OK, "runs")
+    elif in_use(folder / f"{RECORD}.lock"):
+        yield Finding("up", OK, "does not run; a job-engine server uses the folder")
+    else:
+        yield Finding("up", WARN, f"no job-engine up uses {folder}; start it")
 
 
 def engine(client: Client) -> Iterator[Finding]:
@@ -142,7 +146,8 @@ def _executors(executors: list[ExecutorInfo]) -> Iterator[Finding]:
 
 
 def _waiting(client: Client, known: set[str]) -> Iterator[Finding]:
-    found = client.search("job", filter="state='QUEUED'", select=["action"], orderby="created:asc", last=QUEUED_SEEN)
+    ours = "state='QUEUED' and execution-mode!='pull'"  # those in pull mode wait for an edge
+    found = client.search("job", filter=ours, select=["action"], orderby="created:asc", last=QUEUED_SEEN)
     lacking = Counter(job["action"] for job in found["resources"] if job.get("action") not in known)
     for action, count in lacking.most_common():
         yield Finding("queue", FAIL, f"{count} wait for {action!r}, which no executor has; load it with --actions")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -26,16 +26,23 @@ class Child:
         arguments: of the command line, such as ``["server", "--data", ...]``.
         inherited: file descriptors that it keeps.
         say: prints a line for the user.
+        environ: its environment; None: ours.
     """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], inherited: Sequence[int], say: Callable[[str], None]
+        self,
+        name: str,
+        arguments: Sequence[str],
+        inherited: Sequence[int],
+        say: Callable[[str], None],
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.starts = 0
         self.due: float | None = None  # when it is started again, on the monotonic clock
         self._arguments = [sys.executable, "-m", "job_engine.cli", *arguments]
         self._inherited = tuple(inherited)
+        self._environ = environ
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._since = 0.0
@@ -49,7 +56,11 @@ class Child:
     def start(self) -> None:
         """Starts it, in a session of its own: a Ctrl-C in the terminal reaches ``up`` only, which decides."""
         self._process = subprocess.Popen(
-            self._arguments, pass_fds=self._inherited, stdin=subprocess.DEVNULL, start_new_session=True
+            self._arguments,
+            pass_fds=self._inherited,
+            stdin=subprocess.DEVNULL,
+            env=self._environ,
+            start_new_session=True,
         )
         self._since = time.monotonic()
         self.starts += 1

@@ -6,13 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import click
 
-from job_engine.cli.child import KILLED_AFTER
 from job_engine.cli.exits import DONE, FAILED, WRONG
 from job_engine.cli.parts import Parts
 from job_engine.cli.pasted import pasted
@@ -26,6 +26,8 @@ READY_WITHIN: Final = 60.0
 """Seconds until the parts must answer at the first start; opening a large record after a crash takes some."""
 LOOK: Final = 0.05
 """Seconds between two looks whether the executor has reported, at the start only."""
+LEAVING: Final = 15.0
+"""Seconds that an executor may take to interrupt, kill and release what is left: more than it grants itself."""
 STOPS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
@@ -43,12 +45,13 @@ class Engine:
         self, folder: Path, listening: socket.socket, *, executor: list[str], shutdown_timeout: float, log_level: str
     ) -> None:
         self._folder = folder
-        self._patience = shutdown_timeout + KILLED_AFTER
+        self._patience = shutdown_timeout + LEAVING
         self._parts = Parts(folder, listening, executor=executor, log_level=log_level, say=self._say)
         self._server, self._executor = self._parts.server, self._parts.executor
         self._ready = 0  # how many of the parts have answered
         self._reported: ExecutorInfo | None = None
         self._sign_in: str | None = None
+        self._ending = False
 
     def run(self) -> int:
         """Runs until it is stopped; the exit code."""
@@ -58,6 +61,7 @@ class Engine:
             try:
                 return self._loop(signals)
             finally:
+                self._ending = True
                 self._parts.end()
 
     def _loop(self, signals: Signals) -> int:
@@ -94,6 +98,8 @@ class Engine:
                 "stopping: running jobs may finish; Ctrl-C again stops at once, and they run again at the next start"
             )
         self._executor.signal(signal.SIGTERM)
+        if self._server.pid is None:
+            self._server.start()  # it was about to be started again: what the executor finishes must reach the record
         give_up = time.monotonic() + self._patience
         while self._executor.pid is not None and time.monotonic() < give_up:
             arrived = signals.wait(max(0.0, give_up - time.monotonic()))
@@ -102,7 +108,7 @@ class Engine:
                 self._server.start()  # what the executor finishes must reach the record
             if STOPS.intersection(arrived) and self._executor.pid is not None:
                 self._executor.signal(signal.SIGTERM)
-                give_up = min(give_up, time.monotonic() + KILLED_AFTER)
+                give_up = min(give_up, time.monotonic() + LEAVING)
         self._executor.end(0.0)
         self._server.end()
         self._say("stopped")
@@ -128,9 +134,11 @@ class Engine:
             try:
                 wait()
             except JobEngineError as error:
-                self._say(f"not ready after {READY_WITHIN:g} s: {error.message}")
-            self._ready += 1
-            signals.wake()
+                if not self._ending:
+                    self._say(f"not ready after {READY_WITHIN:g} s: {error.message}")
+            if not self._ending:
+                self._ready += 1
+                signals.wake()
 
         threading.Thread(target=run, name=wait.__name__.strip("_"), daemon=True).start()
 
@@ -146,15 +154,21 @@ class Engine:
         ]
         executor = self._reported
         if executor is not None:
-            lines.append(
-                ("executor", f"{executor.processes} processes, {executor.slots} slots, {len(executor.actions)} actions")
-            )
+            counts = [(executor.processes, "process"), (executor.slots, "slot"), (len(executor.actions), "action")]
+            lines.append(("executor", ", ".join(_count(number, noun) for number, noun in counts)))
+            lines += [
+                (click.style("not loaded", fg="red"), f"{source}: {error}")
+                for source, error in executor.failed_imports.items()
+            ]
         lines += [("run a job", pasted("submit", *data, "noop", "--wait")), ("stop", "Ctrl-C")]
         click.echo(click.style(f"{APPLICATION} {version(APPLICATION)} is up", bold=True))
         for name, value in lines:
-            click.echo(f"  {name.ljust(12)} {value}")
-        for source, error in (executor.failed_imports if executor is not None else {}).items():
-            click.echo(f"  {click.style('failed to import', fg='red')} {source}: {error}", err=True)
+            click.echo(f"  {name}{' ' * (12 - len(click.unstyle(name)))} {value}")
 
     def _say(self, line: str) -> None:
-        click.echo(f"{APPLICATION}: {line}", err=True)
+        with suppress(OSError):  # the terminal, or whoever read this, is gone: no reason to cut a stop short
+            click.echo(f"{APPLICATION}: {line}", err=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"

@@ -40,7 +40,8 @@ def _api(function: Any) -> Any:
     metavar="TIME",
     type=duration,
     default="30s",
-    help="How long the API may be away before running jobs are interrupted and given back.",
+    help="How long the API may be away before running jobs are interrupted and given back; "
+    "never longer than their holds last, about 7 s.",
 )
 @engine_option("--run-dir", type=click.Path(path_type=Path), help="Folder for its lock; who follows in it takes over.")
 @engine_option("-l", "--log-level", metavar="LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR.")

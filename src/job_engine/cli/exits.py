@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from job_engine.job.errors import JobEngineError, Unavailable, Unreachable
+from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
 
 DONE: Final = 0
 FAILED: Final = 1  # the job failed or was canceled, or a check failed
@@ -12,6 +12,9 @@ WRONG: Final = 2  # wrong use: arguments, files, what the server refuses
 UNREACHABLE: Final = 3  # no engine answers
 INTERNAL: Final = 70  # a fault of ours (sysexits.h: EX_SOFTWARE)
 INTERRUPTED: Final = 130  # Ctrl-C, as shells count
+NOBODY: Final = "credentials required"
+"""What a server answers to a caller without credentials."""
+CREDENTIALS: Final = "give --api-user and --api-pass, --api-key and --api-secret, or --profile"
 
 
 class CommandFailed(JobEngineError):
@@ -37,5 +40,6 @@ def sentence(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message().replace("\n", " ")
     if isinstance(error, JobEngineError):
-        return " ".join(error.message.split())
+        message = " ".join(error.message.split())
+        return f"{message}; {CREDENTIALS}" if isinstance(error, Forbidden) and message == NOBODY else message
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -130,7 +130,16 @@ def _one_by_one(args: list[str], several: tuple[str, ...]) -> Iterator[str]:
         yield arg
 
 
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.invoke(import_module("job_engine.cli.version").version, as_json=False)
+        ctx.exit()
+
+
 @click.command(cls=_Lazy, context_settings=SETTINGS)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
 def group() -> None:
     """A durable job engine.
 

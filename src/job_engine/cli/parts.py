@@ -4,10 +4,14 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from job_engine.cli.child import Child
 from job_engine.cli.folder import EXECUTOR, RECORD
 from job_engine.cli.listening import address_of
+
+NAMING: Final = ("JOB_ENGINE_API_", "JOB_ENGINE_PROFILE")
+"""How the variables begin that name another engine, or credentials for it."""
 
 
 class Parts:
@@ -61,6 +65,7 @@ class Parts:
             ["executor", "--parent-fd", str(watched["executor"]), *logged, *placed, *executor],
             [watched["executor"]],
             say,
+            _naming(folder),
         )
 
     def end(self) -> None:
@@ -70,3 +75,9 @@ class Parts:
         for pipe in self._alive.values():
             for end in pipe:
                 os.close(end)
+
+
+def _naming(folder: Path) -> dict[str, str]:
+    """Our environment, but naming the engine of ``folder``: the executor and its actions work for that one."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(NAMING)}
+    return environ | {"JOB_ENGINE_DATA": str(folder)}

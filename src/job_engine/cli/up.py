@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from job_engine.cli.options import command, data_option, engine_option
+from job_engine.cli.options import command, data_option, duration, engine_option
 from job_engine.client.discovery import data_folder
 from job_engine.job.errors import Invalid
 
@@ -21,11 +21,12 @@ from job_engine.job.errors import Invalid
 @engine_option("--threads", type=click.IntRange(1), default=4, help="Jobs at a time in each of them.")
 @engine_option(
     "--shutdown-timeout",
-    type=click.FloatRange(0),
-    default=120.0,
-    help="Seconds that running jobs may take to finish after Ctrl-C.",
+    metavar="TIME",
+    type=duration,
+    default="120s",
+    help="How long running jobs may take to finish after Ctrl-C or SIGTERM.",
 )
-@engine_option("-l", "--log-level", metavar="LEVEL", default="WARNING", help="Of what the parts log.")
+@engine_option("-l", "--log-level", metavar="LEVEL", default="WARNING", help="DEBUG, INFO, WARNING or ERROR.")
 def up(
     data: Path | None,
     host: str,
@@ -43,8 +44,10 @@ def up(
     """
     from job_engine.cli.engine import Engine
     from job_engine.cli.folder import RECORD, in_use, locked, prepare
+    from job_engine.cli.journal import level_number
     from job_engine.cli.listening import listening
 
+    level_number(log_level)
     for source in actions:
         if (os.sep in source or source.endswith(".py")) and not Path(source).expanduser().exists():
             raise Invalid(f"there is no file or folder {source!r} to load actions from (--actions)")

@@ -165,7 +165,7 @@ class Connection:
                 return
             answer = self._exchange("POST", SESSION_PATH, self.credentials.login(), b"", None, deadline)
             if answer.status >= 500:
-                raise ConnectionError(f"it cannot log in anybody now (status {answer.status})")
+                raise _NoLoginError(refusal(answer.status, answer.body).message)
             if answer.status >= 400:
                 raise refusal(answer.status, answer.body)
             self._cookie = cookies_of(answer.cookies)
@@ -203,10 +203,16 @@ class Connection:
         return line
 
     def _unreachable(self, error: OSError) -> Unreachable:
+        if isinstance(error, _NoLoginError):
+            return Unreachable(f"the engine at {self.endpoint.url} can log in nobody now: {error}")
         if isinstance(error, TimeoutError):
             return Unreachable(f"no engine answers at {self.endpoint.url} within {self.timeout:g} s")
         start = "" if self.endpoint.tls else "; start one with: job-engine up"
         return Unreachable(f"no engine answers at {self.endpoint.url}: {reason(error)}{start}")
+
+
+class _NoLoginError(ConnectionError):
+    """The server answers, but makes no session: its disk is full, or too many log in."""
 
 
 def _left(deadline: float) -> float:

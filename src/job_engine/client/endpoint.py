@@ -83,11 +83,6 @@ class Credentials:
         return self.header is None and (self._user or self._key)
 
     @property
-    def who(self) -> str:
-        """A name for messages."""
-        return str(self.username if self._user else self.key if self._key else self.header or "nobody")
-
-    @property
     def headers(self) -> dict[str, str]:
         """What every request carries."""
         return {AUTHN_HEADER: self.header} if self.header is not None else {}

@@ -1,8 +1,13 @@
 """HTTP/1.1 messages (RFC 9112) as values: the bytes of a request, and what an answer says. No I/O."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 import httptools
+
+_BREAK: Final = re.compile(r"[\r\n\0]")
+_UNQUOTED: Final = re.compile(r"[\0- ]")
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
@@ -12,9 +17,9 @@ def header_lines(headers: Mapping[str, str]) -> bytes:
         ValueError: one holds a line break or what is not Latin-1.
     """
     for name, value in headers.items():
-        if any(c in "\r\n\0" for c in name + value):
+        if _BREAK.search(name) or _BREAK.search(value):
             raise ValueError(f"the header {name!r} holds a line break")
-    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
 
 
 def request_bytes(method: str, target: str, headers: bytes, body: bytes | None) -> bytes:
@@ -23,7 +28,7 @@ def request_bytes(method: str, target: str, headers: bytes, body: bytes | None) 
     Raises:
         ValueError: ``target`` is not quoted.
     """
-    if not target.isascii() or any(c <= " " for c in target):
+    if not target.isascii() or _UNQUOTED.search(target):
         raise ValueError(f"{target!r} is not a request target: quote it")
     head = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
     if body is None:
@@ -39,7 +44,7 @@ class AnswerReader:
     ``on_...`` are called by the parser.
     """
 
-    __slots__ = ("_framed", "_headers", "_parser", "_parts", "complete", "cookies", "keep_alive", "started", "status")
+    __slots__ = ("_framed", "_headers", "_parser", "_parts", "complete", "cookies", "keep_alive", "status")
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -50,7 +55,6 @@ class AnswerReader:
         """Makes ready for the next answer."""
         self.status = 0
         self.cookies: list[str] = []  # values of set-cookie
-        self.started = False  # some of it has arrived
         self.complete = False
         self.keep_alive = False
         self._parts: list[bytes] = []
@@ -70,7 +74,6 @@ class AnswerReader:
         """
         if self.complete:
             raise ConnectionError("an answer came that nobody had asked for")
-        self.started = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,7 +20,15 @@ SLICE: Final = 1_000
 SLICE_BYTES: Final = 4 << 20
 """Bytes of one such request, unless a single job has more."""
 EXTENSIONS: Final = frozenset(name for name, attribute in ATTRIBUTES.items() if attribute.extension)
-_encode = msgspec.json.Encoder().encode
+
+
+def _other(value: Any) -> str:
+    if isinstance(value, PurePath):  # as in a result
+        return str(value)
+    raise TypeError(f"{type(value).__qualname__} is not JSON")
+
+
+_encode: Final = msgspec.json.Encoder(enc_hook=_other).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ class Attempt:
                 self._changes.update(changes)
                 self._touch()
 
-    def save(self, checkpoint: bytes) -> None:
+    def save(self, checkpoint: bytes) -> bool:
         """See `Hold.save`."""
         with self._saving:
             recorded = self._recorded = threading.Event()
@@ -88,6 +88,7 @@ class Attempt:
             self._touched(self)  # even if it is in the outbox already: this is urgent
             while not self.interrupted.over and not recorded.wait(LOOK):
                 pass
+            return recorded.is_set()
 
     @property
     def urgent(self) -> bool:

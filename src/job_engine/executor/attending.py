@@ -47,6 +47,9 @@ class Host(Protocol):
     def ended(self, interrupts: Sequence[tuple[Key, str]]) -> None:
         """Holds have ended."""
 
+    def greeted(self) -> None:
+        """The source has heard who we are; it may have forgotten it before."""
+
     def recorded(self, saved: Sequence[Held]) -> None:
         """The last checkpoints of these jobs are in the record."""
 
@@ -119,6 +122,7 @@ class Attending:
 
     async def last_words(self) -> None:
         """Tell what is left, with as many tries as it takes."""
+        await self._speak()  # even of nothing: it ends what is parked, and brings what was granted there meanwhile
         while self._holds.urgent or self._holds.writes:
             await self._speak()
 
@@ -156,8 +160,9 @@ class Attending:
             raise
         else:
             self._host.recorded(self._holds.settled(batch))
-            if hello is self._greeting:
-                self._hello_due = False
+            if hello is not None:
+                self._hello_due = hello is not self._greeting
+                self._host.greeted()
             if self._limit is not None:
                 self._widen(batch)
             self._take(number, answer)

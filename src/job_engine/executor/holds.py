@@ -4,6 +4,7 @@ A hold is listed from its grant until its end is told, so that the record grants
 yet answered is kept, and told again when the answer got lost; the record takes it once.
 """
 
+from asyncio import TimerHandle
 from collections.abc import Iterable
 from typing import Final
 
@@ -22,7 +23,9 @@ MESSAGE: Final = 500
 class Held:
     """A job that this executor was granted."""
 
-    __slots__ = ("action", "granted", "handle", "id", "key", "over", "process", "since", "slow", "started", "why")
+    __slots__ = (
+        "action", "granted", "handle", "id", "key", "over", "process", "since", "slow", "started", "timer", "why",
+    )  # fmt: skip
 
     def __init__(self, granted: Granted, now: float) -> None:
         self.key: Key = (granted.seq, granted.attempt)
@@ -33,6 +36,7 @@ class Held:
         self.process: object | None = None  # the worker process that it was given to
         self.handle = 0  # its number there
         self.started: float | None = None  # seconds since the epoch, once it is known to have begun
+        self.timer: TimerHandle | None = None  # gives its worker process up if it outlasts its time limit
         self.slow = False  # occupies its slot for long
         self.over = False  # the record ended the hold: nothing is told any more
         self.why: str | None = None  # the reason for which it was interrupted
@@ -106,13 +110,8 @@ class Holds:
         if not held.over:
             self._finished.append(finished)
 
-    def release(self, held: Held, why: str, detail: str = "") -> None:
-        """It ended here without a final state."""
-        if not held.over:
-            self._released.append(Released(*held.key, why, detail))
-
     def released(self, held: Held, released: Released) -> None:
-        """It ended here without a final state, as its worker process says."""
+        """It ended here without a final state."""
         if not held.over:
             self._released.append(released)
 

@@ -10,4 +10,6 @@ def configure(level: str) -> int:
     """Log to standard error from ``level`` (a name) up; the number of that level."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     logging.basicConfig(level=number, format=FORMAT)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(number)  # the root logger's own level may go lower, for the logs of jobs
     return number

@@ -29,7 +29,8 @@ STUCK: Final = 30.0
 RECALL: Final = 1.0
 """Seconds that a worker process that is given up may take to give back what it has not begun."""
 SHORT_LIFE: Final = 5.0
-"""Seconds: a worker process that dies sooner is replaced later and later, since the next one may die likewise."""
+"""Seconds: a worker process that dies sooner, without having begun a job, is replaced later and later, since the next
+one may die likewise. One that had begun some died of them: the record bounds how often that happens."""
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
 """Seconds until the replacement of a worker process that died at its start: the first, and at most."""
@@ -38,8 +39,8 @@ LONGEST_PAUSE: Final = 10.0
 class Keeper(Protocol):
     """Who keeps the holds."""
 
-    def loaded(self, loaded: Loaded) -> None:
-        """A worker process has loaded its actions."""
+    def loaded(self, loaded: Loaded) -> bool:
+        """A worker process has loaded its actions; whether it can be used."""
 
     def wrote(self, held: Held, write: Write) -> None:
         """A running job changes."""
@@ -105,7 +106,7 @@ class Pool:
             if process.ready and not process.retiring:
                 self._mark_slow(process, now)
                 if not process.recalling:
-                    slots += process.threads - process.slow - len(process.stuck)
+                    slots += process.threads - process.slow
         return room(self.pace, slots, self._counts)
 
     def add(self, jobs: Sequence[Held]) -> None:
@@ -169,7 +170,7 @@ class Pool:
         if not backlog:
             return
         fit = [p for p in self._processes if p.ready and not p.retiring and not p.recalling]
-        places = [Place(p.load, p.threads, depth(self.pace, p.threads - p.slow)) for p in fit]
+        places = [Place(len(p.outstanding), p.threads, depth(self.pace, p.threads - p.slow)) for p in fit]
         now = time.monotonic()
         for process, count in zip(fit, share(len(backlog), places), strict=True):
             if count:
@@ -190,6 +191,8 @@ class Pool:
 
     def _forget(self, held: Held) -> None:
         """It is not here any more."""
+        if held.timer is not None:
+            held.timer.cancel()
         if held.slow:
             held.slow = False
             if isinstance(held.process, Process):
@@ -234,7 +237,7 @@ class Pool:
 
     def _return_excess(self) -> None:
         """Give back what the slots that still work will not get done soon."""
-        slots = sum(p.threads - p.slow - len(p.stuck) for p in self._processes if p.ready and not p.retiring)
+        slots = sum(p.threads - p.slow for p in self._processes if p.ready and not p.retiring)
         mean = self.pace.mean
         self._return_backlog(int(slots * WINDOW / mean) if mean else slots)
 
@@ -244,7 +247,8 @@ class Pool:
         self._keeper.wrote(held, Write(*held.key, held.started))
         if cell.due:
             limit = f"timed out after {round(cell.due - cell.began, 3):g} s, and did not react to its interruption"
-            self._loop.call_later(max(0.0, cell.due - now) + STUCK, self._still, process, held.handle, limit)
+            left = max(0.0, cell.due - now)
+            held.timer = self._loop.call_later(left + STUCK, self._still, process, held.handle, limit)
 
     def _still(self, process: Process, handle: int, limit: str) -> None:
         """Some time after an interruption: give up a worker process that cannot end the job."""
@@ -253,7 +257,6 @@ class Pool:
             return
         log.warning("%s does not react to its interruption; worker process %d is replaced", held.id, process.pid)
         self._drop(process, handle)
-        process.stuck.add(handle)
         if held.why is None:
             now = time.time()
             self._keeper.finished(held, Finished(*held.key, State.FAILED, held.started or now, now, message=limit))
@@ -291,8 +294,9 @@ class Pool:
         """See `process.Owner`."""
         keeper = self._keeper
         if report.loaded is not None:
-            process.ready = True
-            keeper.loaded(report.loaded)
+            process.ready = keeper.loaded(report.loaded)
+            if not process.ready:
+                process.kill()  # its replacement is another try
         for handle, write in report.writes:
             held = process.outstanding.get(handle)
             if held is not None:
@@ -343,13 +347,13 @@ class Pool:
             jobs = f", with {died} running jobs, which run again" if died else ""
             log.warning("worker process %d ended: %s%s", process.pid, process.how, jobs)
         if not (self.closing or process.retiring):
-            self._replace(time.monotonic() - process.born)
+            self._replace(last > 0 or time.monotonic() - process.born >= SHORT_LIFE)
         self._feed()
         self._keeper.changed()
 
-    def _replace(self, lived: float) -> None:
-        self._short_lives = self._short_lives + 1 if lived < SHORT_LIFE else 0
-        if self._short_lives <= self._wanted:  # at once: whatever killed it was the job's
+    def _replace(self, proven: bool) -> None:
+        self._short_lives = 0 if proven else self._short_lives + 1
+        if self._short_lives <= self._wanted:
             self._start_one()
             return
         pause = min(FIRST_PAUSE * 2 ** min(self._short_lives - self._wanted, 10), LONGEST_PAUSE)
@@ -363,7 +367,7 @@ class Pool:
             process = Process(self, self._setup, self._keep)
         except OSError as error:
             log.error("a worker process cannot be started: %s", error)
-            self._replace(0.0)
+            self._replace(proven=False)
             return
         process.board.set_good_until(self._good_until, self._kill_at)
         self._processes.append(process)

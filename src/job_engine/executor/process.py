@@ -51,7 +51,6 @@ class Process(asyncio.Protocol):
 
     def __init__(self, owner: Owner, setup: Setup, keep: Sequence[int] = ()) -> None:
         self.outstanding: dict[int, Held] = {}  # given and not yet ended, by handle, in order
-        self.stuck: set[int] = set()  # handles that do not react to their interruption
         self.ready = False  # its actions are loaded
         self.recalling = False  # it was asked for what it has not begun, and has not answered
         self.retiring = False  # it gets no more jobs
@@ -69,7 +68,11 @@ class Process(asyncio.Protocol):
         self._over = False
         self._dead = False
         self._reaping = threading.Lock()
-        self._ours, theirs = socket.socketpair()
+        try:
+            self._ours, theirs = socket.socketpair()
+        except OSError:
+            self.board.close()
+            raise
         try:
             for end in (self._ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
@@ -92,11 +95,6 @@ class Process(asyncio.Protocol):
     async def connect(self) -> None:
         """Begin to speak with it."""
         await self._loop.create_connection(lambda: self, sock=self._ours)
-
-    @property
-    def load(self) -> int:
-        """How many of its slots are or will be in use, or more."""
-        return len(self.outstanding) + len(self.stuck)
 
     @property
     def how(self) -> str:

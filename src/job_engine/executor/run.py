@@ -42,8 +42,7 @@ def run(settings: ExecutorSettings) -> int:
 async def _run(settings: ExecutorSettings, id_: str, folder: RunFolder | None) -> None:
     client = WireClient(settings.api_url, credentials=settings.credentials, insecure=settings.insecure)
     source = ApiSource(client, id_)
-    keep = () if folder is None else (folder.lock,)
     try:
-        await Supervisor(settings, source, keep, folder.predecessor if folder is not None else None).run()
+        await Supervisor(settings, source, folder).run()
     finally:
         await source.close()

@@ -4,12 +4,15 @@ Who gets the lock knows that the executor before it is dead, and can say so: its
 """
 
 import fcntl
+import logging
 import os
 import time
 from pathlib import Path
 from typing import Final
 
 from job_engine.job.errors import Invalid
+
+log = logging.getLogger(__name__)
 
 WAIT: Final = 15.0
 """Seconds to wait for the lock: the worker processes of a supervisor that was killed take a moment to end."""
@@ -20,12 +23,16 @@ LOOK: Final = 0.02
 class RunFolder:
     """Holds the lock until it is closed; worker processes inherit it.
 
+    Args:
+        id_: ours.
+
     Raises:
         Invalid: the folder cannot be used, or another executor uses it for longer than `WAIT`.
     """
 
     def __init__(self, path: Path, id_: str) -> None:
         self._path = path
+        self._id = id_
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -33,10 +40,19 @@ class RunFolder:
             raise Invalid(f"cannot write in the executor's run folder {path}: {error.strerror}") from None
         try:
             self._get()
-            self.predecessor = self._exchange(id_)
+            self.predecessor = self._read()
         except BaseException:
             os.close(self.lock)
             raise
+
+    def take_over(self) -> None:
+        """The source knows of our predecessor's end, and may grant us jobs: from here on, our id is the last one."""
+        new = self._path / "id.new"
+        try:
+            new.write_text(self._id)
+            os.replace(new, self._path / "id")
+        except OSError as error:  # that costs a successor the holds' time, no more
+            log.warning("cannot write in the executor's run folder %s: %s", self._path, error.strerror)
 
     def close(self) -> None:
         """Let go of the lock; workers may still hold it."""
@@ -55,13 +71,10 @@ class RunFolder:
                     ) from None
             time.sleep(LOOK)
 
-    def _exchange(self, id_: str) -> str | None:
-        """The predecessor's id, for ours."""
-        path, new = self._path / "id", self._path / "id.new"
+    def _read(self) -> str | None:
+        """The predecessor's id."""
+        path = self._path / "id"
         try:
-            former = path.read_text().strip() if path.exists() else ""
-            new.write_text(id_)
-            os.replace(new, path)
+            return (path.read_text().strip() if path.exists() else "") or None
         except (OSError, UnicodeDecodeError) as error:
             raise Invalid(f"cannot use the executor's run folder {self._path}: {error}") from None
-        return former or None

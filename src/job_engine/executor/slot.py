@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from job_engine.actions.interruption import LOST, STOPPED
+from job_engine.actions.interruption import FINAL, LOST, STOPPED
 from job_engine.actions.job import Job
 from job_engine.actions.outcome import FINISHED, RETRY, Outcome
 from job_engine.actions.registry import Actions
@@ -41,7 +41,7 @@ class Slots:
     def __init__(self, actions: Actions, board: Board, outbox: Outbox, connect: Callable[[str, int], Any]) -> None:
         self.running: dict[int, Attempt] = {}  # by handle
         self._inbox: queue.SimpleQueue[tuple[int, Granted]] = queue.SimpleQueue()
-        self._unwanted: set[int] = set()  # handles that are not to begin
+        self._unwanted: set[int] = set()  # handles that are not to begin, and a few that had just ended
         self._actions = actions
         self._board = board
         self._outbox = outbox
@@ -79,9 +79,8 @@ class Slots:
         self._unwanted.add(handle)  # before looking: a slot looks here after it is in `running`
         attempt = self.running.get(handle)
         if attempt is not None:
-            self._chaser.interrupt(attempt, why)
-        if attempt is not None or handle <= self._board.last_begun():
             self._unwanted.discard(handle)
+            self._chaser.interrupt(attempt, why)
 
     def recorded(self, handle: int) -> None:
         """The last checkpoint of a job is in the record."""
@@ -103,7 +102,9 @@ class Slots:
                 continue
             started = time.time()
             which, end = self._perform(slot, attempt, granted, started)
+            attempt.interrupted.set(FINAL)  # for threads that the action left behind: nothing is kept any more
             del self.running[handle]
+            self._unwanted.discard(handle)
             self._outbox.ended(attempt, which, end)
             if attempt.interrupted.thrown:
                 self._outbox.report(RawReport(spoilt=True))

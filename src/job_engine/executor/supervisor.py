@@ -19,8 +19,9 @@ from job_engine.executor.holds import Held, Holds, Key
 from job_engine.executor.messages import Loaded, Setup
 from job_engine.executor.pool import Pool
 from job_engine.executor.process import Process
+from job_engine.executor.run_folder import RunFolder
 from job_engine.executor.settings import ExecutorSettings
-from job_engine.executor.sources import Source
+from job_engine.executor.sources import GOOD, Source
 from job_engine.executor.stop import Stop, first
 from job_engine.job.attend import Finished, Granted, Hello, Released, Write
 from job_engine.job.errors import Forbidden, Invalid
@@ -33,26 +34,22 @@ KILLED: Final = 2.0
 """Seconds to wait for killed worker processes to be gone."""
 LAST_WORDS: Final = 5.0
 """Seconds to tell what is left at the end; what is not told by then, the source finds out by our silence."""
-GOOD: Final = 2 / 3
-"""Part of the period after which holds are not trusted; what is left of it is for the jobs to end."""
 
 
 class Supervisor:
     """One executor.
 
     Args:
-        keep: file descriptors that worker processes inherit and keep open.
-        replaces: the id of an executor that is known to be dead, whose jobs can run again at once.
+        folder: its run folder; jobs of the predecessor there, which is dead, can run again at once.
     """
 
-    def __init__(
-        self, settings: ExecutorSettings, source: Source, keep: Sequence[int] = (), replaces: str | None = None
-    ) -> None:
+    def __init__(self, settings: ExecutorSettings, source: Source, folder: RunFolder | None = None) -> None:
         self._settings = settings
         self._source = source
-        self._replaces = replaces
+        self._folder = folder
         self._name = settings.name or f"{socket.gethostname()}-{source.id[:4]}"
         self._holds = Holds()
+        keep = () if folder is None else (folder.lock,)
         self._pool = Pool(self, _setup(settings), settings.processes, keep)
         self._attending = Attending(source, self._holds, self, self._pool.pace)
         self._deadline = Deadline(self._lose, self._pool.renew)
@@ -113,18 +110,24 @@ class Supervisor:
         log.info("executor %s stops%s", self._name, f" when its {running} running jobs have ended" if running else "")
         if await self._idle(self._settings.shutdown_timeout) or urged.is_set():
             return
-        log.warning("executor %s: the time to stop is over; running jobs are interrupted and released", self._name)
-        pool.interrupt(pool.jobs, STOPPED)
-        await self._idle(STOP_GRACE)
+        if pool.jobs:
+            log.warning("executor %s: the time to stop is over; running jobs are interrupted and released", self._name)
+            pool.interrupt(pool.jobs, STOPPED)
+            await self._idle(STOP_GRACE)
 
     async def _idle(self, within: float) -> bool:
         end = time.monotonic() + within
-        while not self._pool.idle:
+        while not self._settled:
             self._changed.clear()
             left = end - time.monotonic()
             if left <= 0 or self._stop.urged.is_set() or not await first(self._changed, self._stop.urged, within=left):
                 break
-        return self._pool.idle
+        return self._settled
+
+    @property
+    def _settled(self) -> bool:
+        """Whether there is no job, and the record has heard how the last ones ended."""
+        return self._pool.idle and not self._holds
 
     async def _end(self) -> None:
         """Tell what is left, once all worker processes are gone."""
@@ -137,7 +140,8 @@ class Supervisor:
             async with asyncio.timeout(LAST_WORDS):
                 await self._attending.last_words()
         except TimeoutError:
-            log.error("executor %s could not tell how its last jobs ended; they run again", self._name)
+            if self._holds:
+                log.error("executor %s could not tell how its last jobs ended; they run again", self._name)
         log.info("executor %s has stopped", self._name)
 
     def _orphaned(self) -> NoReturn:
@@ -180,6 +184,11 @@ class Supervisor:
             if held is not None:
                 self._pool.interrupt([held], why)
 
+    def greeted(self) -> None:
+        """See `attending.Host`."""
+        if self._folder is not None:
+            self._folder.take_over()
+
     def recorded(self, saved: Sequence[Held]) -> None:
         """See `attending.Host`."""
         for held in saved:
@@ -202,12 +211,14 @@ class Supervisor:
 
     # --- what Pool tells
 
-    def loaded(self, loaded: Loaded) -> None:
+    def loaded(self, loaded: Loaded) -> bool:
         """See `pool.Keeper`."""
-        former, self._loaded = self._loaded, loaded
+        if self._loaded is not None:
+            return self._like_the_others(loaded)
+        self._loaded = loaded
         self._changed.set()
-        if loaded.wrong is not None or loaded == former:
-            return
+        if loaded.wrong is not None:
+            return False
         settings = self._settings
         log.info(
             "executor %s (%s) runs %d actions in %d processes of %d slots, for %s",
@@ -220,9 +231,20 @@ class Supervisor:
         hello = Hello(
             name=self._name, host=socket.gethostname(), pid=os.getpid(), version=version("job-engine"),
             processes=settings.processes, slots=settings.slots, actions=loaded.actions,
-            failed_imports=loaded.failed, replaces=self._replaces,
+            failed_imports=loaded.failed,
+            replaces=None if self._folder is None else self._folder.predecessor,
         )  # fmt: skip
         self._attending.greet(hello)
+        return True
+
+    def _like_the_others(self, loaded: Loaded) -> bool:
+        """Whether a worker process has all actions that were announced; what it has beyond them is never granted."""
+        assert self._loaded is not None
+        lacking = sorted(set(self._loaded.actions) - set(loaded.actions))
+        if lacking:
+            why = loaded.wrong or "; ".join(f"{source}: {error}" for source, error in loaded.failed.items())
+            log.error("a new worker process lacks %s and is not used%s", ", ".join(lacking), why and f": {why}")
+        return not lacking
 
     def wrote(self, held: Held, write: Write) -> None:
         """See `pool.Keeper`."""

@@ -12,8 +12,9 @@ import socket
 import sys
 from typing import Final
 
+from job_engine.actions.interruption import FINAL
 from job_engine.actions.load import load
-from job_engine.actions.output import install
+from job_engine.actions.output import RUNNING, install
 from job_engine.actions.registry import Actions
 from job_engine.executor.board import Board
 from job_engine.executor.clients import Clients
@@ -47,9 +48,10 @@ def main(arguments: list[str]) -> None:
     level = configure(setup.log_level)
     board = Board(setup.threads, board_fd)
     actions = _load(sock, setup)
-    install(level)
+    install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock)
     slots = Slots(actions, board, outbox, Clients(setup).connect)
+    os.register_at_fork(after_in_child=lambda: _as_usual(slots))
     watchdog = Watchdog(board, lambda: slots.busy)
     gc.collect()
     gc.freeze()  # what is loaded stays: it need not be looked through again
@@ -107,6 +109,16 @@ def _keep_to_ourselves(fd: int) -> None:
         os.set_inheritable(fd, False)
     except OSError:
         return
+
+
+def _as_usual(slots: Slots) -> None:
+    """In a process that an action forked, as multiprocessing does: signals end it again, and it holds no job."""
+    for attempt in slots.running.values():
+        attempt.interrupted.why = FINAL  # without a lock: it may be held by a thread that is not here
+    RUNNING.set(None)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for signal_ in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_, signal.SIG_DFL)
 
 
 def _die_with(parent: int) -> None:

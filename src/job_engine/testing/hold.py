@@ -44,10 +44,11 @@ class NotingHold:
         if self._interrupt_at is not None and changes.get("progress", -1) >= self._interrupt_at:
             self.interrupted.set(self._reason)
 
-    def save(self, checkpoint: bytes) -> None:
+    def save(self, checkpoint: bytes) -> bool:
         """Note the checkpoint, as the next attempt would read it."""
         with self._lock:
             self.checkpoints.append(msgspec.json.decode(checkpoint))
+        return True
 
     def log(self, level: str, text: str) -> None:
         """Note the line."""

@@ -141,15 +141,21 @@ def _action(thing: Any) -> Action[..., Any]:
 
 def _here(action: Action[..., Any], job: Job) -> Outcome:
     """Run in this thread; in another one if an event loop runs here, as in an ``async def`` test."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_a_loop():
         return run(action, job)
     outcomes: list[Outcome] = []
     thread = threading.Thread(target=copy_context().run, args=(lambda: outcomes.append(run(action, job)),))
     thread.start()
     thread.join()
     return outcomes[0]
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _ran(job: Job, hold: NotingHold, outcome: Outcome) -> Ran:

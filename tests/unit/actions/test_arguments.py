@@ -94,6 +94,9 @@ def test_an_unknown_one_is_named():
     assert message(everything, text="x", nmber=4).startswith(
         "everything: unknown argument 'nmber': it takes text, number, part"
     )
+    assert message(everything, txt="x").startswith(
+        "everything: missing argument 'text'; unknown argument 'txt': it takes text, number, part"
+    )
 
 
 @pytest.mark.parametrize(("payload", "kind"), [([], "a list"), ("x", "a text"), (3, "a number"), (True, "a boolean")])

@@ -98,6 +98,7 @@ def test_nothing_is_thrown_before_or_after():
     assert not hold.interrupted.throw()
     run(action("quick")(lambda: 1), job(hold))
     assert not hold.interrupted.throw()
+    assert not hold.interrupted.thrown, "which would cost its worker process"
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The author's job: upstream's names and meaning, and ours."""
 
 import json
+import math
 import threading
 
 import msgspec
@@ -122,6 +123,18 @@ def test_writes_are_seen_at_once_and_sent_through_the_hold():
     assert not job.has_set("output")
 
 
+def test_progress_is_a_whole_number():
+    job, hold = make()
+    job.set_progress(100 * 1 / 3)
+    job.update_job(progress=100 * 2 / 3)
+    job.set_progress(100.0)
+    assert [json.dumps(change) for change in hold.changes] == [
+        '{"progress": 33}',
+        '{"progress": 67}',
+        '{"progress": 100}',
+    ]
+
+
 def test_status_messages():
     job, hold = make()
     for message in ("", None, "  ", 5, "nul \x00", "\ud800"):
@@ -135,7 +148,9 @@ def test_status_messages():
     [
         lambda job: job.set_progress(101),
         lambda job: job.set_progress(-1),
-        lambda job: job.set_progress(1.5),
+        lambda job: job.set_progress(100.6),
+        lambda job: job.set_progress(math.nan),
+        lambda job: job.update_job(progress=math.inf),
         lambda job: job.set_progress("x"),
         lambda job: job.set_return_code(-1),
         lambda job: job.set_return_code("x"),

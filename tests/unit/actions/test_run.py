@@ -258,7 +258,7 @@ def test_a_mixed_job_goes_on_in_pull_mode():
 
     ran = run_action(nuvla(do_work), document={"execution-mode": "mixed"})
     expected = "Re-running job in pull mode after failed first attempt: OSError: no route"
-    assert (ran.state, ran.changes) == ("QUEUED", [{"execution-mode": "pull", "status-message": expected}])
+    assert (ran.state, ran.message, ran.changes) == ("QUEUED", expected, [{"execution-mode": "pull"}])
     assert run_action(nuvla(do_work), document={"execution-mode": "pull"}).state == "FAILED"
 
 

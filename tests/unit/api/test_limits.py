@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from job_engine.api import parameters, passwords, sessions, users
-from job_engine.api.filter.parse import LENGTH_LIMIT, STEPS_LIMIT
+from job_engine.api.filter.parse import LENGTH_LIMIT, STEPS_LIMIT, parse
 from job_engine.api.parameters import STRANGERS_FILTER
 from job_engine.api.passwords import Failures
 from job_engine.job.errors import Forbidden, Invalid, Unavailable
@@ -46,7 +46,6 @@ def test_strangers_have_a_small_one(api: InProcess) -> None:
 
 def test_long_filters_are_parsed_beside_the_loop(api: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = []
-    parse = parameters.parse
 
     def noted(text: str) -> object:
         threads.append(threading.current_thread())
@@ -144,7 +143,7 @@ def test_failures_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(failures) == 3
     failures.check(("first", "a"))  # pushed out
     now = time.monotonic()
-    monkeypatch.setattr(passwords.time, "monotonic", lambda: now + passwords.WINDOW + 1)
+    monkeypatch.setattr(time, "monotonic", lambda: now + passwords.WINDOW + 1)
     failures.note(("f", "a"), False)
     assert len(failures) == 1
     assert failures.note(("f", "a"), True)

@@ -25,6 +25,11 @@ def test_help_lists_every_command_without_importing_any(capsys):
     assert all(f"  {name} " in said for name in COMMANDS)
 
 
+def test_alone_it_shows_its_help_as_it_is(capsys):
+    assert run([]) == 2
+    assert "\n  submit " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_has_help_and_an_environment_variable_for_each_flag(name):
     result = CliRunner().invoke(group, [name, "--help"])
@@ -52,6 +57,8 @@ def test_each_command_has_help_and_an_environment_variable_for_each_flag(name):
         (["server", "--trust-authn-header", "10.0.0.0/8", "nonsense"], 2, "nonsense is not a network"),
         (["up", "--actions", "./missing.py"], 2, "./missing.py"),
         (["up", "--log-level"], 2, "requires an argument"),
+        (["up", "--log-level", "loud"], 2, "no log level 'loud'"),
+        (["up", "--shutdown-timeout", "soon"], 2, "write for example 30s"),
         (["completion", "tcsh"], 2, "'tcsh' is not one of"),
     ],
 )
@@ -89,8 +96,9 @@ def test_completion_scripts(capsys, shell):
     assert "_JOB_ENGINE_COMPLETE" in capsys.readouterr().out
 
 
-def test_version(capsys):
-    assert run(["version"]) == 0
+@pytest.mark.parametrize("arguments", [["version"], ["--version"]])
+def test_version(capsys, arguments):
+    assert run(arguments) == 0
     assert capsys.readouterr().out.startswith("job-engine 0.")
     assert run(["version", "--json"]) == 0
     assert '"version":"0.' in capsys.readouterr().out

@@ -1,6 +1,7 @@
 import json
 import math
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -57,6 +58,10 @@ def test_what_is_not_given_is_not_sent():
 def test_a_payload_comes_back(payload):
     found = one({"x": payload})
     assert json.loads(found["payload"]) == {"x": payload}
+
+
+def test_paths_are_texts_as_in_results():
+    assert one({"root": Path("/usr")})["payload"] == '{"root":"/usr"}'
 
 
 @pytest.mark.parametrize("payload", [{"x": object()}, {1j: 2}, {"x": math.inf}])

@@ -10,7 +10,7 @@ from msgspec import Raw
 from job_engine.executor.attending import Attending
 from job_engine.executor.backlog import Pace
 from job_engine.executor.holds import Held, Holds, Key
-from job_engine.job.attend import Answer, Attend, Finished, Granted, Hello, Write
+from job_engine.job.attend import Answer, Attend, Finished, Granted, Hello, Released, Write
 from job_engine.job.errors import Invalid, JobEngineError, Unavailable, Unreachable
 
 HELLO = Hello(name="x", host="x", pid=1, version="0", processes=1, slots=4, actions=["noop"])
@@ -60,6 +60,7 @@ class Jobs:
         self.new: list[Held] = []
         self.over: list[tuple[Key, str]] = []
         self.saved: list[Held] = []
+        self.greetings = 0
 
     def free(self) -> int:
         return self.room
@@ -71,6 +72,9 @@ class Jobs:
         self.over += interrupts
         for key, _ in interrupts:
             self.holds.end(key)
+
+    def greeted(self) -> None:
+        self.greetings += 1
 
     def recorded(self, saved: Sequence[Held]) -> None:
         self.saved += saved
@@ -123,6 +127,7 @@ async def test_it_says_hello_and_is_parked_when_there_is_nothing_to_tell(s: Scen
     await s.until(lambda: s.source.parked)
     (hello,) = s.source.told
     assert hello.hello == HELLO
+    assert s.jobs.greetings == 1
     attend, _ = s.source.parked[0]
     assert (attend.free, attend.hello) == (4, None)
     assert attend.wait > 0
@@ -257,3 +262,21 @@ async def test_a_checkpoint_is_told_at_once_and_its_action_hears_that_it_is_reco
     s.attending.look()
     await s.until(lambda: s.jobs.saved == [held])
     assert [bytes(write.checkpoint or b"") for write in s.source.told[-1].writes] == [b"7"]
+
+
+@scene
+async def test_the_last_words_end_what_is_parked_and_give_back_what_it_was_granted(s: Scene) -> None:
+    await s.until(lambda: s.source.parked)
+    s.task.cancel()
+    s.jobs.room = 0
+    s.source.take = lambda attend: Answer(jobs=[] if attend.released else [granted(1)])
+
+    def refuse(jobs: Sequence[Granted]) -> None:
+        for job in jobs:
+            held = s.holds.grant(job, 0.0)
+            s.holds.released(held, Released(job.seq, job.attempt, "unstarted"))
+
+    s.jobs.granted = refuse
+    await s.attending.last_words()
+    assert [(attend.free, len(attend.released)) for attend in s.source.told[1:]] == [(0, 0), (0, 1)]
+    assert not s.holds

@@ -13,6 +13,7 @@ def test_a_successor_learns_who_was_before_and_waits_for_the_lock(tmp_path: Path
     assert first.predecessor is None
     with pytest.raises(Invalid, match="another executor uses"):
         RunFolder(tmp_path / "run", "two")
+    first.take_over()
     first.close()
     second = RunFolder(tmp_path / "run", "three")
     assert second.predecessor == "one"
@@ -23,3 +24,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Invalid, match="run folder"):
         RunFolder(tmp_path / "file" / "run", "one")
+
+
+def test_one_that_nobody_heard_of_passes_its_predecessor_on(tmp_path: Path) -> None:
+    """Its successor has the jobs of the one before released, which it could not."""
+    first = RunFolder(tmp_path, "one")
+    first.take_over()
+    first.close()
+    RunFolder(tmp_path, "unheard").close()
+    third = RunFolder(tmp_path, "three")
+    assert third.predecessor == "one"
+    third.close()

@@ -1,8 +1,11 @@
 """Where jobs come from: the port between the supervisor and what decides who runs what."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from job_engine.job.attend import Answer, Attend
+
+GOOD: Final = 2 / 3
+"""Part of the period for which holds are good after the sending: the rest is for stopping the jobs."""
 
 
 class Source(Protocol):

@@ -7,13 +7,12 @@ import msgspec
 
 from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
+from job_engine.executor.sources import GOOD
 from job_engine.job.attend import PERIOD, Answer, Attend
 from job_engine.job.errors import JobEngineError, Unavailable, Unreachable
 
 PATIENCE: Final = 1 / 4
 """Part of the period to wait for an answer: so a silent server is asked twice before the holds cannot be trusted."""
-GOOD: Final = 2 / 3
-"""Part of the period for which holds are good after the sending: the rest is for stopping the jobs."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Answer).decode
