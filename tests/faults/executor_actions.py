@@ -100,6 +100,15 @@ def parent_of(job: Job, folder: str) -> None:
 
 
 @action
+def parent_of_a_fork(job: Job, folder: str) -> None:
+    """Forks a process that outlives it, and waits."""
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    child.start()
+    _note(folder, f"forked {child.pid}")
+    job.interrupted.wait(600)
+
+
+@action
 def talkative(job: Job, lines: int) -> int:
     """Writes much."""
     for n in range(lines):

@@ -1,5 +1,6 @@
 """Worker processes, supervisors and servers that die or freeze."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -160,6 +161,20 @@ class TestLongPeriod:
         note(engine, "begin 2 True")
         go(engine)
         assert job.wait(10) == "attempt 2"
+
+    def test_a_process_that_an_action_forked_does_not_hold_up_a_successor(self, engine: Engine) -> None:
+        run_dir = engine.folder / "run"
+        executor = engine.executor(ACTIONS, run_dir=run_dir).ready()
+        submit(engine, "parent-of-a-fork")
+        child = int(note(engine, "forked")[-1])
+        executor.signal(KILL)
+        executor.process.wait()
+        try:
+            engine.executor(ACTIONS, run_dir=run_dir).ready()
+            assert alive(child), "else this shows nothing"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, KILL)
 
     def test_api_grace_is_kept(self, engine: Engine) -> None:
         executor = engine.executor(ACTIONS, api_grace=0.1).ready()

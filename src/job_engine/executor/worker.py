@@ -3,6 +3,7 @@
 Its main thread reads orders; slots run jobs; the outbox tells how they end. It ends when the supervisor does.
 """
 
+import contextlib
 import ctypes
 import gc
 import logging
@@ -10,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from job_engine.actions.interruption import FINAL
@@ -37,8 +39,8 @@ def main(arguments: list[str]) -> None:
     """Serve until the supervisor is gone."""
     _die_with(os.getppid())
     sock, board_fd = socket.socket(fileno=int(arguments[0])), int(arguments[1])
-    for inherited in range(3, max(sock.fileno(), board_fd) + 1):
-        _keep_to_ourselves(inherited)
+    inherited = [fd for fd in range(3, max(sock.fileno(), board_fd) + 1) if _keep_to_ourselves(fd)]
+    locks = [fd for fd in inherited if fd not in (sock.fileno(), board_fd)]
     # A handler that does nothing, not SIG_IGN: programs that actions start would inherit that one.
     for signal_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_, lambda *_: None)
@@ -51,7 +53,7 @@ def main(arguments: list[str]) -> None:
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock)
     slots = Slots(actions, board, outbox, Clients(setup).connect)
-    os.register_at_fork(after_in_child=lambda: _as_usual(slots))
+    os.register_at_fork(after_in_child=lambda: _as_usual(slots, locks))
     watchdog = Watchdog(board, lambda: slots.busy)
     gc.collect()
     gc.freeze()  # what is loaded stays: it need not be looked through again
@@ -103,16 +105,23 @@ def _loaded(actions: Actions) -> Loaded:
     return Loaded(actions=actions.names(), failed=dict(actions.failed), duplicates=list(actions.duplicates))
 
 
-def _keep_to_ourselves(fd: int) -> None:
-    """Programs that actions start shall not inherit ``fd``: they could outlive us, and hold the run folder's lock."""
+def _keep_to_ourselves(fd: int) -> bool:
+    """Programs that actions start shall not inherit ``fd``: they could outlive us, and hold the run folder's lock.
+
+    Whether there is such a descriptor.
+    """
     try:
         os.set_inheritable(fd, False)
     except OSError:
-        return
+        return False
+    return True
 
 
-def _as_usual(slots: Slots) -> None:
-    """In a process that an action forked, as multiprocessing does: signals end it again, and it holds no job."""
+def _as_usual(slots: Slots, locks: Sequence[int]) -> None:
+    """In a process that an action forked, as multiprocessing does: signals end it, and it holds no job and no lock."""
+    for fd in locks:
+        with contextlib.suppress(OSError):
+            os.close(fd)
     for attempt in slots.running.values():
         attempt.interrupted.why = FINAL  # without a lock: it may be held by a thread that is not here
     RUNNING.set(None)
