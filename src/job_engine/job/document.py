@@ -1,6 +1,5 @@
 """From what a client sends to the job that the record keeps."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -24,10 +23,11 @@ PROMOTED: Final = frozenset(
     }
 )
 """Attributes that the record keeps in columns of their own, beside the immutable rest of the document."""
+SERVICES: Final = frozenset(name for name, attribute in ATTRIBUTES.items() if not attribute.at_add)
+"""Attributes that the service controls: what a client sends of them is ignored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
+class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A checked job, to be added to the record."""
 
     id: str
@@ -47,8 +47,11 @@ class NewJob:
     document: str = "{}"  # JSON: the attributes that are not promoted
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return _encode(value).decode()
 
 
 def new_id() -> str:
@@ -73,8 +76,7 @@ def new_job(sent: Any, *, created_by: str, acl: dict[str, list[str]], now: float
     rest: dict[str, Any] = {}
     promoted: dict[str, Any] = {}
     for name, value in sent.items():
-        attribute = ATTRIBUTES.get(name)
-        if value is None or (attribute is not None and not attribute.at_add):
+        if value is None or name in SERVICES:
             continue
         (promoted if name in PROMOTED else rest)[name] = checked(name, value)
     if "action" not in promoted:

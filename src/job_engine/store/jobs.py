@@ -90,8 +90,11 @@ def _insert(tx: Transaction, jobs: Sequence[NewJob]) -> tuple[int, list[str]]:
     first = _sequence(tx) + 1
     seq = first - 1
     rows = []
+    acl, number = None, 0
     for job in jobs:
         seq += 1
+        if job.acl is not acl:  # most often the same for all of one add
+            acl, number = job.acl, tx.acl(job.acl)
         waits = _waits(job.mode, job.not_before)
         if waits == 1:
             tx.wake_at(epoch(job.not_before or job.created))
@@ -99,7 +102,7 @@ def _insert(tx: Transaction, jobs: Sequence[NewJob]) -> tuple[int, list[str]]:
         rows.append(
             (
                 seq, job.id, waits, job.action, job.mode, job.priority, job.target, job.parent,
-                tx.acl(job.acl), job.created, job.created, job.not_before, job.message,
+                number, job.created, job.created, job.not_before, job.message,
                 job.created if job.message is not None else None, job.tags, job.affected, job.nested, job.document,
             )
         )  # fmt: skip
