@@ -56,7 +56,7 @@ class UnknownActions:
 
     def _look_at_added(self, tx: Transaction) -> None:
         # what is known to be nobody's has its timer already
-        if tx.added and tx.added - self._executors.actions - self._since.keys():
+        if tx.added and self._executors.met and tx.added - self._executors.actions - self._since.keys():
             self.look()
 
     async def _look(self) -> None:
