@@ -27,6 +27,12 @@ ACTIONS: Final = Path(__file__).with_name("page_actions.py")
 expect.set_options(timeout=WITHIN * 1000)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser comes last: while it is there, an event loop runs in the main thread, and others want their own."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: here in item.path.parents)
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     with tempfile.TemporaryDirectory() as folder:

@@ -29,7 +29,7 @@ def test_a_job_from_its_submission_to_its_result(client):
     assert job.wait(WITHIN) == 5
     assert (job.state, job.progress, job.result, job.attempt, job.final) == (State.SUCCESS, 100, 5, 1, True)
     assert (job.document["name"], job.document["priority"], job.document["tags"]) == ("five", 7, ["t"])
-    assert [line.text for line in job.logs()] == ["adding 2 and 3"]
+    assert [line.text for line in job.logs()] == ["adding 2 and 3", "that makes 5"]
     assert job.events()[0].kind == "added"
     assert job.explain().state == "SUCCESS"
     assert client.job(job.id.removeprefix("job/")) == job
@@ -144,7 +144,7 @@ def test_what_the_record_does_not_take(client, options, said):
 
 def test_following_a_log(client, tmp_path):
     job = client.submit("add", payload={"a": 1}, delay=0.3)
-    assert [line.text for line in job.logs(follow=True)] == ["adding 1 and 1"]
+    assert [line.text for line in job.logs(follow=True)] == ["adding 1 and 1", "that makes 2"]
 
 
 def test_search(client):
