@@ -8,6 +8,10 @@ names the holds that ended. Nothing in it needs a memory of earlier exchanges:
 - a hold that the executor lists, and that the record does not know, has ended: it is in ``interrupt``, until the
   executor no longer lists it.
 
+In a cluster ZooKeeper says who may try: then an executor asks for no jobs but claims those whose entries it has taken,
+and its holds belong to its *member*, the node that stands for its session there. What the record has beyond the list is
+granted again there too, because the answer to a claim may have been lost; who has not the entry any more releases it.
+
 So every message may be repeated after a lost answer. An executor sends one at a time; a newer one (by ``n``) ends
 a parked one empty, and an older one that arrives late is refused. ``seq`` is the record's number of a job; with the
 attempt it names one hold. The items are arrays on the wire, because there can be thousands of them a second.
@@ -21,6 +25,11 @@ if TYPE_CHECKING:
     OptionalRaw = Raw | None
 else:
     OptionalRaw = Raw  # msgspec decodes no union with Raw (0.22): null arrives as Raw, and `_none` makes it None
+
+GONE, HELD, CANNOT, MISSING = VERDICTS = ("gone", "held", "cannot", "missing")
+"""Why a claim is not granted: nothing is to be done for this entry (final, another entry, not ready: consume it) ·
+another holds the job (ask again for a moment, then release) · the executor lacks the action (release, and leave the
+entry to others) · there is no such job (wait for it a moment, then consume)."""
 
 PERIOD = 10.0
 """Seconds after which an executor that was not heard of loses its holds. It counts from sending, and stops its jobs
@@ -39,6 +48,7 @@ class Hello(Struct, kw_only=True, omit_defaults=True):
     actions: list[str]
     failed_imports: dict[str, str] = {}  # what did not load: module or path → error
     replaces: str | None = None  # the executor that ran here before and is known to be dead
+    session_timeout: float = 0.0  # seconds that ZooKeeper granted; 0: it uses none
 
 
 class Finished(Struct, array_like=True, omit_defaults=True):
@@ -63,7 +73,8 @@ class Released(Struct, array_like=True, omit_defaults=True):
 
     ``why`` is one of ``unstarted`` (given back before it began), ``stopped`` (the executor stops), ``lost`` (the
     executor was cut off), ``failed`` (it raised, and is to be retried after ``delay``) and ``died`` (its worker process
-    died; three in a row without progress make the job FAILED).
+    died; three in a row without progress make the job FAILED). With ``detached`` it stays RUNNING, without a holder: a
+    bulk job whose children are monitored.
     """
 
     seq: int
@@ -88,6 +99,13 @@ class Write(Struct, array_like=True, omit_defaults=True):
         self.checkpoint = _none(self.checkpoint)
 
 
+class Claim(Struct, array_like=True):
+    """An entry of the locking queue that the executor has taken, and the job's id as it stands in it."""
+
+    entry: str
+    job: str
+
+
 class Attend(Struct, kw_only=True, omit_defaults=True):
     """What an executor says."""
 
@@ -99,6 +117,8 @@ class Attend(Struct, kw_only=True, omit_defaults=True):
     released: list[Released] = []
     writes: list[Write] = []
     hello: Hello | None = None
+    member: str = ""  # its member in ZooKeeper, e.g. executor-0123456789abcdef; empty: it uses none
+    claims: list[Claim] = []  # in a cluster, instead of ``free``
 
 
 class Granted(Struct, array_like=True, omit_defaults=True):
@@ -113,6 +133,7 @@ class Granted(Struct, array_like=True, omit_defaults=True):
     failures: int = 0  # exceptions raised by earlier attempts
     changes: dict[str, object] = {}  # attributes that earlier attempts or edits set
     checkpoint: OptionalRaw = None
+    entry: str | None = None  # in a cluster: the entry by which it was claimed
 
     def __post_init__(self) -> None:
         self.checkpoint = _none(self.checkpoint)
@@ -123,6 +144,7 @@ class Answer(Struct, kw_only=True, omit_defaults=True):
 
     jobs: list[Granted] = []
     interrupt: list[tuple[int, int, str]] = []  # (seq, attempt, why), e.g. "canceled"
+    refused: list[tuple[str, str]] = []  # (entry, verdict) of each claim that was not granted; see `VERDICTS`
     hello: bool = False  # say hello in the next attend: the record does not know this executor
     period: float = PERIOD
 

@@ -35,7 +35,8 @@ create table job (
     tags text,                            -- JSON
     affected text,                        -- JSON
     nested text,                          -- JSON
-    holder text,                          -- who holds it while it is RUNNING; or who finished it
+    entry text,                           -- in a cluster: under which name it is in the locking queue
+    holder text,                          -- who holds it while it is RUNNING, or finished it; in a cluster a member
     claimed text,                         -- when the last attempt began to be held
     attempt integer not null default 0,   -- counts claims; the fencing token
     begun integer not null default 0,     -- the last attempt that is known to have started

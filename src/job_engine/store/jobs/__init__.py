@@ -1,0 +1,21 @@
+"""The six verbs that change jobs, and those made of them: add, claim, write, finish, release, cancel.
+
+Nothing else changes a job; `job_engine.store.attributes` sets its columns on their behalf.
+
+Each takes many jobs at once, writes their history with them, and is safe to repeat after a lost answer. A verb checks
+before it writes, so one that raises has changed nothing.
+"""
+
+from job_engine.store.jobs.add import add
+from job_engine.store.jobs.cancel import cancel, delete
+from job_engine.store.jobs.claim import claim
+from job_engine.store.jobs.close import fail_unknown
+from job_engine.store.jobs.edit import edit
+from job_engine.store.jobs.finish import finish
+from job_engine.store.jobs.release import end_holds, release
+from job_engine.store.jobs.waiting import ripen
+from job_engine.store.jobs.write import write
+
+__all__ = [
+    "add", "cancel", "claim", "delete", "edit", "end_holds", "fail_unknown", "finish", "release", "ripen", "write",
+]  # fmt: skip

@@ -1,0 +1,52 @@
+"""The final states that others than the holder decide on."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final
+
+from job_engine.job.states import State
+from job_engine.job.times import epoch
+from job_engine.store.transaction import Transaction
+
+DETAIL_LIMIT: Final = 500
+"""Characters of a message that the history keeps."""
+ALIKE: Final = 0.7
+"""How alike the names of two actions are, from 0 to 1, so that one may be meant by the other."""
+
+
+def close(tx: Transaction, seq: int, state: str, message: str | None = None, detail: str | None = None) -> None:
+    """Bring a job that is not final into a final state, whoever holds it; its holder is told."""
+    id_, attempt, holder, claimed, started, running = tx.execute(
+        "select id, attempt, holder, claimed, started, state = 'RUNNING' from job where seq = ?", (seq,)
+    ).fetchone()
+    if holder is not None:
+        tx.ended.add(holder)
+    tx.event(
+        seq,
+        state.lower(),
+        attempt or None,
+        detail or (message and message[:DETAIL_LIMIT]),
+        holder,
+        claimed if running else None,
+    )
+    duration = max(0, int(tx.now - epoch(started))) if started is not None else None
+    tx.execute(
+        "update job set state = ?, ended = ?, duration = ?, updated = ?, progress = 100, holder = null,"
+        " message = coalesce(?, message), status_changed = coalesce(?, status_changed) where seq = ?",
+        (state, tx.iso, duration, tx.iso, message, message and tx.iso, seq),
+    )
+    tx.changed.append(id_)
+
+
+def fail_unknown(tx: Transaction, action: str, known: Iterable[str], limit: int) -> int:
+    """FAILED, for up to ``limit`` ready jobs of an ``action`` that no executor has; how many there were.
+
+    The most alike of the ``known`` is named.
+    """
+    alike = get_close_matches(action, sorted(known), 1, ALIKE)
+    hint = f" (did you mean {alike[0]}?)" if alike else ""
+    ready = "select seq from job where state = 'QUEUED' and waits = 0 and action = ? limit ?"
+    rows = tx.execute(ready, (action, limit)).fetchall()
+    for (seq,) in rows:
+        close(tx, seq, State.FAILED, f"Not implemented action ID: {action}{hint}")
+    return len(rows)

@@ -1,0 +1,36 @@
+"""The final states that holders tell."""
+
+from collections.abc import Sequence
+
+from job_engine.job.attend import Finished
+from job_engine.job.attributes import shorten
+from job_engine.job.times import iso
+from job_engine.store.grants import Holds
+from job_engine.store.transaction import Transaction
+
+
+def finish(tx: Transaction, holds: Holds, finished: Sequence[Finished]) -> None:
+    """Final states of jobs, each by its attempt in ``holds``, which was read in this transaction.
+
+    The row itself is the history of this attempt: `holder` and `claimed` stay as they are, and no event is written. A
+    repetition after a lost answer finds the hold ended and so never gets here: the first finish stands.
+    """
+    plain, said = [], []
+    for item in finished:
+        started, lasted = iso(min(item.started, item.ended)), max(0, int(item.ended - item.started))
+        plain.append((item.state, started, iso(item.ended), lasted, tx.iso, item.return_code, item.seq))
+        if item.message or item.result is not None or item.output or item.attempt > 1:
+            message = shorten(item.message) if item.message else None
+            result = None if item.result is None else bytes(item.result).decode()
+            said.append((message, message and tx.iso, result, item.output, item.seq))
+    tx.executemany(
+        "update job set state = ?, started = ?, ended = ?, duration = ?, updated = ?, progress = 100, begun = attempt,"
+        " return_code = coalesce(?, return_code) where seq = ?",
+        plain,
+    )
+    tx.executemany(
+        "update job set message = coalesce(?, message), status_changed = coalesce(?, status_changed),"
+        " result = coalesce(?, result), output = coalesce(?, iif(attempt > 1, null, output)) where seq = ?",
+        said,
+    )
+    tx.changed += [holds[item.seq][1] for item in finished]

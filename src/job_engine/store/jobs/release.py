@@ -1,0 +1,66 @@
+"""Attempts that end without a final state: the job is QUEUED again."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from job_engine.job.attend import Released
+from job_engine.job.states import State
+from job_engine.job.times import iso
+from job_engine.store.jobs.close import DETAIL_LIMIT, close
+from job_engine.store.jobs.waiting import waits_for
+from job_engine.store.transaction import Transaction
+
+DEATHS: Final = 3
+"""Attempts in a row that may end with the death of their process before the job is FAILED."""
+WHO_ENDED: Final = {"failed": "raised"}
+"""Kinds of events for releases whose name is also that of a final state."""
+
+
+def release(tx: Transaction, released: Iterable[Released]) -> None:
+    """Back to QUEUED, or FAILED after `DEATHS` deaths; each must be held by its attempt, as for `finish`."""
+    for item in released:
+        id_, attempt, begun, failures, deaths, mode, holder, claimed = tx.execute(
+            "select id, attempt, begun, failures, deaths, mode, holder, claimed from job where seq = ?", (item.seq,)
+        ).fetchone()
+        died, failed = item.why == "died", item.why == "failed"
+        deaths = 0 if failed else deaths + died
+        if deaths >= DEATHS:
+            message = f"not run again: its process died {deaths} times in a row without progress (last: {item.detail})"
+            tx.execute("update job set deaths = ?, begun = attempt where seq = ?", (deaths, item.seq))
+            close(tx, item.seq, State.FAILED, message)
+            continue
+        kind = WHO_ENDED.get(item.why, item.why)
+        tx.event(item.seq, kind, attempt, item.detail[:DETAIL_LIMIT] or None, holder, claimed)
+        not_before = iso(tx.now + item.delay) if item.delay > 0 else None
+        waits = waits_for(mode, not_before)
+        if waits == 1:
+            tx.wake_at(tx.now + item.delay)
+        tx.ready |= waits == 0
+        tx.execute(
+            "update job set state = 'QUEUED', holder = null, waits = ?, not_before = coalesce(?, not_before),"
+            " deaths = ?, failures = ?, begun = ?, updated = ?, output = coalesce(?, output) where seq = ?",
+            (
+                waits, not_before, deaths, failures + failed, attempt if died or failed else begun, tx.iso, item.output,
+                item.seq,
+            ),
+        )  # fmt: skip
+        tx.changed.append(id_)
+
+
+def end_holds(tx: Transaction, executor: str, how: str) -> None:
+    """Release all that ``executor`` holds, because it is dead or was not heard of; ``how`` says it for the history.
+
+    An attempt that had started counts as a death; one that had not goes back as if it had never been claimed.
+    """
+    rows = tx.execute(
+        "select seq, attempt, begun from job where state = 'RUNNING' and holder = ?", (executor,)
+    ).fetchall()
+    if rows:
+        release(
+            tx,
+            [
+                Released(seq, attempt, "died" if begun == attempt else "unstarted", how if begun == attempt else "")
+                for seq, attempt, begun in rows
+            ],
+        )
+        tx.ended.add(executor)
