@@ -21,6 +21,8 @@ MESSAGE_LIMIT: Final = 100_000
 """Characters of a status message; of a longer one the two ends are kept."""
 OUTPUT_LIMIT: Final = 32_766
 """Bytes of UTF-8 of ``output``: as much as Nuvla's index takes."""
+AFTER_LIMIT: Final = 1000
+"""Jobs that one job may wait for."""
 
 _HREF = re.compile(r"[a-z]+(-[a-z]+)*(/[A-Za-z0-9_.:-]+)?")
 _JOB_ID = re.compile(r"job/[a-z0-9]+(-[a-z0-9]+)*")
@@ -137,10 +139,20 @@ def _link(value: Any) -> dict[str, Any]:
     return value
 
 
-def _list_of(check: Callable[[Any], Any], *, empty: bool = True, distinct: bool = False) -> Callable[[Any], list[Any]]:
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Wrong("true or false")
+    return value
+
+
+def _list_of(
+    check: Callable[[Any], Any], *, empty: bool = True, distinct: bool = False, most: int | None = None
+) -> Callable[[Any], list[Any]]:
     def check_list(value: Any) -> list[Any]:
         if not isinstance(value, list) or not (value or empty):
             raise _Wrong("a list" if empty else "a list that is not empty")
+        if most is not None and len(value) > most:
+            raise _Wrong(f"a list of at most {most}")
         checked = [check(item) for item in value]
         if distinct and len(set(checked)) < len(checked):
             raise _Wrong("a list without repeated values")
@@ -219,6 +231,33 @@ ATTRIBUTES: Final = _table(
     Attribute("failures", "integer", _whole(0), False, False, True, "how many attempts raised an exception"),
     Attribute("deaths", "integer", _whole(0), False, False, True, "how many attempts in a row died"),
     Attribute("not-before", "date-time", _time, True, False, True, "the job waits until then"),
+    Attribute(
+        "after",
+        "array",
+        _list_of(_job_id, empty=False, distinct=True, most=AFTER_LIMIT),
+        True,
+        False,
+        True,
+        "jobs that it waits for: until each is SUCCESS",
+    ),
+    Attribute(
+        "after-failure",
+        "string",
+        _one_of("fail", "run"),
+        True,
+        False,
+        True,
+        "what becomes of it when one of those does not end as SUCCESS",
+    ),
+    Attribute(
+        "unless-active",
+        "boolean",
+        _yes_or_no,
+        True,
+        False,
+        True,
+        "not added while a job of its action and target is queued or running",
+    ),
     Attribute("retries", "integer", _whole(0, 1000), True, False, True, "how often to run again after an exception"),
     Attribute("timeout", "number", _duration, True, False, True, "seconds an attempt may take"),
     Attribute("retry-of", "string", _job_id, True, False, True, "the final job that this one runs again"),

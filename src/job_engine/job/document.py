@@ -40,6 +40,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     parent: str | None = None
     not_before: str | None = None
     key: str | None = None
+    after: tuple[str, ...] = ()
+    run_anyway: bool = False  # when one of those does not end as SUCCESS
+    unless_active: bool = False
     message: str | None = None
     tags: str | None = None  # JSON
     affected: str | None = None  # JSON
@@ -59,7 +62,7 @@ def new_id() -> str:
     return f"job/{uuid7()}"
 
 
-def new_job(sent: Any, *, created_by: str, acl: dict[str, list[str]], now: float) -> NewJob:
+def new_job(sent: Any, *, created_by: str, acl: dict[str, list[str]], now: float, id_: str | None = None) -> NewJob:
     """The job that a client's document asks for.
 
     Args:
@@ -67,6 +70,7 @@ def new_job(sent: Any, *, created_by: str, acl: dict[str, list[str]], now: float
         created_by: recorded as ``created-by`` unless the document names one.
         acl: the normalised ACL.
         now: seconds since the epoch.
+        id_: its id, if one was made for it before.
 
     Raises:
         Invalid: the document is not a job, saying which attribute is wrong.
@@ -89,7 +93,7 @@ def new_job(sent: Any, *, created_by: str, acl: dict[str, list[str]], now: float
     rest.setdefault("created-by", created_by)
     not_before = promoted.get("not-before")
     return NewJob(
-        id=new_id(),
+        id=id_ or new_id(),
         action=promoted["action"],
         mode=promoted.get("execution-mode", "push"),
         priority=promoted.get("priority", LAST_PRIORITY),
@@ -99,6 +103,9 @@ def new_job(sent: Any, *, created_by: str, acl: dict[str, list[str]], now: float
         parent=promoted.get("parent-job"),
         not_before=not_before if not_before is not None and epoch(not_before) > now else None,
         key=rest.get("idempotency-key"),
+        after=tuple(rest.get("after", ())),
+        run_anyway=rest.get("after-failure") == "run",
+        unless_active=rest.get("unless-active", False),
         message=promoted.get("status-message"),
         tags=_json(promoted["tags"]) if promoted.get("tags") else None,
         affected=_json(affected) if affected else None,
