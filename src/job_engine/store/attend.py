@@ -1,22 +1,30 @@
-"""``attend`` in one transaction: finishes, writes and the next claim of one executor. See `job_engine.job.attend`."""
+"""``attend`` in one transaction: finishes, writes and the next claim of one executor. See `job_engine.job.attend`.
+
+Embedded, an executor itself is the holder of its jobs. In a cluster its member is, and what it says counts for the
+attempts that it names, whoever holds them: with a new session it gives back what the old one held.
+"""
 
 from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
-from job_engine.job.attend import Answer, Attend
+from job_engine.job.attend import Answer, Attend, Finished, Granted, Released
 from job_engine.job.errors import Invalid
 from job_engine.job.states import State
-from job_engine.store import grants, jobs
+from job_engine.store import grants, jobs, settings
 from job_engine.store.database import Store
 from job_engine.store.transaction import Transaction
+
+End = TypeVar("End", Finished, Released)
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
     """An attend that waits for something to answer."""
 
+    holder: str
     actions: Sequence[str]
     attend: Attend
     future: "Future[Answer]"
@@ -33,28 +41,40 @@ class Attendance:
         store.before_commit.append(self._serve)
 
     def attend(
-        self, tx: Transaction, executor: str, actions: Sequence[str], attend: Attend, future: "Future[Answer] | None"
+        self,
+        tx: Transaction,
+        executor: str,
+        actions: Sequence[str] | None,
+        attend: Attend,
+        future: "Future[Answer] | None",
     ) -> Answer | None:
         """One exchange.
 
         Args:
-            actions: what the executor can run.
+            actions: what the executor can run; None: it has not said yet.
             future: where a parked attend is answered later; ``None``: answer now.
 
         Returns:
             The answer, or ``None`` when it is parked.
         """
         self._parked.pop(executor, None)  # `Executors` has answered it
-        if attend.hello is not None and attend.hello.replaces:
-            self.end_holds(tx, attend.hello.replaces, "its executor died")
-        holds = grants.held(tx, executor)
+        if attend.hello is not None:
+            if attend.hello.replaces:
+                self.end_holds(tx, attend.hello.replaces, "its executor died")
+            if attend.hello.session_timeout > 0:
+                settings.raise_to(tx, settings.LONGEST_SESSION, attend.hello.session_timeout)
+        holder = attend.member or executor
+        holds, others = _holds(tx, holder, attend)
         _settle(tx, holds, attend)
-        answer = _answer(tx, executor, holds, actions, attend)
-        if answer.jobs or answer.interrupt or future is None:
+        answer = Answer()
+        if attend.claims:
+            answer.jobs, answer.refused = _claim(tx, attend, actions)
+        _answer(tx, answer, holder, holds, others, actions or (), attend)
+        if answer.jobs or answer.interrupt or answer.refused or future is None:
             return answer
         # At once, and not after the commit: an add in this same transaction has to find it. Should the commit fail, a
         # request is parked that got an error; what it might be granted is granted again.
-        self._parked[executor] = Parked(actions, attend, future)
+        self._parked[executor] = Parked(holder, actions or (), attend, future)
         return None
 
     def end_holds(self, tx: Transaction, executor: str, how: str) -> None:
@@ -70,12 +90,27 @@ class Attendance:
             if parked.future.done():  # its time was over, or its executor is gone
                 del self._parked[executor]
                 continue
-            if not tx.ready and executor not in tx.ended:
+            if not (tx.ready and parked.attend.free) and parked.holder not in tx.ended:
                 continue
-            answer = _answer(tx, executor, grants.held(tx, executor), parked.actions, parked.attend)
+            holds, others = _holds(tx, parked.holder, parked.attend)
+            answer = Answer()
+            _answer(tx, answer, parked.holder, holds, others, parked.actions, parked.attend)
             if answer.jobs or answer.interrupt:
                 tx.answers.append((parked.future, answer))
                 tx.committed.append(partial(self._parked.pop, executor))
+
+
+def _holds(tx: Transaction, holder: str, attend: Attend) -> tuple[grants.Holds, grants.Holds]:
+    """The holds of ``holder``, with those of other members that an executor of a cluster speaks of; and these alone."""
+    holds = grants.held(tx, holder)
+    if not attend.member:
+        return holds, {}
+    spoken_of = {seq for seq, _ in attend.holds}
+    for said in (attend.finished, attend.released, attend.writes):
+        spoken_of.update(item.seq for item in said)
+    strange = spoken_of - holds.keys()
+    others = grants.named(tx, strange) if strange else {}
+    return holds | others, others
 
 
 def _settle(tx: Transaction, holds: grants.Holds, attend: Attend) -> None:
@@ -89,12 +124,23 @@ def _settle(tx: Transaction, holds: grants.Holds, attend: Attend) -> None:
             raise Invalid(f"job {item.seq} cannot finish as {item.state[:20]!r}: only as SUCCESS or FAILED", "state")
     if writes := [item for item in attend.writes if _stands(holds, item.seq, item.attempt)]:
         jobs.write(tx, holds, writes)
-    if finished := [item for item in attend.finished if _stands(holds, item.seq, item.attempt)]:
+    if finished := _ends(holds, attend.finished):
         jobs.finish(tx, holds, finished)
-    if released := [item for item in attend.released if _stands(holds, item.seq, item.attempt)]:
+        for item in finished:
+            del holds[item.seq]
+    if released := _ends(holds, attend.released):  # only now: what has finished is not to be queued again
         jobs.release(tx, released)
-    for seq in [item.seq for item in finished] + [item.seq for item in released]:
-        del holds[seq]
+        for given_back in released:
+            del holds[given_back.seq]
+
+
+def _ends(holds: grants.Holds, items: Sequence[End]) -> list[End]:
+    """Those that end a hold which stands, one for each: an end that is said twice is one."""
+    first: dict[int, End] = {}
+    for item in items:
+        if _stands(holds, item.seq, item.attempt):
+            first.setdefault(item.seq, item)
+    return list(first.values())
 
 
 def _stands(holds: grants.Holds, seq: int, attempt: int) -> bool:
@@ -102,16 +148,36 @@ def _stands(holds: grants.Holds, seq: int, attempt: int) -> bool:
     return hold is not None and hold[0] == attempt
 
 
-def _answer(tx: Transaction, executor: str, holds: grants.Holds, actions: Sequence[str], attend: Attend) -> Answer:
+def _claim(
+    tx: Transaction, attend: Attend, actions: Sequence[str] | None
+) -> tuple[list[Granted], list[tuple[str, str]]]:
+    """Decide on claims, and remember the actions that an executor lacks: see `job_engine.store.unknown`."""
+    able = None if actions is None else frozenset(actions)
+    claimed = jobs.claim_entries(tx, attend.member, attend.claims, able)
+    for action in tx.lacked:
+        settings.once(tx, f"{settings.LACKED}{action}", tx.iso)
+    return claimed
+
+
+def _answer(
+    tx: Transaction,
+    answer: Answer,
+    holder: str,
+    holds: grants.Holds,
+    others: grants.Holds,
+    actions: Sequence[str],
+    attend: Attend,
+) -> None:
+    """Add to ``answer`` what is granted again, what has ended, and the next claim."""
     listed = dict(attend.holds)
-    answer = Answer()
-    if lost := [seq for seq, (attempt, _) in holds.items() if listed.get(seq) != attempt]:
-        answer.jobs = grants.grant_again(tx, lost)
+    lost = [seq for seq, (attempt, _) in holds.items() if listed.get(seq) != attempt and seq not in others]
+    if lost:
+        given = {job.seq for job in answer.jobs}
+        answer.jobs += grants.grant_again(tx, [seq for seq in lost if seq not in given])
     answer.interrupt = [
         (seq, attempt, _why_ended(tx, seq)) for seq, attempt in attend.holds if not _stands(holds, seq, attempt)
     ]
-    answer.jobs += jobs.claim(tx, executor, actions, attend.free - len(lost))
-    return answer
+    answer.jobs += jobs.claim(tx, holder, actions, attend.free - len(lost))
 
 
 def _why_ended(tx: Transaction, seq: int) -> str:

@@ -62,11 +62,13 @@ def set_attributes(tx: Transaction, seq: int, changes: dict[str, Any]) -> None:
         assigned.append(f"status_changed = iif({said}, ?, status_changed)")
         values.append(tx.iso)
     tx.execute(f"update job set {', '.join(assigned)} where seq = ?", (*values, seq))
-    tx.ready |= "action" in columns
+    tx.ready |= "action" in columns or "priority" in columns
+    tx.monitored |= "tags" in columns
     if "mode" in columns:
         tx.execute(
-            "update job set waits = case when mode = 'pull' then 2 when not_before > ? then 1 else 0 end"
-            " where seq = ? and state = 'QUEUED'",
+            "update job set waits = case when mode = 'pull' then 2 when not_before > ? then 1 else 0 end,"
+            " entry = iif(mode = 'pull', null, entry)"
+            " where seq = ? and state = 'QUEUED' and waits <> 3",
             (tx.iso, seq),
         )
         tx.ready = True

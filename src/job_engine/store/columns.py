@@ -45,7 +45,10 @@ _TYPES: Final[Mapping[str, Kind]] = {"string": "text", "date-time": "date", "int
 
 def _in_document(attribute: Attribute) -> Column:
     """An attribute of the closed table that is kept in a job's document text."""
-    return Column(f"json_extract(job.document, '$.\"{attribute.name}\"')", _TYPES.get(attribute.type, "json"))
+    place = f"'$.\"{attribute.name}\"'"
+    if attribute.type == "boolean":  # extracted it would be a number, and no JSON any more
+        return Column(f"(job.document -> {place})", "json")
+    return Column(f"json_extract(job.document, {place})", _TYPES.get(attribute.type, "json"))
 
 
 JOBS: Final = Source(
@@ -92,7 +95,9 @@ def resources_of(type_: str) -> Source:
         number="resource.id",
         rest="resource.document",
         absent=frozenset({"hash", "digest"}),  # or who sees a credential could find its digest letter by letter
-        kinds={"created": "date", "updated": "date", "expiry": "date"},
+        kinds=dict.fromkeys(
+            ("created", "updated", "expiry", "last-tick", "next-tick", "last-run", "run-at", "heard"), "date"
+        ),
         columns={
             "id": Column("resource.id", "text", True),
             "resource-type": Column("resource.type", "text", True),

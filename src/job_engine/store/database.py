@@ -92,7 +92,7 @@ class Store:
         self.before_commit: list[AfterCommit] = []
         """Called in the writer thread with each transaction that changed something, before its commit."""
         self.after_commit: list[AfterCommit] = []
-        """Called in the event loop with each transaction that changed something, after its commit."""
+        """Called in the event loop with each transaction that changed or refused something, after its commit."""
 
     def start(self) -> None:
         """Begin to serve, in the running event loop."""
@@ -222,6 +222,8 @@ class Store:
                     if writer.total_changes != changes:
                         raise _SpoiltError(error) from None
                     outcomes.append(error)
+            if transaction.settles:
+                jobs.settle(transaction)
             for callback in self.before_commit:
                 callback(transaction)
             transaction.flush()
@@ -256,7 +258,7 @@ class Store:
         for parked, answer in transaction.answers:
             if not parked.done():
                 parked.set_result(answer)
-        if transaction.changed or transaction.added:
+        if transaction.changed or transaction.added or transaction.lacked or transaction.blocked:
             for callback in self.after_commit:
                 callback(transaction)
 

@@ -1,5 +1,6 @@
 """Jobs as documents: what the record's rows say, read only."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ _NAMES: Final = (*_PLAIN, *_COUNTED, *_JSON)
 _COLUMNS: Final = ", ".join(f"job.{column}" for column in (*_PLAIN.values(), *_COUNTED.values(), *_JSON.values()))
 _ACL: Final = "(select acl.document from acl where acl.id = job.acl)"
 _HAVE_COLUMNS: Final = frozenset({*_NAMES, "acl", "resource-type", "output", "result", "operations"})
+_MEMBER: Final = re.compile(r"executor-[0-9a-f]{16}")
+"""A holder in a cluster: the member that stands for an executor's session in ZooKeeper."""
 _decode = msgspec.json.Decoder().decode
 
 
@@ -181,7 +184,7 @@ def events(connection: sqlite3.Connection, job: Job) -> list[Document]:
 
 def _event(at: str, kind: str, attempt: int | None, holder: str | None, detail: str | None) -> Document:
     event = {"at": at, "kind": kind, "attempt": attempt, "detail": detail}
-    event["executor"] = holder and f"executor/{holder}"
+    event["executor"] = holder if holder is None or _MEMBER.fullmatch(holder) else f"executor/{holder}"
     return {name: value for name, value in event.items() if value is not None}
 
 
@@ -202,6 +205,39 @@ def log(
         statement = f"{columns} and (attempt, n) > (?, ?) order by attempt, n limit ?"
         found = connection.execute(statement, (seq, *after, limit)).fetchall()
     return [dict(zip(("attempt", "n", "at", "level", "text"), row, strict=True)) for row in found]
+
+
+def entry(connection: sqlite3.Connection, seq: int) -> str | None:
+    """In a cluster: under which name a job is in the locking queue."""
+    (name,) = connection.execute("select entry from job where seq = ?", (seq,)).fetchone()
+    return None if name is None else str(name)
+
+
+def waited_for(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[tuple[str, str]], int]:
+    """The ids and states of up to ``limit`` jobs that a job waits for, and how many they are in all."""
+    rows = "from after join job on job.seq = after.needs where after.job = ?"
+    found = connection.execute(f"select job.id, job.state {rows} order by job.seq limit ?", (seq, limit)).fetchall()
+    (number,) = connection.execute("select count(*) from after where job = ?", (seq,)).fetchone()
+    return found, int(number)
+
+
+def matching(connection: sqlite3.Connection, page: query.Page, now: float, after: int, limit: int) -> list[int]:
+    """The numbers of up to ``limit`` jobs that match, rising, of those after job number ``after``.
+
+    Raises:
+        Invalid: the condition compares an attribute with what it can never be.
+    """
+    text, bound = query.where(JOBS, page, now)
+    statement = f"select job.seq from job where {text} and job.seq > ? order by job.seq limit ?"
+    return [seq for (seq,) in connection.execute(statement, [*bound, after, limit])]
+
+
+def still_matching(connection: sqlite3.Connection, page: query.Page, now: float, seqs: Sequence[int]) -> list[int]:
+    """Those of these jobs that match, looked at one by one."""
+    text, bound = query.where(JOBS, page, now)
+    # a cross join is done in this order: by the numbers, whatever index the condition would like
+    statement = f"select job.seq from json_each(?) n cross join job on job.seq = n.value where {text}"
+    return [seq for (seq,) in connection.execute(statement, [msgspec.json.encode(seqs).decode(), *bound])]
 
 
 def ready_ahead(connection: sqlite3.Connection, job: Job, limit: int) -> int:

@@ -1,7 +1,8 @@
 """Who attends: the executors that were heard of lately, what they can run, and the holds of those that fell silent.
 
 Kept in memory only, so heartbeats cost the database nothing. After a start of the server everybody who holds something
-gets one whole period to be heard.
+gets one whole period to be heard. In a cluster holds are those of members and last as long as these, so there nobody
+loses any by falling silent here: the relay ends them.
 """
 
 import asyncio
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from job_engine.job.attend import PERIOD, Answer, Attend, Hello
-from job_engine.job.errors import Conflict
+from job_engine.job.errors import Conflict, Invalid
+from job_engine.store import settings
 from job_engine.store.attend import Attendance
 from job_engine.store.database import Store
 from job_engine.store.unknown import UnknownActions
@@ -40,6 +42,7 @@ class Executor:
     hello: Hello | None = None
     since: float = field(default_factory=time.time)  # seconds since the epoch
     holds: int = 0
+    member: str = ""  # its member in ZooKeeper; empty: it uses none
     parked: "Future[Answer] | None" = None
 
 
@@ -50,20 +53,30 @@ class Executors:
         store: a started store.
         period: seconds after which a silent executor loses its holds.
         unknown_action_grace: seconds that a job waits for an executor that has its action before it is FAILED.
+        cluster: whether executors take jobs from ZooKeeper and claim them, instead of asking for some.
     """
 
-    def __init__(self, store: Store, period: float = PERIOD, unknown_action_grace: float = 3600.0) -> None:
+    def __init__(
+        self, store: Store, period: float = PERIOD, unknown_action_grace: float = 3600.0, cluster: bool = False
+    ) -> None:
         self._store = store
         self._attendance = Attendance(store)
         self._period = period
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._unknown = UnknownActions(store, self, unknown_action_grace, settled=period / 3)
+        self._cluster = cluster
+        self._unknown = UnknownActions(store, self, unknown_action_grace, settled=period / 3, cluster=cluster)
         self._tasks: set[asyncio.Future[None]] = set()
         self.alive: dict[str, Executor] = {}
+        self.longest_session = 0.0
+        """The longest session timeout that an executor of this record ever had, in seconds; 0: none ever had one."""
 
     async def start(self) -> None:
         """Give a whole period to everybody who holds something."""
+        told = await self._store.read(settings.number, settings.LONGEST_SESSION)
+        self.longest_session = max(self.longest_session, told)
+        if self._cluster:
+            return
         for (holder,) in await self._store.read(_holders):
             self.alive.setdefault(holder, Executor(holder, self._loop.time()))
         self._arm()
@@ -86,20 +99,27 @@ class Executors:
         """The actions that somebody alive can run."""
         return {action for executor in self.alive.values() if executor.hello for action in executor.hello.actions}
 
+    def fails_at(self, action: str) -> float | None:
+        """When jobs of ``action`` are FAILED because nobody has it (seconds since the epoch); None: they are not."""
+        due = self._unknown.due(action)
+        return None if due is None else time.time() + due - self._loop.time()
+
     async def attend(self, id_: str, attend: Attend) -> Answer:
         """One exchange with executor ``id_``; parked until there is something to answer, at most ``attend.wait`` s.
 
         Raises:
             Conflict: a newer attend of this executor was heard before.
-            Invalid: what it says cannot be meant.
+            Invalid: what it says cannot be meant, or is meant for a record of another kind.
             Unavailable: the record cannot be written now; the executor counts as heard all the same.
         """
+        self._check(attend)
         executor = self.alive.get(id_)
         if executor is None:
             executor = self.alive[id_] = Executor(id_, self._loop.time())
         if attend.n <= executor.n:
             raise Conflict(f"conflict with {id_}: attend {attend.n} came after {executor.n}")
         executor.n, executor.heard, executor.holds = attend.n, self._loop.time(), len(attend.holds)
+        executor.member = attend.member
         self.leave(id_)  # a newer attend ends the parked one, whatever becomes of its transaction
         if attend.hello is not None:
             executor.hello = attend.hello
@@ -107,11 +127,12 @@ class Executors:
         if executor.hello is None:
             attend.free, attend.wait = 0, 0.0
         future = executor.parked = self._loop.create_future() if attend.wait > 0 else None
-        actions = executor.hello.actions if executor.hello else ()
+        actions = executor.hello.actions if executor.hello else None
         answer = await self._store.write(self._attendance.attend, id_, actions, attend, future)
         if attend.hello is not None:
             if attend.hello.replaces:
                 self.alive.pop(attend.hello.replaces, None)  # only now have its holds ended
+            self.longest_session = max(self.longest_session, attend.hello.session_timeout)
             self._unknown.look()
         if answer is None and future is not None:
             timer = self._loop.call_later(min(attend.wait, self._period / 3), _answer_empty, future)
@@ -126,6 +147,16 @@ class Executors:
         executor = self.alive.get(id_)
         if executor is not None and executor.parked is not None:
             _answer_empty(executor.parked)
+
+    def _check(self, attend: Attend) -> None:
+        if self._cluster and attend.free > 0:
+            raise Invalid("this server's executors take jobs from ZooKeeper: start them with --zk-hosts")
+        if not self._cluster and (attend.member or attend.claims):
+            raise Invalid(
+                "this server uses no ZooKeeper: start its executors without --zk-hosts, or the server with it"
+            )
+        if attend.claims and not attend.member:
+            raise Invalid("a claim needs the member for which the entry was taken", "member")
 
     # --- who fell silent
 
@@ -147,6 +178,9 @@ class Executors:
         silent = [executor for executor in self.alive.values() if executor.heard + self._period <= now]
         for executor in silent:
             del self.alive[executor.id]
+            if self._cluster:
+                log.warning("executor %s was not heard of for %g s", executor.id, self._period)
+                continue
             log.warning("executor %s was not heard of for %g s; its jobs are queued again", executor.id, self._period)
             self._spawn(self._end_holds(executor.id))
         if silent:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from job_engine.job.attend import Granted
@@ -11,10 +12,18 @@ from job_engine.store.transaction import Transaction, marks
 Holds = dict[int, tuple[int, str]]
 """What an executor holds: the attempt and the job's id, by number of the job."""
 
+Row = Sequence[Any]
+"""What a job's row says to who is granted it."""
+SEQ, ID, ACTION, ATTEMPT, MODE, TAGS = 0, 1, 2, 3, 8, 13
+"""Places in a `Row`."""
+Standing = tuple[str, int, str | None, str | None]
+"""State, why it waits, holder, and the entry that is noted."""
+
 _COLUMNS = (
     "seq, id, action, attempt, begun, failures, document, priority, mode, created, progress, return_code, message,"
     " tags, affected, nested, parent, target"
 )
+_WIDTH = _COLUMNS.count(",") + 1
 
 
 def ready(tx: Transaction, actions: Sequence[str], limit: int) -> list[tuple[Any, ...]]:
@@ -40,17 +49,36 @@ def held(tx: Transaction, executor: str) -> Holds:
     return {seq: (attempt, id_) for seq, attempt, id_ in rows}
 
 
+def named(tx: Transaction, seqs: Iterable[int]) -> Holds:
+    """Those of these jobs that are held, whoever holds them."""
+    rows = tx.execute(
+        "select seq, attempt, id from job where seq in (select value from json_each(?)) and state = 'RUNNING'"
+        " and holder is not null",
+        (listed(list(seqs)),),
+    )
+    return {seq: (attempt, id_) for seq, attempt, id_ in rows}
+
+
 def grant_again(tx: Transaction, seqs: Iterable[int]) -> list[Granted]:
     """What was granted in an answer that got lost, with the same attempts."""
     again = []
     for seq in seqs:
-        row = tx.execute(f"select {_COLUMNS} from job where seq = ?", (seq,)).fetchone()
-        again.append(granted(tx, row, row[3]))
+        *row, entry = tx.execute(f"select {_COLUMNS}, entry from job where seq = ?", (seq,)).fetchone()
+        again.append(granted(tx, row, row[3], entry))
     return again
 
 
-def granted(tx: Transaction, row: tuple[Any, ...], attempt: int) -> Granted:
-    """A job as it is granted to ``attempt``, from its row."""
+def claimable(tx: Transaction, ids: Sequence[str]) -> dict[str, tuple[Row, Standing]]:
+    """The jobs with these ids that there are, by id."""
+    rows = tx.execute(
+        f"select {_COLUMNS}, state, waits, holder, entry from job where id in (select value from json_each(?))",
+        (listed(ids),),
+    )
+    return {row[ID]: (row[:_WIDTH], row[_WIDTH:]) for row in rows}
+
+
+def granted(tx: Transaction, row: Row, attempt: int, entry: str | None = None) -> Granted:
+    """A job as it is granted to ``attempt``, from its row; in a cluster with the entry by which it was claimed."""
     (seq, id_, action, _, begun, failures, document, priority, mode, created, progress, return_code, message, tags,
      affected, nested, parent, target) = row  # fmt: skip
     changes: dict[str, object] = {
@@ -72,4 +100,9 @@ def granted(tx: Transaction, row: tuple[Any, ...], attempt: int) -> Granted:
         saved = tx.execute("select value from checkpoint where job = ?", (seq,)).fetchone()
         checkpoint = Raw(saved[0].encode()) if saved else None
     resumed = 0 < begun < attempt
-    return Granted(seq, attempt, id_, action, Raw(document.encode()), resumed, failures, changes, checkpoint)
+    return Granted(seq, attempt, id_, action, Raw(document.encode()), resumed, failures, changes, checkpoint, entry)
+
+
+def listed(values: Sequence[Any]) -> str:
+    """A list for SQLite's json_each: one statement text, however long it is."""
+    return msgspec.json.encode(values).decode()

@@ -5,17 +5,32 @@ from typing import Final
 
 from job_engine.job.errors import JobEngineError
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Kept in SQLite's user_version; `MIGRATIONS` leads from each version to the next."""
 
-SCHEMA: Final = """
+AFTER: Final = """
+-- Which waiting jobs need which others to end; a row goes when its job need not wait for that one any more.
+create table after (needs integer not null, job integer not null, primary key (needs, job)) without rowid;
+create index after_job on after (job);
+
+-- Jobs that have ended and of whose rows in `after` some are left, because they are too many for one transaction.
+create table settling (
+    needs integer primary key,
+    failure text,                         -- what those that wait for it say when they fail; null: it is SUCCESS
+    root text                             -- and for those that wait for them: what failed first
+) without rowid;
+"""
+
+SCHEMA: Final = (
+    """
 -- Jobs. What changes or is queried has a column; `document` is JSON text with the rest and is written once, but for
 -- edits of rare attributes. `seq` never comes back after a delete, because (seq, attempt) names a hold.
 create table job (
     seq integer primary key autoincrement,
     id text not null unique,
     state text not null,
-    waits integer not null default 0,     -- why a QUEUED job is not ready: 0 it is, 1 not-before, 2 it is to be pulled
+    waits integer not null default 0,     -- why a QUEUED job is not ready: 0 it is, 1 not-before, 2 it is to be pulled,
+                                          -- 3 other jobs have to end first
     action text not null,
     mode text not null,
     priority integer not null,
@@ -110,8 +125,10 @@ create index resource_type on resource (type, id);
 
 create table setting (name text primary key, value text not null) without rowid;
 """
+    + AFTER
+)
 
-MIGRATIONS: Final[dict[int, str]] = {}
+MIGRATIONS: Final[dict[int, str]] = {1: AFTER}
 """From version N: the statements that lead to N + 1."""
 
 

@@ -1,9 +1,32 @@
 """What the record remembers of itself, by name."""
 
+import sqlite3
+from typing import Final
+
 from job_engine.store.transaction import Transaction
+
+LONGEST_SESSION: Final = "longest-session"
+"""The longest session timeout that an executor ever had, in seconds: that long one may believe in its holds."""
+LACKED: Final = "lacked "
+"""Before the name of an action: an executor was refused a job of it, because it lacks it; since when."""
 
 
 def once(tx: Transaction, name: str, value: str) -> str:
     """The setting's value; ``value`` becomes it if there is none yet."""
     tx.execute("insert or ignore into setting (name, value) values (?, ?)", (name, value))
     return str(tx.execute("select value from setting where name = ?", (name,)).fetchone()[0])
+
+
+def raise_to(tx: Transaction, name: str, value: float) -> None:
+    """Make ``value`` the setting's, unless it has a greater one."""
+    tx.execute(
+        "insert into setting (name, value) values (?, ?) on conflict (name) do update set value = excluded.value"
+        " where cast(value as real) < cast(excluded.value as real)",
+        (name, repr(value)),
+    )
+
+
+def number(connection: sqlite3.Connection, name: str) -> float:
+    """The setting's value, or 0."""
+    row = connection.execute("select value from setting where name = ?", (name,)).fetchone()
+    return 0.0 if row is None else float(row[0])

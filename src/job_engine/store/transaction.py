@@ -26,9 +26,15 @@ class Transaction:
         self._acls = acls
         self._events: list[tuple[int, int, str, int | None, str | None, str | None, str | None]] = []
         self.changed: list[str] = []  # ids of the jobs that this transaction changed
-        self.added: set[str] = set()  # actions of the jobs that it added
+        self.added: set[str] = set()  # actions of the jobs that it added, or whose wait is over
         self.ready = False  # whether a job became ready to be claimed
-        self.ended: set[str] = set()  # executors of whose holds one was ended by somebody else
+        self.ended: set[str] = set()  # holders of whose holds one was ended by somebody else
+        self.lacked: set[str] = set()  # actions for which an executor's claims were refused, because it lacks them
+        self.foreign: set[str] = set()  # actions of jobs that an executor of another kind began to run
+        self.blocked: set[str] = set()  # holders because of whom claims of others were refused
+        self.settles = False  # whether jobs have ended for which others wait
+        self.canceled: list[str] = []  # ids of bulk jobs that it canceled, whose children are to be canceled too
+        self.monitored = False  # whether there may be another bulk job that waits for its children
         self.wakes: float | None = None  # when the first of the jobs that now wait becomes ready
         self.answers: list[tuple[Future[Any], Any]] = []  # parked requests that this transaction answers
         self.committed: list[Callable[[], object]] = []  # called in the writer thread once it is on disk
@@ -79,6 +85,13 @@ class Transaction:
         """Take over the notes of another transaction, for one telling of both."""
         self.changed += part.changed
         self.added |= part.added
+        self.ready |= part.ready
+        self.ended |= part.ended
+        self.lacked |= part.lacked
+        self.foreign |= part.foreign
+        self.blocked |= part.blocked
+        self.canceled += part.canceled
+        self.monitored |= part.monitored
         self.answers += part.answers
 
 

@@ -1,4 +1,9 @@
-"""Jobs whose action no executor has: they wait for the grace, and are FAILED with the reason."""
+"""Jobs whose action no executor has: they wait for the grace, and are FAILED with the reason.
+
+In a cluster executors of other kinds may run a job, and do not tell what they can. So there an action counts only once
+one of ours was refused a job because it lacks the action, and the grace begins anew when another kind runs one of them.
+Which these actions are is kept in the record: an executor does not try an entry again that it could not run.
+"""
 
 import asyncio
 import logging
@@ -6,7 +11,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from job_engine.job.errors import JobEngineError
-from job_engine.store import jobs
+from job_engine.store import jobs, settings
 from job_engine.store.database import Store
 from job_engine.store.transaction import Transaction
 
@@ -27,19 +32,29 @@ class UnknownActions:
     Args:
         grace: seconds that a job waits for an executor that has its action.
         settled: seconds after a start of the server within which executors that lived through it are heard again.
+        cluster: whether executors that nobody knows may have an action.
     """
 
-    def __init__(self, store: Store, executors: "Executors", grace: float, settled: float) -> None:
+    def __init__(
+        self, store: Store, executors: "Executors", grace: float, settled: float, cluster: bool = False
+    ) -> None:
         self._store = store
         self._executors = executors
         self._grace = grace
         self._loop = asyncio.get_running_loop()
         self._settled = self._loop.time() + settled
+        self._cluster = cluster
+        self._lacked: set[str] = set()  # in a cluster: actions that count
         self._since: dict[str, float] = {}  # action that nobody has → loop time since when
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._again = False
         store.after_commit.append(self._look_at_added)
+
+    def due(self, action: str) -> float | None:
+        """When jobs of ``action`` are FAILED (loop time); None: somebody has it, or nobody is known to lack it."""
+        since = self._since.get(action)
+        return None if since is None else max(since + self._grace, self._settled)
 
     def look(self) -> None:
         """See whether there are such jobs, soon."""
@@ -55,9 +70,16 @@ class UnknownActions:
                 handle.cancel()
 
     def _look_at_added(self, tx: Transaction) -> None:
+        added = tx.added
+        if self._cluster:
+            self._lacked |= tx.lacked
+            added = added & self._lacked | tx.lacked
         # what is known to be nobody's has its timer already
-        if tx.added and self._executors.met and tx.added - self._executors.actions - self._since.keys():
+        if added and self._executors.met and added - self._executors.actions - self._since.keys():
             self.look()
+        if tx.foreign:
+            now = self._loop.time()
+            self._since |= dict.fromkeys(tx.foreign & self._since.keys(), now)
 
     async def _look(self) -> None:
         again = True
@@ -75,8 +97,10 @@ class UnknownActions:
         if not self._executors.met:
             return  # never before the first executor said hello
         waiting = await self._store.read(_waiting_actions)
-        now = self._loop.time()
         unknown = waiting - self._executors.actions
+        if self._cluster:
+            unknown &= await self._remembered(waiting)
+        now = self._loop.time()
         self._since = {action: self._since.get(action, now) for action in unknown}
         due = {action: max(since + self._grace, self._settled) for action, since in self._since.items()}
         for action in [action for action, at in due.items() if at <= now]:
@@ -88,6 +112,14 @@ class UnknownActions:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(min(following), self.look) if following else None
+
+    async def _remembered(self, waiting: set[str]) -> set[str]:
+        """The actions that executors lacked; those that nobody has and nothing waits for any more are forgotten."""
+        self._lacked = await self._store.read(_lacked_actions)
+        for action in self._lacked - waiting - self._executors.actions:
+            await self._store.write(_forget, action)
+            self._lacked.discard(action)
+        return self._lacked
 
 
 def _waiting_actions(connection: sqlite3.Connection) -> set[str]:
@@ -102,3 +134,18 @@ def _waiting_actions(connection: sqlite3.Connection) -> set[str]:
         if last is not None:
             found.add(last)
     return found
+
+
+def _lacked_actions(connection: sqlite3.Connection) -> set[str]:
+    prefix = settings.LACKED
+    rows = connection.execute("select substr(name, ?) from setting where name glob ?", (len(prefix) + 1, f"{prefix}*"))
+    return {action for (action,) in rows}
+
+
+def _forget(tx: Transaction, action: str) -> None:
+    """Forget that an executor lacked ``action``, unless a job of it waits again."""
+    tx.execute(
+        "delete from setting where name = ? and not exists (select 1 from job indexed by job_queued"
+        " where state = 'QUEUED' and waits = 0 and action = ?)",
+        (f"{settings.LACKED}{action}", action),
+    )

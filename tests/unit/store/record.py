@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from job_engine.job.document import NewJob, new_job
-from job_engine.store import schema
+from job_engine.store import jobs, schema
 from job_engine.store.transaction import Transaction
 
 ACL = {"owners": ["user/jane"], "edit-acl": ["group/nuvla-admin"], "view-meta": ["group/nuvla-admin"]}
@@ -28,9 +28,11 @@ class Record:
         return new_job(sent, created_by="user/jane", acl=ACL, now=self.now)
 
     def do(self, verb: Callable[..., object], *arguments: object) -> object:
-        """One verb in a transaction of its own."""
+        """One verb in a transaction of its own, with what a store does before its commit."""
         tx = self()
         answer = verb(tx, *arguments)
+        if tx.settles:
+            jobs.settle(tx)
         tx.flush()
         return answer
 

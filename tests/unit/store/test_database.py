@@ -12,7 +12,7 @@ import pytest
 from job_engine.job.document import NewJob, new_job
 from job_engine.job.errors import Conflict, JobEngineError
 from job_engine.job.times import iso
-from job_engine.store import database, jobs
+from job_engine.store import database, jobs, schema
 from job_engine.store.database import Store
 from job_engine.store.transaction import Transaction
 
@@ -101,6 +101,24 @@ def test_a_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(JobEngineError, match="version 99"):
         Store(path)
+
+
+def test_a_record_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(schema.SCHEMA.removesuffix(schema.AFTER))
+    connection.execute("pragma user_version = 1")
+    connection.close()
+
+    async def scenario(store: Store) -> None:
+        now = time.time()
+        first = new_job({"action": "a"}, created_by="user/jane", acl={"owners": ["user/jane"]}, now=now)
+        sent = {"action": "a", "after": [first.id]}
+        second = new_job(sent, created_by="user/jane", acl={"owners": ["user/jane"]}, now=now)
+        await store.write(jobs.add, [first, second])
+        assert await store.read(lambda c: c.execute("select needs, job from after").fetchall()) == [(1, 2)]
+
+    serve(path, scenario)
 
 
 def test_a_job_is_made_ready_when_its_time_comes_also_under_load_and_after_a_restart(tmp_path: Path) -> None:

@@ -84,6 +84,22 @@ def test_a_key_on_the_document_belongs_to_its_owner(record: Record) -> None:
     assert again == first[:1]  # type: ignore[index]
 
 
+def test_many_adds_with_keys_of_their_own_are_one(record: Record) -> None:
+    first = record.do(jobs.add, [record.job(idempotency_key=key) for key in "ab"])
+    again = [record.job(idempotency_key=key) for key in "cbca"]
+    plain = record.job()
+    both = record.do(jobs.add, [*again[:2], plain, *again[2:]])
+    assert both == [again[0].id, first[1], plain.id, again[0].id, first[0]]
+    assert record.do(jobs.add, [record.job(idempotency_key="c")]) == [again[0].id]
+    assert record.one("select count(*) from job") == (4,)
+    with pytest.raises(Conflict, match="job 1 of 2: conflict: noop is active"):
+        record.do(jobs.add, [record.job(idempotency_key="a"), record.job(idempotency_key="d", unless_active=True)])
+    record.do(jobs.delete, [1])
+    with pytest.raises(Conflict, match="some are deleted"):
+        record.do(jobs.add, [record.job(idempotency_key="e"), record.job(idempotency_key="a")])
+    assert record.one("select count(*) from job") == (3,)
+
+
 def test_finish_writes_the_outcome_and_the_job_tells_its_history(record: Record) -> None:
     (id_,) = record.do(jobs.add, [record.job()])  # type: ignore[misc]
     claim(record)
@@ -179,6 +195,19 @@ def test_a_checkpoint_comes_back_with_the_next_attempt(record: Record) -> None:
     claim(record)
     start(record, 1, checkpoint=b'{"at":7}')
     release(record, 1, "stopped")
+    (job,) = record.do(jobs.claim, BOB, ("noop",), 1)  # type: ignore[misc]
+    assert bytes(job.checkpoint) == b'{"at":7}'
+    assert job.resumed
+
+
+def test_who_saves_a_checkpoint_has_begun_though_nobody_has_said_so(record: Record) -> None:
+    """An executor tells the beginning of what lasts a while; it may die before that, and after the checkpoint."""
+    record.do(jobs.add, [record.job()])
+    claim(record)
+    item = Write(1, 1, checkpoint=b'{"at":7}')
+    record.do(lambda tx: jobs.write(tx, grants.held(tx, ALICE), [item]))
+    record.do(jobs.end_holds, ALICE, "it died")
+    assert ("died", 1) in record.events(1)
     (job,) = record.do(jobs.claim, BOB, ("noop",), 1)  # type: ignore[misc]
     assert bytes(job.checkpoint) == b'{"at":7}'
     assert job.resumed

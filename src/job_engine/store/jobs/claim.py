@@ -1,10 +1,28 @@
 """The claim: ready jobs become held ones."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Final
 
-from job_engine.job.attend import Granted
-from job_engine.store.grants import granted, ready
+from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim, Granted
+from job_engine.job.states import State, is_final
+from job_engine.store.grants import (
+    ACTION,
+    ATTEMPT,
+    ID,
+    MODE,
+    SEQ,
+    TAGS,
+    Row,
+    Standing,
+    claimable,
+    granted,
+    listed,
+    ready,
+)
 from job_engine.store.transaction import Transaction
+
+MONITORED: Final = '"monitor"'
+"""In the tags of a bulk job that has been run and whose children are watched: detached, nobody is to run it again."""
 
 
 def claim(tx: Transaction, executor: str, actions: Sequence[str], limit: int) -> list[Granted]:
@@ -16,9 +34,75 @@ def claim(tx: Transaction, executor: str, actions: Sequence[str], limit: int) ->
     if limit <= 0:
         return []
     rows = ready(tx, actions, limit)
-    tx.executemany(
-        "update job set state = 'RUNNING', holder = ?, claimed = ?, attempt = attempt + 1, updated = ? where seq = ?",
-        [(executor, tx.iso, tx.iso, row[0]) for row in rows],
+    _hold(tx, executor, [row[SEQ] for row in rows])
+    tx.changed += [row[ID] for row in rows]
+    return [granted(tx, row, row[ATTEMPT] + 1) for row in rows]
+
+
+def claim_entries(
+    tx: Transaction, member: str, claims: Sequence[Claim], actions: Collection[str] | None
+) -> tuple[list[Granted], list[tuple[str, str]]]:
+    """Give ``member`` the jobs whose entries of the locking queue it has taken, as far as they are to be run.
+
+    Args:
+        actions: what its executor can run; None: that is not known yet, so it has to ask again.
+
+    Returns:
+        The jobs granted, each with its entry; one that ``member`` holds by that entry already with the same attempt.
+        And (entry, verdict) of the other claims, see `job_engine.job.attend.VERDICTS`.
+    """
+    found = claimable(tx, [claim.job for claim in claims])
+    given: dict[str, str] = {}  # id → entry: two entries of one job may be claimed together
+    jobs, refused, claimed, unnoted = [], [], [], []
+    for claim in claims:
+        id_, entry = claim.job, claim.entry
+        if id_ not in found:
+            refused.append((entry, MISSING))
+            continue
+        if id_ in given:
+            if given[id_] != entry:
+                refused.append((entry, GONE))
+            continue
+        row, standing = found[id_]
+        attempt = row[ATTEMPT]
+        if standing != (State.RUNNING, 0, member, entry):
+            if verdict := _refusal(tx, row, standing, entry, actions):
+                refused.append((entry, verdict))
+                continue
+            attempt += 1
+            claimed.append(row[SEQ])
+            if standing[3] is None:  # quicker than the relay noted it
+                unnoted.append((entry, row[SEQ]))
+        given[id_] = entry
+        jobs.append(granted(tx, row, attempt, entry))
+    tx.executemany("update job set entry = ? where seq = ?", unnoted)
+    _hold(tx, member, claimed)
+    tx.changed += given
+    return jobs, refused
+
+
+def _hold(tx: Transaction, holder: str, seqs: list[int]) -> None:
+    tx.execute(
+        "update job set state = 'RUNNING', holder = ?, claimed = ?, attempt = attempt + 1, updated = ?"
+        " where seq in (select value from json_each(?))",
+        (holder, tx.iso, tx.iso, listed(seqs)),
     )
-    tx.changed += [row[1] for row in rows]
-    return [granted(tx, row, row[3] + 1) for row in rows]
+
+
+def _refusal(tx: Transaction, row: Row, standing: Standing, entry: str, actions: Collection[str] | None) -> str | None:
+    """The verdict on a claim by who does not hold the job by this entry; None: it is granted."""
+    state, waits, holder, noted = standing
+    if is_final(state) or waits or noted not in (None, entry):
+        return GONE
+    if holder is not None:
+        tx.blocked.add(holder)
+        return HELD
+    if state == State.RUNNING and (row[MODE] == "pull" or MONITORED in (row[TAGS] or "")):
+        return GONE
+    action = row[ACTION]
+    if actions is None:
+        return HELD
+    if action not in actions:
+        tx.lacked.add(action)
+        return CANNOT
+    return None

@@ -6,6 +6,7 @@ from typing import Final
 
 from job_engine.job.states import State
 from job_engine.job.times import epoch
+from job_engine.store.jobs.after import ended
 from job_engine.store.transaction import Transaction
 
 DETAIL_LIMIT: Final = 500
@@ -14,11 +15,29 @@ ALIKE: Final = 0.7
 """How alike the names of two actions are, from 0 to 1, so that one may be meant by the other."""
 
 
-def close(tx: Transaction, seq: int, state: str, message: str | None = None, detail: str | None = None) -> None:
-    """Bring a job that is not final into a final state, whoever holds it; its holder is told."""
-    id_, attempt, holder, claimed, started, running = tx.execute(
-        "select id, attempt, holder, claimed, started, state = 'RUNNING' from job where seq = ?", (seq,)
+def close(
+    tx: Transaction,
+    seq: int,
+    state: str,
+    message: str | None = None,
+    detail: str | None = None,
+    root: str | None = None,
+) -> None:
+    """Bring a job that is not final into a final state, whoever holds it; its holder and who waits for it are told.
+
+    Args:
+        message: its status message from now on; None: the one that it has.
+        detail: for the history and the holder; None: the message.
+        root: which job that it waited for has failed first, and why.
+    """
+    id_, attempt, holder, claimed, started, running, waits, said = tx.execute(
+        "select id, attempt, holder, claimed, started, state = 'RUNNING', waits, substr(message, 1, ?) from job"
+        " where seq = ?",
+        (DETAIL_LIMIT, seq),
     ).fetchone()
+    ended(tx, [(seq, id_, state, message or (said if state == State.FAILED else detail))], root)
+    if waits == 3:
+        tx.execute("delete from after where job = ?", (seq,))
     if holder is not None:
         tx.ended.add(holder)
     tx.event(
@@ -27,7 +46,7 @@ def close(tx: Transaction, seq: int, state: str, message: str | None = None, det
         attempt or None,
         detail or (message and message[:DETAIL_LIMIT]),
         holder,
-        claimed if running else None,
+        claimed if running and holder is not None else None,  # the claim of a detached one has its own event
     )
     duration = max(0, int(tx.now - epoch(started))) if started is not None else None
     tx.execute(

@@ -36,16 +36,18 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
     if holder is not None and hold is None and (guarded := HOLDERS_OWN & changes.keys()):
         raise Conflict(f"conflict with {id_}: only the executor that holds it writes {', '.join(sorted(guarded))}")
     changes = dict(changes)
-    target = changes.pop("state", None) or state
-    if target == State.RUNNING and waits == 1:
-        raise Conflict(f"conflict with {id_}: it waits for its not-before")
+    target = changes.pop("state", None)
+    if target == State.RUNNING and waits in (1, 3):
+        raise Conflict(f"conflict with {id_}: it waits for {'its not-before' if waits == 1 else 'other jobs'}")
     set_attributes(tx, seq, changes)
     tx.changed.append(id_)
-    if target == state:
+    if target is None or (target == state and (target != State.RUNNING or holder is not None)):
         return
     if target == State.CANCELED:
         cancel(tx, [seq])
     elif target == State.RUNNING:  # by hand, or by an executor of another kind: it runs detached, without a holder
+        (action,) = tx.execute("select action from job where seq = ?", (seq,)).fetchone()
+        tx.foreign.add(action)
         tx.execute(
             "update job set state = 'RUNNING', waits = 0, attempt = attempt + 1, begun = attempt + 1, started = ?,"
             " claimed = ?, updated = ? where seq = ?",

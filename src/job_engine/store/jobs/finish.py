@@ -6,6 +6,7 @@ from job_engine.job.attend import Finished
 from job_engine.job.attributes import shorten
 from job_engine.job.times import iso
 from job_engine.store.grants import Holds
+from job_engine.store.jobs.after import ended
 from job_engine.store.transaction import Transaction
 
 
@@ -34,3 +35,4 @@ def finish(tx: Transaction, holds: Holds, finished: Sequence[Finished]) -> None:
         said,
     )
     tx.changed += [holds[item.seq][1] for item in finished]
+    ended(tx, ((item.seq, holds[item.seq][1], item.state, item.message) for item in finished))

@@ -14,10 +14,16 @@ DEATHS: Final = 3
 """Attempts in a row that may end with the death of their process before the job is FAILED."""
 WHO_ENDED: Final = {"failed": "raised"}
 """Kinds of events for releases whose name is also that of a final state."""
+LEAVES: Final = frozenset({"failed", "detached"})
+"""Why a job leaves the locking queue: its executor consumes the entry, and a new one is put when it is ready again."""
 
 
 def release(tx: Transaction, released: Iterable[Released]) -> None:
-    """Back to QUEUED, or FAILED after `DEATHS` deaths; each must be held by its attempt, as for `finish`."""
+    """Back to QUEUED, or FAILED after `DEATHS` deaths; detached: RUNNING without a holder.
+
+    Each must be held by its attempt, as for `finish`. In a cluster a job that is ready at once keeps its entry, which
+    the executor gives back: the next claim by it is granted.
+    """
     for item in released:
         id_, attempt, begun, failures, deaths, mode, holder, claimed = tx.execute(
             "select id, attempt, begun, failures, deaths, mode, holder, claimed from job where seq = ?", (item.seq,)
@@ -30,7 +36,17 @@ def release(tx: Transaction, released: Iterable[Released]) -> None:
             close(tx, item.seq, State.FAILED, message)
             continue
         kind = WHO_ENDED.get(item.why, item.why)
-        tx.event(item.seq, kind, attempt, item.detail[:DETAIL_LIMIT] or None, holder, claimed)
+        held_since = claimed if holder is not None else None  # the claim of a detached one has its own event
+        tx.event(item.seq, kind, attempt, item.detail[:DETAIL_LIMIT] or None, holder, held_since)
+        tx.changed.append(id_)
+        if item.why == "detached":
+            tx.monitored = True
+            tx.execute(
+                "update job set holder = null, entry = null, begun = attempt, updated = ?, output = coalesce(?, output)"
+                " where seq = ?",
+                (tx.iso, item.output, item.seq),
+            )
+            continue
         not_before = iso(tx.now + item.delay) if item.delay > 0 else None
         waits = waits_for(mode, not_before)
         if waits == 1:
@@ -38,13 +54,13 @@ def release(tx: Transaction, released: Iterable[Released]) -> None:
         tx.ready |= waits == 0
         tx.execute(
             "update job set state = 'QUEUED', holder = null, waits = ?, not_before = coalesce(?, not_before),"
-            " deaths = ?, failures = ?, begun = ?, updated = ?, output = coalesce(?, output) where seq = ?",
+            " deaths = ?, failures = ?, begun = ?, updated = ?, output = coalesce(?, output),"
+            " entry = iif(?, null, entry) where seq = ?",
             (
                 waits, not_before, deaths, failures + failed, attempt if died or failed else begun, tx.iso, item.output,
-                item.seq,
+                item.why in LEAVES or waits != 0, item.seq,
             ),
         )  # fmt: skip
-        tx.changed.append(id_)
 
 
 def end_holds(tx: Transaction, executor: str, how: str) -> None:

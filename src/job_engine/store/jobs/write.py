@@ -34,6 +34,8 @@ def write(tx: Transaction, holds: Holds, writes: Iterable[Write]) -> None:
             set_attributes(tx, item.seq, item.changes)
         if moved:
             tx.execute("update job set deaths = 0 where seq = ? and deaths > 0", (item.seq,))
+        if item.started is None:  # who writes has begun, though an executor tells that of what lasts a while only
+            tx.execute("update job set begun = attempt where seq = ? and begun < attempt", (item.seq,))
         if item.log:
             tx.executemany(
                 "insert or ignore into log (job, attempt, n, at, level, text) values (?, ?, ?, ?, ?, ?)",

@@ -1,0 +1,74 @@
+"""What the end of jobs does to those that wait for them: they become ready, or fail too, chains of them included.
+
+It is done in the transaction in which the jobs end, but of a job that very many wait for only a part: the record knows
+what is left, and the next transactions go on with it.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from job_engine.job.states import State
+from job_engine.job.times import epoch
+from job_engine.store.jobs.close import close
+from job_engine.store.transaction import Transaction
+
+SETTLED: Final = 500
+"""Waiting jobs that one transaction settles, so that others wait for some hundredths of a second only."""
+
+
+def settle(tx: Transaction) -> None:
+    """Settle jobs that wait for jobs which have ended, up to `SETTLED`; when there are more, ask to go on soon."""
+    left = SETTLED
+    while (row := tx.execute("select needs, failure, root from settling limit 1").fetchone()) is not None:
+        needs, failure, root = row
+        if left <= 0:
+            tx.wake_at(tx.now)
+            return
+        jobs = [job for (job,) in tx.execute("select job from after where needs = ? limit ?", (needs, left))]
+        if not jobs:
+            tx.execute("delete from settling where needs = ?", (needs,))
+            continue
+        left -= len(jobs)
+        if failure is not None:
+            run_anyway = set(_running_anyway(tx, jobs))
+            for job in jobs:
+                if job not in run_anyway:
+                    close(tx, job, State.FAILED, failure, root=root)
+            jobs = [job for job in jobs if job in run_anyway]
+        _meet(tx, needs, jobs)
+
+
+def _running_anyway(tx: Transaction, jobs: Sequence[int]) -> list[int]:
+    rows = tx.execute(
+        "select seq from job where seq in (select value from json_each(?))"
+        " and json_extract(document, '$.\"after-failure\"') = 'run'",
+        (_json(jobs),),
+    )
+    return [seq for (seq,) in rows]
+
+
+def _meet(tx: Transaction, needs: int, jobs: Sequence[int]) -> None:
+    """These need not wait for ``needs`` any more; who waits for no other either is ready, or waits for its time."""
+    if not jobs:
+        return
+    among = "(select value from json_each(?))"
+    tx.execute(f"delete from after where needs = ? and job in {among}", (needs, _json(jobs)))
+    rows = tx.execute(
+        "update job set waits = case when mode = 'pull' then 2 when not_before > ? then 1 else 0 end"
+        f" where seq in {among} and waits = 3 and not exists (select 1 from after where after.job = job.seq)"
+        " returning id, action, waits, not_before",
+        (tx.iso, _json(jobs)),
+    ).fetchall()
+    for id_, action, waits, not_before in rows:
+        tx.changed.append(id_)
+        if waits == 0:
+            tx.ready = True
+            tx.added.add(action)
+        elif waits == 1:
+            tx.wake_at(epoch(not_before))
+
+
+def _json(values: Sequence[int]) -> str:
+    return msgspec.json.encode(values).decode()
