@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tests.certificates import Certificates
+
 CLASSPATH = "/usr/share/java/zookeeper.jar:/usr/share/java/*"
 TICK = 200
 """Milliseconds; a session timeout is 2 to 20 of them, so tests of its end take a second."""
@@ -42,7 +44,11 @@ def free_port() -> int:
 class Server:
     """One server, alone or of an ensemble."""
 
-    def __init__(self, tick: int = TICK, extra: str = "", number: int = 0, port: int = 0) -> None:
+    def __init__(
+        self, tick: int = TICK, extra: str = "", number: int = 0, port: int = 0, jvm: Sequence[str] = ()
+    ) -> None:
+        """``extra`` are further lines of its configuration, ``jvm`` further arguments of Java."""
+        self.jvm = jvm
         self.folder = Path(tempfile.mkdtemp(prefix="job-engine-zookeeper-"))
         self.port = port or free_port()
         self.host = f"127.0.0.1:{self.port}"
@@ -56,13 +62,14 @@ class Server:
 
     def spawn(self) -> None:
         """Start without waiting."""
+        assert available(), "needs Java and Debian's package libzookeeper-java: ./dev test installs both"
         (self.folder / "data").mkdir(exist_ok=True)
         if self.number:
             (self.folder / "data" / "myid").write_text(str(self.number))
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 ["java", "-Xmx200m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dzookeeper.forceSync=no",
-                 "-cp", CLASSPATH, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.config)],
+                 *self.jvm, "-cp", CLASSPATH, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.config)],
                 stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
@@ -100,13 +107,30 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(tick: int = TICK, extra: str = "") -> Iterator[Server]:
+def server(tick: int = TICK, extra: str = "", jvm: Sequence[str] = ()) -> Iterator[Server]:
     """One server for a while."""
-    one = Server(tick, extra)
+    one = Server(tick, extra, jvm=jvm)
     try:
         yield one.start()
     finally:
         one.remove()
+
+
+@contextlib.contextmanager
+def tls_server(files: Certificates, *, client: str = "need") -> Iterator[str]:
+    """One server for a while that speaks TLS, at this address.
+
+    Args:
+        client: ``need`` for clients with a certificate, ``none`` for all.
+    """
+    port = free_port()
+    extra = (
+        f"secureClientPort={port}\nserverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n"
+        f"ssl.clientAuth={client}\nssl.keyStore.location={files.server}\nssl.keyStore.type=PEM\n"
+        f"ssl.trustStore.location={files.authority}\nssl.trustStore.type=PEM"
+    )
+    with server(extra=extra):
+        yield f"127.0.0.1:{port}"
 
 
 @contextlib.contextmanager

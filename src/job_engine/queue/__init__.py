@@ -6,8 +6,9 @@ await session.start()
 for taken in await queue.take(8): ...
 """
 
-from job_engine.queue import look
+from job_engine.queue import look, predecessor
 from job_engine.queue.clock import boottime
+from job_engine.queue.election import Election, Lead
 from job_engine.queue.errors import SessionLost, Unanswered
 from job_engine.queue.folder import Folder
 from job_engine.queue.locking_queue import LockingQueue
@@ -17,9 +18,11 @@ from job_engine.queue.settings import Tls, ZooKeeper, parse_acl
 from job_engine.queue.take import Outcome, Taken
 
 __all__ = [
+    "Election",
     "Entry",
     "Folder",
     "Holder",
+    "Lead",
     "LockingQueue",
     "Outcome",
     "Part",
@@ -32,4 +35,5 @@ __all__ = [
     "boottime",
     "look",
     "parse_acl",
+    "predecessor",
 ]

@@ -14,13 +14,15 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
     AuthFailedError,
     ConnectionClosedError,
+    ConnectionDropped,
     ConnectionLoss,
+    KazooException,
     NoAuthError,
     SessionExpiredError,
     UnimplementedError,
@@ -28,7 +30,7 @@ from kazoo.exceptions import (
 from kazoo.protocol.states import KazooState, KeeperState
 
 from job_engine.job.errors import Forbidden
-from job_engine.queue import wire
+from job_engine.queue import tls, wire
 from job_engine.queue.errors import SessionLost, Unanswered
 from job_engine.queue.settings import ZooKeeper
 
@@ -41,27 +43,42 @@ DEADLINE = 2 / 3
 READS = 500
 """Nodes in one read: some 50 kB of requests, 100 kB of answers."""
 
+_SASL_REQUIRED = -124
+
 _log = logging.getLogger(__name__)
+
+
+class Credentials(NamedTuple):
+    """What it takes to come back to a session, or to end it."""
+
+    session: int
+    password: bytes
 
 
 class Link:
     """A connection to ZooKeeper that lasts as long as its session."""
 
-    def __init__(self, settings: ZooKeeper, changed: Callable[[], None]) -> None:
-        """``changed`` is called in the loop whenever ``connected`` or ``ended`` may have changed."""
-        self.session = 0  # its number, once connected
-        self.credentials: tuple[int, bytes] | None = None  # what end_session() needs
+    def __init__(
+        self, settings: ZooKeeper, changed: Callable[[], None], credentials: Credentials | None = None
+    ) -> None:
+        """``changed`` is called in the loop whenever ``connected`` or ``ended`` may have changed.
+
+        With ``credentials`` this very session goes on here, and no other is begun when it is over.
+        """
+        self.session = credentials.session if credentials else 0  # its number, once connected
+        self.credentials = credentials
         self.granted = settings.session_timeout  # seconds; the server's word once connected
         self.connected = False
         self.ended = False
         self.refused = False  # the credentials were not accepted
+        self.trouble = ""  # why the last attempt to connect failed, in kazoo's words
         self.connections = 0  # how often it connected: names the connection
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._box: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._lock = threading.Lock()
         self._reads_many = True
-        self._client = _client(settings)
+        self._client = _client(settings, credentials)
         self._chroot = str(self._client.chroot).encode()
         self._connect = self._client._connection._connect
         self._client._connection._connect = self._connect_once
@@ -163,12 +180,23 @@ class Link:
     # On kazoo's thread
 
     def _connect_once(self, *address: Any) -> Any:
-        if self.session and self._client._session_id != self.session:
-            raise SessionExpiredError
-        result = self._connect(*address)
+        try:
+            if self.session and self._client._session_id != self.session:
+                raise SessionExpiredError
+            result = self._connect(*address)
+        except SessionExpiredError:
+            self.post(self._on_lost, False)  # kazoo's listeners do not hear of a session that was never seen alive
+            raise
+        except Exception as error:
+            self.trouble = " ".join(str(error).split())
+            if isinstance(error, ConnectionDropped | AuthFailedError | self._client.handler.timeout_exception):
+                raise
+            # Anything else would end kazoo's thread, and nobody would hear of it.
+            self.trouble = self.trouble or type(error).__name__
+            raise (AuthFailedError if isinstance(error, KazooException) else ConnectionDropped) from error
         self.session, password = self._client._session_id, self._client._session_passwd
         # The first of the pair is the read timeout in ms, two thirds of what the server granted.
-        self.post(self._on_connected, result[0] * 1.5 / 1000, (self.session, password))
+        self.post(self._on_connected, result[0] * 1.5 / 1000, Credentials(self.session, password))
         return result
 
     def _on_state(self, state: str) -> None:
@@ -187,7 +215,7 @@ class Link:
 
     # In the loop
 
-    def _on_connected(self, granted: float, credentials: tuple[int, bytes]) -> None:
+    def _on_connected(self, granted: float, credentials: Credentials) -> None:
         if self.ended:
             return
         self.granted, self.credentials, self.connected = granted, credentials, True
@@ -235,22 +263,23 @@ class _Reply:
             error = SessionLost()
         elif isinstance(error, NoAuthError | AuthFailedError):
             error = Forbidden("ZooKeeper refuses: these credentials have no right to that node.")
+        elif getattr(error, "code", None) == _SASL_REQUIRED:
+            error = Forbidden("ZooKeeper serves nobody without SASL; give --zk-sasl.")
         if not self._future.done():
             self._future.set_result(error)
 
 
-def _client(settings: ZooKeeper) -> KazooClient:
-    tls = settings.tls
-    encrypted = {
-        "use_ssl": True, "ca": tls.ca, "certfile": tls.certificate, "keyfile": tls.key,
-        "keyfile_password": tls.key_password, "verify_certs": tls.verify, "check_hostname": tls.check_hostname,
-    } if tls else {}  # fmt: skip
-    return KazooClient(
+def _client(settings: ZooKeeper, credentials: Credentials | None) -> KazooClient:
+    client = KazooClient(
         hosts=settings.hosts,
         timeout=settings.session_timeout,
+        client_id=credentials,
         auth_data=set(settings.auth),
         sasl_options=dict(settings.sasl) if settings.sasl else None,
         connection_retry={"max_tries": -1, "max_delay": RECONNECT_DELAY},
         logger=logging.getLogger("job_engine.queue.kazoo"),
-        **encrypted,
+        **(tls.for_kazoo(settings.tls) if settings.tls else {}),
     )
+    if settings.tls:
+        client.handler.select = tls.seeing_decrypted(client.handler.select)
+    return client

@@ -16,13 +16,13 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from kazoo.exceptions import NoNodeError
+from kazoo.exceptions import KazooException, NoNodeError
 
-from job_engine.job.errors import Forbidden, JobEngineError, Unreachable
-from job_engine.queue import wire
+from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
+from job_engine.queue import folders, wire
 from job_engine.queue.clock import boottime
 from job_engine.queue.errors import SessionLost, Unanswered
-from job_engine.queue.link import DEADLINE, Link
+from job_engine.queue.link import DEADLINE, Credentials, Link
 from job_engine.queue.settings import ZooKeeper
 
 BEATS = 5
@@ -42,8 +42,9 @@ class Part(Protocol):
     """Somebody whose work depends on the session. The session calls; an exception is logged and changes nothing."""
 
     def lapsed(self) -> Awaitable[object] | None:
-        """The deadline has passed or the session is gone: stop, give up. Returns at once; what it returns is awaited
-        (at most one session timeout) before the session is renewed, so that nobody is both old and new."""
+        """The deadline has passed or the session is gone or closed: stop, give up. Returns at once; what it returns is
+        awaited (at most one session timeout) before the session is renewed, so that nobody is both old and new. May be
+        called again before that."""
 
     async def returned(self, link: Link) -> None:
         """Connected again in the same session; nothing else is sent by others before this is done."""
@@ -62,6 +63,7 @@ class Session:
         self.settings = settings
         self.kind = kind
         self.until = -math.inf  # the deadline, on the clock
+        self.moved: Callable[[], None] = lambda: None  # called when a heartbeat has moved it on
         self._about = about
         self._clock = clock
         self._parts: list[Part] = []
@@ -93,6 +95,16 @@ class Session:
         """Connected, takes compared, and before the deadline."""
         return self._open and self._clock() < self.until
 
+    @property
+    def alive(self) -> bool:
+        """Before the deadline, connected or not: what the session holds is still ours."""
+        return self._link is not None and not self._link.ended and self._clock() < self.until
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Number and password of the session that we have, for a successor to end it: see `predecessor`."""
+        return self._link.credentials if self._link else None
+
     def add(self, part: Part) -> None:
         """Tell this part of what happens; before `start`."""
         self._parts.append(part)
@@ -104,13 +116,16 @@ class Session:
             async with asyncio.timeout(within):
                 await self.usable()
         except TimeoutError:
+            trouble = self._link.trouble if self._link else ""
             await self.close()
             raise self._refusal or Unreachable(
-                f"ZooKeeper at {self.settings.hosts} does not answer; is it running, and the address right?"
+                f"ZooKeeper at {self.settings.hosts} does not answer{f' ({trouble})' if trouble else ''}; "
+                "is it running, and the address right?"
             ) from None
 
     async def close(self) -> None:
-        """End the session: the member node and all that was taken go with it."""
+        """End the session, once the parts have stopped (they have at most one session timeout): the member node and
+        all that was taken go with it."""
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -157,9 +172,18 @@ class Session:
                 await self._live(link)
                 if link.refused:
                     self._refusal = Forbidden("ZooKeeper does not accept these credentials.")
-            except Forbidden as error:
-                self._refusal = error
-                _log.error("ZooKeeper: %s", error)
+            except asyncio.CancelledError:
+                await self._lapse(link, cut=False)  # nobody goes on with what ends with the session
+                raise
+            except Exception as error:  # noqa: BLE001 - boundary: what is ours must end with this session, and another begin
+                expected = isinstance(error, Forbidden | KazooException)
+                self._refusal = (
+                    error
+                    if isinstance(error, Forbidden)
+                    else Unavailable(f"the ZooKeeper session failed: {type(error).__name__} {error}".rstrip())
+                )
+                _log.error("ZooKeeper: %s", self._refusal, exc_info=None if expected else error)
+                await self._lapse(link)
             finally:
                 self._shut()
                 await link.close()
@@ -207,7 +231,7 @@ class Session:
 
     async def _join(self, link: Link) -> None:
         """Make the member node of a new session: the first write that counts."""
-        await self._make_folders(link)
+        await folders.make(link, [link.path(self.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)])
         name = f"{self.kind}-{link.session & _UNSIGNED:016x}"
         member = link.path(self.settings.path, MEMBERS, name)
         sent = self._clock()
@@ -239,9 +263,12 @@ class Session:
                 link.cut()
                 link.ended = True
                 return lapsed
-            if isinstance(answer.result(), Exception):
+            if isinstance(answer.result(), Unanswered | SessionLost):
                 return lapsed
+            if isinstance(answer.result(), Exception):
+                raise answer.result()
             self.until, lapsed = sent + link.granted * DEADLINE, False
+            self.moved()
             if not welcomed:
                 welcomed = True
                 self._opening = asyncio.create_task(self._welcome(link, new, connection))
@@ -267,11 +294,12 @@ class Session:
             self._open, self._refusal = True, None
             self._tell()
 
-    async def _lapse(self, link: Link) -> None:
+    async def _lapse(self, link: Link, *, cut: bool = True) -> None:
         """The deadline: tell everybody, shut the socket, wait until they are done."""
         self._shut()
         waits = [wait for part in self._parts if (wait := self._guarded(part.lapsed)) is not None]
-        link.cut()
+        if cut:
+            link.cut()
         if waits:
             tasks = [asyncio.ensure_future(_finished(wait)) for wait in waits]
             await asyncio.wait(tasks, timeout=link.granted)
@@ -299,28 +327,9 @@ class Session:
             async with asyncio.timeout(min(seconds, link.granted / BEATS)):
                 await self._changed()
 
-    async def _make_folders(self, link: Link) -> None:
-        """The folders, and whatever is above them. Only what is missing is created: rights above may be narrow."""
-        folders = [link.path(self.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)]
-        paths = list(dict.fromkeys(above for folder in folders for above in _parents(folder)))
-        there = await link.answers(*[link.send(wire.exists(path)) for path in paths])
-        for path, found in zip(paths, there, strict=True):
-            if isinstance(found, Exception):
-                raise found
-            if found is None:
-                made = await link.call(wire.multi([wire.create(path, b"", link.acl)]))
-                if not made.done and wire.NODE_EXISTS not in made.codes:
-                    raise Forbidden(f"ZooKeeper does not let us create {path.decode()}.")
-
 
 async def _finished(wait: Awaitable[object]) -> None:
     try:
         await wait
     except Exception:  # noqa: BLE001 - boundary: as in _guarded
         _log.exception("A part of the ZooKeeper session failed")
-
-
-def _parents(path: bytes) -> list[bytes]:
-    """``/a``, ``/a/b``, ``/a/b/c`` of ``/a/b/c``."""
-    steps = path.strip(b"/").split(b"/")
-    return [b"/" + b"/".join(steps[: n + 1]) for n in range(len(steps))]

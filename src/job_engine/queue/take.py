@@ -18,6 +18,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
+from kazoo.exceptions import NoNodeError
+
 from job_engine.job.errors import Forbidden
 from job_engine.queue import wire
 from job_engine.queue.errors import SessionLost, Unanswered
@@ -67,6 +69,7 @@ class Takes:
         self._held: dict[str, Taken] = {}
         self._tag = secrets.token_hex(8)
         self._count = 0
+        self._forbidden: list[Forbidden] = []  # why some of the last take were not ours to take
         self._running: set[asyncio.Task[Any]] = set()
         session.add(self)
 
@@ -88,7 +91,7 @@ class Takes:
             raise
 
     async def consume(self, takes: Sequence[Taken]) -> list[Outcome]:
-        """Remove the entries: their jobs are finished, or need none."""
+        """Remove the entries: their jobs are finished, or need none. Raises Forbidden; they are ours still."""
         return await asyncio.shield(self._keep(self._end(takes, consume=True)))
 
     async def release(self, takes: Sequence[Taken]) -> list[Outcome]:
@@ -112,6 +115,8 @@ class Takes:
             link.send(wire.sync(self._folder(link, TAKEN))),
             link.send(wire.Children(self._folder(link, TAKEN).decode(), None)),
         )
+        if isinstance(listed, NoNodeError):
+            listed = []  # somebody has deleted the folder: nothing is taken
         if isinstance(listed, Exception):
             raise listed
         paths = [self._path(link, TAKEN, name) for name in listed]
@@ -143,8 +148,12 @@ class Takes:
 
     async def _take_all(self, names: Sequence[str]) -> list[Taken]:
         link = await self._session.usable()
+        self._forbidden.clear()
         taken = await in_flights(lambda batch: self._take(link, batch), names, BATCH)
-        return list(chain.from_iterable(taken))
+        takes = list(chain.from_iterable(taken))
+        if self._forbidden and not takes:  # what was won must not get lost
+            raise self._forbidden[0]
+        return takes
 
     async def _take(self, link: Link, names: Sequence[str]) -> list[Taken]:
         if not self._session.good:
@@ -175,7 +184,9 @@ class Takes:
         refused: list[str] = []
         vanished: list[str] = []
         for name, ok, node in zip(names, won, nodes, strict=True):
-            if ok and node:
+            if isinstance(ok, Forbidden):
+                self._forbidden.append(ok)  # and left alone from now on: it is not free for us
+            elif ok and node:
                 takes.append(Taken(name, node.data.decode(errors="replace"), mark, member))
             else:
                 (vanished if ok else refused).append(name)
@@ -202,8 +213,13 @@ class Takes:
         ours = [taken for taken in takes if self._held.get(taken.name) is taken and not taken.ending]
         for taken in ours:
             taken.ending = True
-        for ended in await in_flights(lambda batch: self._end_batch(batch, consume), ours, BATCH):
-            outcomes.update(ended)
+        try:
+            for ended in await in_flights(lambda batch: self._end_batch(batch, consume), ours, BATCH):
+                outcomes.update(ended)
+        except Forbidden:  # what had no right to be consumed can still be released
+            for taken in ours:
+                taken.ending = False
+            raise
         for taken in ours:
             if self._held.get(taken.name) is taken:
                 del self._held[taken.name]
@@ -266,6 +282,8 @@ class Takes:
                 raise one
             if consume and one.codes[1] == wire.NO_NODE:  # a stranger removed the entry: without it
                 one = await link.call(self._end_request(link, [taken], consume=False))
+            if wire.NO_AUTH in one.codes:
+                raise Forbidden("ZooKeeper does not let us remove entries; check the rights on the queue's folders.")
             outcomes[taken] = Outcome.DONE if one.done else Outcome.REFUSED
         return outcomes
 
@@ -300,10 +318,10 @@ def _is_mark(node: wire.Node | None, taken: Taken) -> bool:
     return node is not None and node.data == taken.mark
 
 
-def _is_done(answer: Any) -> bool:
+def _is_done(answer: Any) -> "bool | Forbidden":
     """Whether a take was done; raises what was no answer to it."""
     if isinstance(answer, Exception):
         raise answer
     if wire.NO_AUTH in answer.codes:
-        raise Forbidden("ZooKeeper does not let us take entries; check the rights on the queue's folders.")
+        return Forbidden("ZooKeeper does not let us take entries; check the rights on the queue's folders.")
     return bool(answer.done)

@@ -10,7 +10,11 @@ import contextlib
 import time
 from collections.abc import Iterable
 
+from kazoo.exceptions import NoNodeError
+
+from job_engine.queue import folders
 from job_engine.queue.choice import GRACE, Plan, Share, front, head, plan
+from job_engine.queue.errors import SessionLost, Unanswered
 from job_engine.queue.folder import Folder
 from job_engine.queue.link import Link
 from job_engine.queue.names import ordered
@@ -18,7 +22,12 @@ from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN, Session
 
 FRESH = 0.1
 """Seconds after which a listing is renewed, if something has changed, though our share is not used up. Listing every
-10 ms costs a fifth of the throughput; the best entry waits this long at most."""
+10 ms costs a fifth of the throughput; the best entry waits this long at most, or `RARELY` times as long as a listing
+of so deep a queue takes."""
+
+RARELY = 5
+COSTLY = 0.02
+"""Seconds that a listing may take; of one that takes longer a larger head is used, since the next is far away."""
 
 PAUSE, LONGEST_PAUSE = 0.003, 0.1
 """Seconds, times the number of takers, between listings that bring nothing; and at most."""
@@ -38,6 +47,7 @@ class View:
         self._plan = Plan([], [], [], [])
         self._blocked = False  # some listed entries are taken: a release would not show among the entries
         self._listed = 0.0
+        self._cost = 0.0  # seconds that the last listing took
         self._fruitless = False
         self._grace = 0.0  # until when the others' shares are theirs
         self._tried: set[str] = set()  # ours, being taken, or ended since the last listing
@@ -52,7 +62,7 @@ class View:
         """At most ``want`` names worth trying now; waits for the first. They are not offered again until `freed`."""
         while True:
             link = await self._session.usable()
-            if self._stale(FRESH):
+            if self._stale(max(FRESH, RARELY * self._cost)):
                 await self._list(link, want)
             names = self._pop(want)
             if names:
@@ -62,6 +72,9 @@ class View:
     def freed(self, names: Iterable[str]) -> None:
         """These are not ours any more. They count as free with a listing that is sent after this."""
         self._dead += names
+        if self._dead:  # they were free when we listed: then a release did not matter to us
+            self._blocked = True
+            self._changed.set()
 
     def avoid(self, name: str) -> None:
         """Leave this entry to others for as long as it exists."""
@@ -132,6 +145,7 @@ class View:
 
     async def _list(self, link: Link, want: int) -> None:
         dead, self._dead = self._dead, []
+        began = time.monotonic()
         sent = [self._entries.send(link), self._taken.send(link)]
         if self._members.fired:
             sent.append(self._members.send(link))
@@ -139,9 +153,10 @@ class View:
         now = time.monotonic()
         self._listed = now
         self.listings += 1
-        if any(isinstance(answer, Exception) for answer in answers):
+        if failed := [answer for answer in answers if isinstance(answer, Exception)]:
             self._dead += dead
             self._forget()
+            await self._mend(link, failed)
             return
         entries, taken = answers[0], set(answers[1])
         if len(answers) > 2:
@@ -152,7 +167,8 @@ class View:
         not_free = taken | self._tried | self._avoided
         free = [name for name in ordered(entries) if name not in not_free]
         self._blocked = len(free) < len(entries)
-        first = head(free, want, self._share)
+        self._cost = time.monotonic() - began
+        first = head(free, want * (1 + int(self._cost / COSTLY)), self._share)
         self._seen = {name: self._seen.get(name, now) for name in first}
         self._waiting = {name: self._waiting.get(name, now) for name in front(first, self._share)}
         ages, waits = ({name: now - since for name, since in some.items()} for some in (self._seen, self._waiting))
@@ -160,6 +176,17 @@ class View:
         self._fruitless = not (divided.neglected or divided.mine)
         self._plan = Plan(*(part[::-1] for part in divided))  # taken from the end, which costs nothing
         self._grace = now + GRACE
+
+    async def _mend(self, link: Link, failed: "list[Exception]") -> None:
+        """After listings that failed: a folder that somebody has deleted is made anew; raises what will not pass."""
+        lost = [error for error in failed if isinstance(error, Unanswered | SessionLost)]
+        if lost:
+            return  # `usable` waits
+        if not all(isinstance(error, NoNodeError) for error in failed):
+            raise next(error for error in failed if not isinstance(error, NoNodeError))
+        path = self._session.settings.path
+        with contextlib.suppress(Unanswered, SessionLost):
+            await folders.make(link, [link.path(path, name) for name in (ENTRIES, TAKEN, MEMBERS)])
 
 
 def share_of(member: str, members: Iterable[str]) -> Share:

@@ -55,6 +55,17 @@ class Request:
         return Answer._make(decoded) if self.type == _MULTI else decoded
 
 
+class Watching(Request):
+    """A request that leaves a watch on its node, if the node is there: kazoo calls ``watcher`` once, on its thread."""
+
+    __slots__ = ("path", "watcher")
+
+    def __init__(self, request: Request, path: str, watcher: Callable[[Any], None]) -> None:
+        super().__init__(request.type, request.body[:-1] + b"\1", request.decode)
+        self.path = path
+        self.watcher = watcher
+
+
 class Answer(NamedTuple):
     """What a multi came to: an error code and, for a create, the path, of each of its operations."""
 
@@ -122,6 +133,11 @@ def read_many(paths: Iterable[bytes]) -> Request:
 def read(path: bytes) -> Request:
     """One node; NoNodeError when it is not there."""
     return Request(_GET, _text(path) + b"\0", lambda buffer, offset: _node(buffer, offset)[0])
+
+
+def watch(path: bytes, watcher: Callable[[Any], None]) -> Request:
+    """As ``read``; ``watcher`` is called when the node is written or deleted."""
+    return Watching(read(path), path.decode(), watcher)
 
 
 def exists(path: bytes) -> Request:

@@ -9,7 +9,7 @@ from typing import Any
 import uvloop
 from kazoo.client import KazooClient
 
-from job_engine.queue import LockingQueue, Session, ZooKeeper
+from job_engine.queue import LockingQueue, Session, ZooKeeper, wire
 
 PATIENCE = 40.0
 """Seconds; a scene that takes longer hangs."""
@@ -128,3 +128,10 @@ async def lost_answer(proxy: Any, arrived: Callable[[], Awaitable[object]]) -> A
     await until(arrived, "what was sent arriving")
     proxy.set(down="pass")
     proxy.cut()
+
+
+async def keep_sending(link: Any) -> None:
+    """Requests without end: kazoo puts its ping off with each of them."""
+    while True:
+        link.send(wire.exists(b"/"))
+        await asyncio.sleep(TIMEOUT / 10)

@@ -7,6 +7,7 @@ import pytest
 
 from job_engine.queue import Outcome, wire
 from tests import zookeeper
+from tests.integration.queue.candidates import candidate
 from tests.integration.queue.scene import Stage, play, until
 
 
@@ -67,5 +68,42 @@ def test_the_leader_dies_and_the_quorum_comes_back():
             other.send(signal.SIGCONT)
             got = await ours.queue.take(1)
             assert await ours.queue.consume(got) == [Outcome.DONE]
+
+        play(scene, ",".join(server.host for server in servers))
+
+
+def test_a_leader_on_a_follower_that_is_cut_off_stops_before_another_leads(link):
+    """Guard: the term ends at the session's deadline, which writes alone prolong."""
+    proxy, servers = link
+
+    async def scene(stage: Stage) -> None:
+        ours = await candidate(stage, "ours")
+        await until(lambda: ours.election.leading)
+        stage.host = servers[2].host
+        other = await candidate(stage, "other", run=False)
+        seen = []
+
+        async def work(lead):
+            seen.append((ours.election.leading, ours.ended))
+
+        running = asyncio.create_task(other.election.run(work))
+        proxy.set(up="hold", down="hold")
+        await running
+        assert seen == [(False, 1)]
+
+    play(scene, servers[0].host)
+
+
+def test_the_server_that_we_are_on_dies_and_the_session_goes_on_at_another():
+    with zookeeper.ensemble(tick=500) as servers:
+
+        async def scene(stage: Stage) -> None:
+            ours = await stage.member(timeout=10.0)
+            await ours.queue.put("job/1")
+            taken = await ours.queue.take(1)
+            port = ours.session.current._client._connection._socket.getpeername()[1]
+            await asyncio.to_thread(next(server for server in servers if server.port == port).kill)
+            assert await ours.queue.consume(taken) == [Outcome.DONE]
+            assert ours.witness.told == ["renewed", "returned"]
 
         play(scene, ",".join(server.host for server in servers))

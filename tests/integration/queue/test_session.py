@@ -1,8 +1,10 @@
-"""The session: heartbeat, deadline, and the ways back."""
+"""The session: its member, its calls, and the ways back."""
 
 import asyncio
 import shutil
 import signal
+import socket
+import threading
 import time
 
 import pytest
@@ -11,7 +13,7 @@ from job_engine.job.errors import Forbidden, Unreachable
 from job_engine.queue import Outcome, Session, Unanswered, ZooKeeper, boottime, parse_acl, wire
 from job_engine.queue.link import RECONNECT_DELAY, Link
 from tests import zookeeper
-from tests.integration.queue.scene import TIMEOUT, Stage, play, until
+from tests.integration.queue.scene import TIMEOUT, Stage, keep_sending, play, until
 
 
 def test_the_member_node_is_named_by_the_session_and_goes_with_it(host):
@@ -22,109 +24,6 @@ def test_the_member_node_is_named_by_the_session_and_goes_with_it(host):
         assert (data, stat.ephemeralOwner) == (b"here", ours.session.current.session)
         await ours.session.close()
         assert await stage.children("members") == []
-
-    play(scene, host)
-
-
-def test_the_timeout_is_what_the_server_grants(host):
-    async def scene(stage: Stage) -> None:
-        ours = await stage.member(timeout=3600.0)
-        assert ours.session.granted == 20 * zookeeper.TICK / 1000
-        assert ours.session.until - boottime() <= ours.session.granted * 2 / 3
-
-    play(scene, host)
-
-
-def test_the_heartbeat_is_a_write_with_one_outstanding(host):
-    async def scene(stage: Stage) -> None:
-        ours = await stage.member()
-        first = ours.session.until
-
-        async def version() -> int:
-            return (await stage.ask("get", f"members/{ours.session.name}"))[1].version
-
-        before = await version()
-        await until(lambda: ours.session.until > first + TIMEOUT / 5)
-        assert await version() > before
-
-    play(scene, host)
-
-
-def test_at_the_deadline_the_jobs_are_told_while_the_session_lives(host, proxy):
-    """Guards: the deadline; back in the same session, what we had taken is released."""
-
-    async def scene(stage: Stage) -> None:
-        ours, other = await stage.member(proxy.host, timeout=4.0), await stage.member()
-        name = await ours.queue.put("job/1")
-        taken = await ours.queue.take(1)
-        session, link = ours.session.name, ours.session.current
-        socket = link._client._connection._socket
-        proxy.set(up="hold", down="hold")
-        await until(lambda: "lapsed" in ours.witness.told, "the deadline")
-        assert await stage.children("taken") == [name], "before the server ends the session"
-        assert not ours.session.good
-        assert ours.queue.held == []
-        assert link._client._connection._socket is not socket or socket.fileno() < 0 or not link.connected
-        proxy.set(up="pass", down="pass")
-        await until(lambda: "returned" in ours.witness.told, "the way back")
-        assert ours.session.name == session
-        (theirs,) = await other.queue.take(1)
-        assert theirs.name == name
-        assert await ours.queue.consume(taken) == [Outcome.REFUSED]
-        assert await stage.children("entries") == [name]
-
-    play(scene, host)
-
-
-def test_a_passed_deadline_is_not_renewed_before_the_jobs_are_told(host):
-    """Guard: a machine that slept, or a process that was stopped, finds a deadline passed and a server that answers."""
-
-    async def scene(stage: Stage) -> None:
-        ahead = 0.0
-        ours = await stage.member(clock=lambda: boottime() + ahead)
-        done = asyncio.Event()
-        ours.witness.at_lapse = done.wait
-        session = ours.session.name
-        ahead = TIMEOUT
-        assert not ours.session.good
-        await until(lambda: "lapsed" in ours.witness.told)
-        passed = ours.session.until
-        link = ours.session.current
-        await until(lambda: link.connected, "kazoo's reconnect")
-        for _ in range(5):  # a heartbeat would long have been sent and answered
-            await link.call(wire.exists(b"/"))
-        assert ours.session.until == passed, "nothing is renewed while a job is being stopped"
-        done.set()
-        await until(lambda: ours.session.good)
-        assert ours.witness.told == ["renewed", "lapsed", "returned"]
-        assert ours.session.name == session
-
-    play(scene, host)
-
-
-def test_an_answer_that_was_waiting_when_the_process_woke_up_renews_nothing(host):
-    """Guard: the deadline is looked at before the answer. After a SIGSTOP both are there at once."""
-
-    async def scene(stage: Stage) -> None:
-        ahead = 0.0
-        ours = await stage.member(clock=lambda: boottime() + ahead)
-        link = ours.session.current
-        send = link.send
-
-        def wake(answer: object) -> None:
-            nonlocal ahead
-            ahead = TIMEOUT * 0.6  # past the deadline, and not past the one that this answer would give
-
-        def send_and_sleep(request):
-            answer = send(request)
-            answer.add_done_callback(wake)
-            return answer
-
-        link.send = send_and_sleep
-        await until(lambda: ahead, "the next heartbeat")
-        link.send = send
-        await until(lambda: len(ours.witness.told) == 3)
-        assert ours.witness.told == ["renewed", "lapsed", "returned"]
 
     play(scene, host)
 
@@ -178,6 +77,21 @@ def test_a_new_session_knows_nothing_of_the_old(host):
     play(scene, host)
 
 
+def test_what_was_left_to_others_is_forgotten_with_the_session(host):
+    """Guard: names come back for other jobs."""
+
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        name = await ours.queue.put("job/1")
+        assert await ours.queue.release(await ours.queue.take(1), avoid=True) == [Outcome.DONE]
+        old = ours.session.name
+        await stage.expire(ours)
+        assert [t.name for t in await ours.queue.take(1)] == [name]
+        assert ours.session.name != old
+
+    play(scene, host)
+
+
 def test_no_call_made_for_one_session_runs_in_the_next(host):
     """Guard: kazoo goes on in a new session by itself, and sends there what was asked just after the expiry."""
 
@@ -226,7 +140,7 @@ def test_a_call_is_time_boxed(host, proxy):
         link.open()
         await until(lambda: link.connected)
         proxy.set(down="hold")
-        kept_busy = asyncio.create_task(_keep_sending(link))  # else kazoo's own ping would notice
+        kept_busy = asyncio.create_task(keep_sending(link))  # else kazoo's own ping would notice
         with pytest.raises(Unanswered):
             await link.call(wire.exists(b"/"))
         kept_busy.cancel()
@@ -235,12 +149,6 @@ def test_a_call_is_time_boxed(host, proxy):
         await link.close()
 
     play(scene, host)
-
-
-async def _keep_sending(link):
-    while True:
-        link.send(wire.exists(b"/"))
-        await asyncio.sleep(TIMEOUT / 10)
 
 
 def test_reconnecting_is_tried_often(host):
@@ -331,6 +239,27 @@ def test_a_part_that_fails_stops_nobody(host, caplog):
     assert "a fault in a part" in caplog.text
 
 
+def test_a_fault_of_ours_ends_its_session_and_another_begins(host, caplog):
+    """Guard: the parts are told, so nobody goes on with what nobody renews any more."""
+
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        first = ours.session.name
+
+        def moved() -> None:
+            ours.session.moved = lambda: None
+            raise ValueError("a fault of ours")
+
+        ours.session.moved = moved
+        await until(lambda: len(ours.witness.told) == 3 and ours.session.good, "another session")
+        assert ours.witness.told == ["renewed", "lapsed", "renewed"]
+        assert ours.session.name != first
+
+    play(scene, host)
+    (told,) = [record for record in caplog.records if "a fault of ours" in record.message]
+    assert told.exc_info
+
+
 def test_chroot_digest_and_rights(host):
     async def scene(stage: Stage) -> None:
         from kazoo.security import make_digest_acl_credential
@@ -365,6 +294,35 @@ def _acl_of(host, path):
     finally:
         client.stop()
         client.close()
+
+
+def test_what_kazoo_sees_on_its_threads_reaches_us_in_our_loop(host):
+    """Guard: kazoo's callbacks only put something into a box; anything else there delays or deadlocks the client."""
+
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        seen = []
+        fire, tell = ours.queue._view._entries.fire, ours.session.current._changed
+
+        def fired() -> None:
+            seen.append(("watch", threading.current_thread()))
+            fire()
+
+        def told() -> None:
+            seen.append(("state", threading.current_thread()))
+            tell()
+
+        ours.queue._view._entries.fire, ours.session.current._changed = fired, told
+        waiting = asyncio.create_task(ours.queue.take(1))
+        await until(lambda: ours.queue._view.listings, "an idle listing")
+        await ours.queue.put("job/1")
+        await waiting
+        ours.session.current._client._connection._socket.shutdown(socket.SHUT_RDWR)
+        await until(lambda: "returned" in ours.witness.told)
+        assert {kind for kind, _ in seen} == {"watch", "state"}
+        assert {thread for _, thread in seen} == {threading.main_thread()}
+
+    play(scene, host)
 
 
 def test_nobody_there_is_an_error_that_says_so():

@@ -42,6 +42,27 @@ def test_a_take_ends_once(host):
     play(scene, host)
 
 
+def test_while_a_take_is_being_released_nothing_else_ends_it(host, proxy):
+    """Guard: the next one's taken node has the same version, and our member lives."""
+
+    async def scene(stage: Stage) -> None:
+        ours, other = await stage.member(proxy.host, timeout=4.0), await stage.member()
+        name = await ours.queue.put("job/1")
+        taken = await ours.queue.take(1)
+        proxy.set(down="hold")
+        releasing = asyncio.create_task(ours.queue.release(taken))
+        theirs = []
+        while not theirs:
+            theirs = await other.queue.take_names([name])
+        consuming = asyncio.create_task(ours.queue.consume(taken))
+        proxy.set(down="pass")
+        assert (await releasing, await consuming) == ([DONE], [REFUSED])
+        assert await stage.children("entries") == await stage.children("taken") == [name]
+        assert await other.queue.consume(theirs) == [DONE]
+
+    play(scene, host)
+
+
 def test_one_conflict_costs_one_entry(host):
     async def scene(stage: Stage) -> None:
         ours = await stage.member()
@@ -221,6 +242,21 @@ def test_what_vanished_while_we_were_away_is_forgotten(host, proxy):
         proxy.cut()
         await until(lambda: "returned" in ours.witness.told)
         assert [t.name for t in ours.queue.held] == names[1:]
+
+    play(scene, host)
+
+
+def test_a_reconnect_releases_nothing_of_others(host, proxy):
+    """Guard: ours is what our session owns."""
+
+    async def scene(stage: Stage) -> None:
+        ours, other = await stage.member(proxy.host), await stage.member()
+        name = await ours.queue.put("job/1")
+        theirs = await other.queue.take(1)
+        proxy.cut()
+        await until(lambda: "returned" in ours.witness.told and ours.session.good)
+        assert await stage.children("taken") == [name]
+        assert await other.queue.consume(theirs) == [DONE]
 
     play(scene, host)
 
