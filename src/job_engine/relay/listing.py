@@ -1,0 +1,123 @@
+"""The queue as the relay sees it: listed when a watch has fired, contents read once for each name."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kazoo.exceptions import NoNodeError
+
+from job_engine.queue import Folder, Session, look, wire
+from job_engine.queue.folders import make
+from job_engine.queue.link import Link
+from job_engine.queue.names import ordered, parse
+from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN
+
+JOB: Final = re.compile(r"job/[a-z0-9]+(-[a-z0-9]+)*")
+"""What an entry holds, by the contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The queue at one moment."""
+
+    entries: dict[str, str]  # name → job id, in the order of the queue
+    taken: set[str]
+    strays: list[tuple[str, str]]  # name, and why it is no entry of ours
+
+
+class Listing:
+    """Lists and remembers. What it remembers counts for one connection: after a wipe, names come back."""
+
+    def __init__(self, session: Session, changed: asyncio.Event) -> None:
+        self._session = session
+        path = session.settings.path
+        self._entries, self._taken, self._members = (
+            Folder(path, name, changed=changed) for name in (ENTRIES, TAKEN, MEMBERS)
+        )
+        self._jobs: dict[str, str] = {}
+        self.members: set[str] = set()  # as listed last
+
+    @property
+    def fired(self) -> bool:
+        """Entries came or went, were taken or given back."""
+        return self._entries.fired or self._taken.fired
+
+    @property
+    def members_fired(self) -> bool:
+        """Members came or went."""
+        return self._members.fired
+
+    def forget(self) -> None:
+        """Connected anew: no watch is left, and nothing need be as it was."""
+        self._jobs.clear()
+        self.members = set()
+        for folder in (self._entries, self._taken, self._members):
+            folder.fire()
+
+    def put(self, entries: Iterable[tuple[str, str]]) -> None:
+        """We have put these (name, job): no need to read them."""
+        self._jobs.update(entries)
+
+    async def look(self) -> Listed:
+        """List, and watch for the next change. Raises as `Link.call` does."""
+        link = await self._session.usable()
+        names, taken = await self._children(link, self._entries, self._taken)
+        self._jobs = await _contents(self._session, names, self._jobs)
+        return _listed(names, taken, self._jobs)
+
+    async def look_at_members(self) -> set[str]:
+        """The members, as everybody sees them now. Raises as `Link.call` does."""
+        link = await self._session.usable()
+        (names,) = await self._children(link, self._members)
+        self.members = set(names)
+        return self.members
+
+    async def _children(self, link: Link, *folders: Folder) -> list[list[str]]:
+        """The names in some folders, after one sync. A folder that somebody has deleted is made anew."""
+        path = link.path(self._session.settings.path)
+        try:
+            sync = link.send(wire.sync(path))
+            answers = (await link.answers(sync, *[folder.send(link) for folder in folders]))[1:]
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+        except NoNodeError:
+            await make(link, [link.path(self._session.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)])
+            self._jobs.clear()
+            return await self._children(link, *folders)
+        except BaseException:
+            for folder in folders:
+                folder.fired = True  # it was not listed: look again
+            raise
+        return [list(answer) for answer in answers]
+
+
+async def peek(session: Session) -> Listed:
+    """The queue now, without watches or memory: for people. Raises as `Link.call` does."""
+    link = await session.usable()
+    path = session.settings.path
+    folders = [wire.Children(link.path(path, name).decode(), None) for name in (ENTRIES, TAKEN)]
+    sync = link.send(wire.sync(link.path(path)))
+    _, names, taken = await link.answers(sync, *[link.send(folder) for folder in folders])
+    for answer in (names, taken):
+        if isinstance(answer, Exception):
+            raise answer
+    return _listed(names, taken, await _contents(session, names, {}))
+
+
+async def _contents(session: Session, names: Sequence[str], known: dict[str, str]) -> dict[str, str]:
+    """What the entries among these names hold, in the order of the queue; those that have gone meanwhile left out."""
+    sound = [name for name in ordered(names) if parse(name)]
+    unread = [name for name in sound if name not in known]
+    if unread:
+        known = known | await look.jobs_of(session, unread)
+    return {name: known[name] for name in sound if name in known}
+
+
+def _listed(names: Sequence[str], taken: Sequence[str], jobs: dict[str, str]) -> Listed:
+    strays = [(name, "its name is no entry's") for name in names if not parse(name)]
+    wrong = {name: job for name, job in jobs.items() if not JOB.fullmatch(job)}
+    strays += [(name, f"it holds {job[:50]!r}, no job id") for name, job in wrong.items()]
+    return Listed({name: jobs[name] for name in jobs if name not in wrong}, set(taken), strays)

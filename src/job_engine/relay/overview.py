@@ -1,0 +1,109 @@
+"""The queue as people see it: how deep, taken by whom, what was repaired. Implements the API's `QueueView`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from job_engine.job.errors import Conflict, Unavailable
+from job_engine.job.times import iso
+from job_engine.queue import Election, Session, look
+from job_engine.relay.listing import peek
+from job_engine.relay.relay import Relay
+from job_engine.store import publishing
+from job_engine.store.database import Store
+
+WITHIN: Final = 10.0
+"""Seconds for an answer: a comparison that is under way may have thousands of repairs to make."""
+TAKEN: Final = 1000
+"""Taken entries that are shown."""
+
+
+class Overview:
+    """Of one server."""
+
+    def __init__(self, store: Store, session: Session, election: Election, relay: Relay) -> None:
+        self._store = store
+        self._session = session
+        self._election = election
+        self._relay = relay
+
+    def status(self) -> dict[str, Any]:
+        """Whether ZooKeeper is there and this server's relay leads."""
+        return {
+            "zookeeper": "connected" if self._session.good else "away",
+            "leads": self._relay.running and self._election.leading,
+        }
+
+    async def shown(self) -> dict[str, Any]:
+        """All of it; without ZooKeeper what the record knows.
+
+        Raises:
+            Unavailable: ZooKeeper is there, but does not answer in time.
+        """
+        unpublished = await self._store.read(publishing.unpublished) if self._relay.prepared else None
+        journal = self._relay.journal
+        return {
+            **self.status(),
+            "waiting": unpublished,
+            "window": self._relay.settings.window,
+            **(await self._in_zookeeper() if self._session.good else {}),
+            "repairs": {kind: count for kind, count in journal.counts.items() if count},
+            "last": [repair.document() for repair in journal.last],
+        }
+
+    async def reconcile(self, dry_run: bool) -> list[dict[str, Any]]:
+        """The repairs that were made, or with ``dry_run`` those that would be.
+
+        Raises:
+            Conflict: ZooKeeper is away, or another server's relay leads.
+            Unavailable: there is no answer in time.
+        """
+        if not self._session.good:
+            raise Conflict(f"ZooKeeper at {self._session.settings.hosts} is away; the relay repairs when it is back")
+        if not (dry_run or self._relay.running):
+            async with self._answered():
+                leader = await self._leader()
+            raise Conflict(
+                f"the relay of this server does not lead; ask the server of {leader or 'the leader to come'}"
+            )
+        async with self._answered():
+            repairs = await self._relay.reconcile(dry_run)
+        return [repair.document() for repair in repairs]
+
+    async def _in_zookeeper(self) -> dict[str, Any]:
+        async with self._answered():
+            listed = await peek(self._session)
+            holders = await look.holders(
+                self._session, [name for name in listed.entries if name in listed.taken][:TAKEN]
+            )
+            leader = await self._leader()
+        taken = [
+            {
+                "entry": name,
+                "job": listed.entries[name],
+                "member": holder.member,
+                "session": f"{holder.session & 0xFFFF_FFFF_FFFF_FFFF:016x}",
+                "since": iso(holder.since),
+            }
+            for name, holder in holders.items()
+        ]
+        return {
+            "leader": leader,
+            "published": len(listed.entries),
+            "strays": [{"entry": name, "why": why} for name, why in listed.strays],
+            "taken": taken,
+        }
+
+    async def _leader(self) -> str | None:
+        return next(iter(await self._election.contenders()), None)
+
+    @asynccontextmanager
+    async def _answered(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(WITHIN):
+                yield
+        except TimeoutError:
+            raise Unavailable(
+                f"ZooKeeper at {self._session.settings.hosts} does not answer; the relay goes on when it is back"
+            ) from None

@@ -1,0 +1,63 @@
+"""A relay in a server: session, election, and what is shown of it. The server runs with or without ZooKeeper."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import Final
+
+from job_engine.job.errors import JobEngineError
+from job_engine.queue import Election, LockingQueue, Session, ZooKeeper
+from job_engine.relay.overview import Overview
+from job_engine.relay.relay import RETRY, Relay
+from job_engine.relay.settings import RelaySettings
+from job_engine.store.database import Store
+from job_engine.store.executors import Executors
+
+NAME: Final = "relay"
+"""Kind of the member, and name of the election."""
+
+FIRST: Final = 5.0
+"""Seconds without ZooKeeper after which the log says so."""
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def open_relay(
+    zookeeper: ZooKeeper, store: Store, executors: Executors, settings: RelaySettings | None = None
+) -> AsyncIterator[Overview]:
+    """A relay that works, whenever ZooKeeper is there and this server is elected, until the end of the block."""
+    about = f"{socket.gethostname()}, pid {os.getpid()}".encode()
+    session = Session(zookeeper, kind=NAME, about=about)
+    queue = LockingQueue(session)
+    election = Election(session, NAME, about, path=f"{zookeeper.path}/election")
+    relay = Relay(store, session, queue, lambda: executors.longest_session, settings)
+    task = asyncio.create_task(_keep(session, election, relay), name=NAME)
+    try:
+        yield Overview(store, session, election, relay)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        relay.leave()
+        await session.close()
+
+
+async def _keep(session: Session, election: Election, relay: Relay) -> None:
+    """Connect, contend and lead for ever. The log tells each trouble once."""
+    trouble = ""
+    while True:
+        try:
+            await session.start(within=FIRST)
+            break
+        except JobEngineError as error:
+            if trouble != (trouble := str(error)):
+                log.warning("%s The API works, and jobs wait.", trouble)
+    while True:
+        try:
+            await election.run(relay.run)
+        except Exception:  # boundary: jobs must go on being published, whatever went wrong this time
+            log.exception("the relay failed; it goes on in %g s", RETRY)
+        await asyncio.sleep(RETRY)

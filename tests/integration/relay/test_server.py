@@ -1,0 +1,176 @@
+"""A real server beside a real ZooKeeper, and a stranger with kazoo's own recipe: the contract as upstream sees it."""
+
+import json
+import re
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kazoo.client import KazooClient
+from kazoo.recipe.queue import LockingQueue
+
+from job_engine.client import Client
+from job_engine.job.errors import Conflict, Invalid
+from tests import zookeeper
+from tests.integration.running import PROGRAM, clean, eventually, start
+
+
+class Served:
+    """``job-engine server`` in a temporary folder."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.log = folder.with_suffix(".log")
+        self.process = start(self.log, "server", "--data", str(folder), "--port", "0", *arguments)
+        eventually(lambda: "listening on" in self.said() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said()
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def client(self) -> Client:
+        return Client(data=self.folder, environ={})
+
+    def status(self) -> dict[str, Any]:
+        found = re.search(r"http://\S+?(?=[,\s])", self.said())
+        assert found
+        with urllib.request.urlopen(f"{found[0]}/api/status", timeout=5) as answer:
+            return dict(json.load(answer))
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        environ = clean() | {"JOB_ENGINE_DATA": str(self.folder)}
+        return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=40, env=environ)
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(20) == 0, self.said()
+
+
+@contextmanager
+def served(folder: Path, *arguments: str) -> Iterator[Served]:
+    one = Served(folder, *arguments)
+    try:
+        yield one
+        one.end()
+    finally:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+@contextmanager
+def stranger(host: str, path: str) -> Iterator[LockingQueue]:
+    client = KazooClient(host, timeout=4)
+    client.start()
+    try:
+        yield LockingQueue(client, path)
+    finally:
+        client.stop()
+        client.close()
+
+
+def put(client: Client, job: str, **changes: Any) -> dict[str, Any]:
+    """As upstream's executor edits: a PUT of some attributes."""
+    reply = client._connection.call("PUT", f"/api/{job}", json.dumps(changes).encode())
+    assert reply.status == 200, reply.body
+    return dict(json.loads(reply.body))
+
+
+def test_a_stranger_gets_a_job_runs_it_and_consumes_it(host: str, tmp_path: Path) -> None:
+    path = "/stranger"
+    with (
+        served(tmp_path / "data", "--zk-hosts", host, "--zk-path", path, "--session-timeout", "2s") as server,
+        server.client() as client,
+        stranger(host, path) as queue,
+    ):
+        eventually(lambda: server.status()["queue"] == {"zookeeper": "connected", "leads": True})
+        later = client.submit("noop", priority=20)
+        first = client.submit("noop", priority=10)
+        eventually(lambda: len(queue) == 2)
+        assert queue.get(timeout=10) == first.id.encode()
+        (tag,) = eventually(lambda: client.document(first).get("tags"))
+        assert re.fullmatch(rf"{path}/entries/entry-010-\d{{10}}", tag)
+        running = put(client, first.id, state="RUNNING")
+        assert (running["state"], running["attempt"]) == ("RUNNING", 1)
+        shown = client.queue()
+        assert shown["depth"] == [{"priority": 20, "count": 1}]
+        (taken,) = shown["taken"]
+        assert (taken["job"], taken["member"], taken["entry"]) == (first.id, None, tag.rpartition("/")[2])
+        assert shown["published"] == 2
+        assert "pid" in shown["leader"]
+        done = put(client, first.id, state="SUCCESS", **{"return-code": 0})
+        assert (done["state"], done["progress"]) == ("SUCCESS", 100)
+        assert queue.consume()
+        eventually(lambda: len(queue) == 1)
+
+        assert queue.get(timeout=10) == later.id.encode()
+        queue.release()
+        client.cancel(later)
+        eventually(lambda: len(queue) == 0)  # nobody has to take it to find out
+        text = server.command("queue").stdout
+        assert re.search(r"^repairs +remove-final 1$", text, re.MULTILINE), text
+        assert json.loads(server.command("queue", "--json").stdout)["zookeeper"] == "connected"
+
+
+def test_a_comparison_on_demand_says_what_it_would_do_and_does_it(host: str, tmp_path: Path) -> None:
+    path = "/on-demand"
+    with (
+        served(tmp_path / "data", "--zk-hosts", host, "--zk-path", path, "--session-timeout", "2s") as server,
+        server.client() as client,
+        stranger(host, path) as queue,
+    ):
+        job = client.submit("noop")
+        eventually(lambda: len(queue) == 1)
+        assert server.command("reconcile", "--dry-run").stdout == "queue and record agree\n"
+        queue.put(b"job/00000000-0000-0000-0000-000000000000", 1)  # left for a while: it may be stored in a moment
+        (would,) = json.loads(server.command("reconcile", "--dry-run", "--json").stdout)
+        assert (would["kind"], would["job"]) == ("remove-unknown", "job/00000000-0000-0000-0000-000000000000")
+        assert "remove-unknown" in server.command("reconcile", "--dry-run").stdout
+        assert client.reconcile() == []
+        assert len(queue) == 2
+        assert client.document(job)["state"] == "QUEUED"
+
+
+def test_the_server_does_not_need_zookeeper_to_start_or_to_go_on(tmp_path: Path) -> None:
+    one = zookeeper.Server()
+    try:
+        arguments = ("--zk-hosts", one.host, "--session-timeout", "2s")
+        with served(tmp_path / "data", *arguments) as server, server.client() as client:
+            job = client.submit("noop")
+            assert server.status()["queue"] == {"zookeeper": "away", "leads": False}
+            shown = client.queue()
+            assert (shown["zookeeper"], shown["depth"]) == ("away", [{"priority": 999, "count": 1}])
+            with pytest.raises(Conflict, match="is away"):
+                client.reconcile()
+            eventually(lambda: "does not answer" in server.said())
+            for _ in range(2):
+                one.start()
+                eventually(lambda: server.status()["queue"]["leads"])
+                eventually(lambda: client.document(job).get("tags"))
+                eventually(lambda: client.queue().get("published") == 1)
+                one.kill()
+                eventually(lambda: server.status()["queue"] == {"zookeeper": "away", "leads": False})
+                client.submit("noop", priority=1).cancel()
+            assert server.said().count("does not answer") == 1
+            assert "Traceback" not in server.said()
+    finally:
+        one.remove()
+
+
+def test_without_zookeeper_there_is_nothing_to_reconcile(tmp_path: Path) -> None:
+    with served(tmp_path / "data") as server, server.client() as client:
+        for _ in range(2):
+            client.submit("noop")
+        assert client.queue() == {"zookeeper": None, "depth": [{"priority": 999, "count": 2}]}
+        assert "not used" in server.command("queue").stdout
+        assert "queue" not in server.status()
+        with pytest.raises(Invalid, match="uses no ZooKeeper"):
+            client.reconcile()
+        failed = server.command("reconcile")
+        assert failed.returncode == 2
+        assert "--zk-hosts" in failed.stderr
