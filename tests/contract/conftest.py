@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
@@ -73,12 +73,13 @@ class Server:
         return api
 
 
-def serve(folder: Path, **settings: Any) -> Iterator[Server]:
+def serve(folder: Path, *, around: Callable[[Any], Any] = lambda app: app, **settings: Any) -> Iterator[Server]:
+    """A server that runs; ``around`` may put something between it and its clients."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     app = make_app(ServerSettings(database=folder / "record.db", port=port, admin_folder=folder, **settings))
-    config = uvicorn.Config(app, log_level="error", loop="uvloop", http="httptools", proxy_headers=False)
+    config = uvicorn.Config(around(app), log_level="error", loop="uvloop", http="httptools", proxy_headers=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()

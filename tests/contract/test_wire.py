@@ -111,6 +111,7 @@ def test_only_the_holder_writes(server: Server) -> None:
     seq, attempt, granted, *_ = claim(server, "holder", "held")
     assert granted == id_
     for changes in (
+        {"state": "RUNNING"},
         {"progress": 5},
         {"state": "SUCCESS"},
         {"status-message": "x"},
@@ -226,6 +227,18 @@ def test_log_and_history(server: Server) -> None:
     assert [event["kind"] for event in events] == ["added", "claimed", "success"]
     assert events[1]["executor"] == "executor/logger"
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+
+
+def test_who_says_running_takes_a_job_that_nobody_holds(server: Server) -> None:
+    id_ = add(server, action="foreign")
+    for attempt in (1, 2):  # the second one has found its entry after the first one died
+        status, document, _ = server.call("PUT", id_, {"state": "RUNNING"})
+        assert (status, document["state"], document["attempt"]) == (200, "RUNNING", attempt)
+    whole = server.call("GET", id_)[1]
+    assert server.call("PUT", id_, whole)[1]["attempt"] == 2, "sending back what was read takes nothing"
+    assert server.call("PUT", id_, {"progress": 5})[1]["attempt"] == 2
+    assert server.call("GET", f"{id_}/explain")[1]["condition"] == "detached"
+    assert server.call("PUT", id_, {"state": "SUCCESS"})[0] == 200
 
 
 def test_explain(server: Server) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from job_engine.api import plain_types
 from job_engine.job.errors import Forbidden
 
 Acl = dict[str, list[str]]
@@ -38,7 +39,9 @@ COLLECTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "user": {"query": (USER,), "add": (ADMIN,)},
     "executor": {"query": (USER,)},
     "action": {"query": (USER,)},
+    "distribution": {"query": (ADMIN,)},
     "resource-metadata": {"query": (ANON,)},
+    **{type_: {"query": (USER,), "add": (USER,)} for type_ in plain_types.TYPES},
 }
 """Who may do what with a whole collection."""
 

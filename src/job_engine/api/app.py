@@ -1,7 +1,7 @@
 """The server's application: the API, and whatever pages are given to it, over one record."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
@@ -11,12 +11,18 @@ from job_engine.api import users
 from job_engine.api.changes import Changes
 from job_engine.api.dispatch import PREFIX, Dispatch
 from job_engine.api.identity import Identities
+from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
 from job_engine.api.state import ApiState
 from job_engine.api.types import TYPES
 from job_engine.job.errors import JobEngineError
+from job_engine.store.cancellation import Cancellation
 from job_engine.store.database import Store
 from job_engine.store.executors import Executors
+from job_engine.store.families import Families
+
+Queue = Callable[[ApiState], AbstractAsyncContextManager[QueueView]]
+"""What keeps the locking queue in ZooKeeper, as long as the server runs."""
 
 
 class App:
@@ -26,8 +32,9 @@ class App:
     failure: JobEngineError | None = None
     """Why it could not start, e.g. because the record is in use."""
 
-    def __init__(self, settings: ServerSettings, routes: Sequence[BaseRoute] = ()) -> None:
+    def __init__(self, settings: ServerSettings, routes: Sequence[BaseRoute] = (), queue: Queue | None = None) -> None:
         self._settings = settings
+        self._queue = queue
         self._dispatch = Dispatch(TYPES)
         self._pages: ASGIApp = Starlette(routes=routes, lifespan=self._lifespan)
 
@@ -43,19 +50,24 @@ class App:
         try:
             async with open_state(self._settings) as state:
                 self.state = pages.state.api = state
-                yield
+                if self._queue is None:
+                    yield
+                else:
+                    async with self._queue(state) as state.queue:
+                        yield
         except JobEngineError as error:
             self.failure = error
             raise
 
 
-def make_app(settings: ServerSettings, routes: Sequence[BaseRoute] = ()) -> App:
+def make_app(settings: ServerSettings, routes: Sequence[BaseRoute] = (), queue: Queue | None = None) -> App:
     """The application of one server.
 
     Args:
         routes: pages beside the API; they find the `ApiState` as ``request.app.state.api``.
+        queue: for a server of a cluster.
     """
-    return App(settings, routes)
+    return App(settings, routes, queue)
 
 
 @asynccontextmanager
@@ -70,14 +82,19 @@ async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
     try:
         changes = Changes()
         store.after_commit.append(changes.told)
-        executors = Executors(store, settings.period, settings.unknown_action_grace)
+        executors = Executors(store, settings.period, settings.unknown_action_grace, settings.cluster)
         identities = await Identities.open(store, settings.trust_authn_header)
         state = ApiState(settings, store, executors, identities, changes)
         await users.first_administrator(state)
         await executors.start()
+        families = Families(store)
+        await families.start()
+        cancellation = Cancellation(store)
         try:
             yield state
         finally:
+            families.stop()
+            cancellation.stop()
             state.end_waits()
     finally:
         await store.close()

@@ -58,6 +58,8 @@ def executors(api: ApiState) -> list[dict[str, Any]]:
             "heard": round(now - executor.heard, 3),
             "holds": executor.holds,
         }
+        if executor.member:
+            document["member"] = executor.member
         if executor.hello is not None:
             hello = executor.hello
             document |= {
@@ -70,6 +72,8 @@ def executors(api: ApiState) -> list[dict[str, Any]]:
                 "actions": hello.actions,
                 "failed-imports": hello.failed_imports,
             }
+            if hello.session_timeout:
+                document["session-timeout"] = hello.session_timeout
         shown.append(document)
     return shown
 
@@ -88,10 +92,13 @@ def actions(api: ApiState) -> list[dict[str, Any]]:
 
 def status(api: ApiState) -> dict[str, Any]:
     """That the server is there; needs no login, so it says nothing of the jobs."""
-    return {
+    found = {
         "status": "ok",
         "version": api.settings.version,
         "started": iso(api.started),
         "now": iso(time.time()),
         "executors": len(api.executors.alive),
     }
+    if api.queue is not None:
+        found["queue"] = api.queue.status()
+    return found

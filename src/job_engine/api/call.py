@@ -106,6 +106,17 @@ class Call:
         """The first parameter of this name in the URL."""
         return next((value for key, value in self.query if key == name), None)
 
+    def flag(self, name: str) -> bool:
+        """Whether a parameter in the URL is ``true``; it is not when it is absent.
+
+        Raises:
+            Invalid: it is neither ``true`` nor ``false``.
+        """
+        text = self.first(name)
+        if text not in (None, "true", "false"):
+            raise Invalid(f"{name}={text!r} is neither true nor false")
+        return text == "true"
+
     def seconds(self, name: str, limit: float) -> float:
         """A parameter that is a time in seconds: ``limit`` when it is absent, and at most that.
 

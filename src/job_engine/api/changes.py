@@ -66,6 +66,11 @@ class Changes:
         for watch in self._all:
             watch.add(tx.changed)
 
+    def tell(self, id_: str) -> None:
+        """Wake who waits for ``id_``, which is no job."""
+        for watch in self._one.get(id_, ()):
+            watch.add([id_])
+
     @contextlib.contextmanager
     def of(self, id_: str | None = None) -> Iterator[Watch]:
         """A watch of one job, or of all."""

@@ -5,11 +5,15 @@ from typing import Any, Final
 from job_engine.api import acl
 from job_engine.api.answers import Json
 from job_engine.api.call import Call, selected
+from job_engine.api.plain_types import TYPES
 from job_engine.api.state import ApiState
 from job_engine.job.times import iso
 
 ID: Final = "cloud-entry-point"
-COLLECTIONS: Final = (ID, "action", "credential", "executor", "job", "resource-metadata", "session", "user")
+COLLECTIONS: Final = (
+    *(ID, "action", "credential", "distribution", "executor", "job", "resource-metadata", "session", "user"),
+    *TYPES,
+)
 _ACL: Final = acl.normal({"owners": [acl.ADMIN], "view-data": [acl.ANON]})
 
 

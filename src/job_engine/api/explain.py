@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from job_engine.job.states import State, is_final
-from job_engine.job.times import epoch
+from job_engine.job.times import epoch, iso
 
 AHEAD: Final = 1000
 """Ready jobs ahead that are counted: of more it is enough to know that there are more."""
+NEEDS: Final = 5
+"""Jobs that a job waits for that are named: of more it is enough to know how many they are."""
 DETACHED: Final = "detached"
 
 
@@ -24,6 +26,12 @@ class Facts:
     able: Sequence[str]  # executors alive that have its action
     executors: int  # executors alive
     now: float
+    needs: Sequence[tuple[str, str]] = ()  # ids and states of the first jobs that it waits for, at most `NEEDS`
+    needed: int = 0  # how many they are in all
+    fails_at: float | None = None  # when it is FAILED because nobody has its action, seconds since the epoch
+    cluster: bool = False  # whether executors take jobs from the locking queue
+    entry: str | None = None  # under which name it is there
+    runs_on: str | None = None  # the executor alive that holds it
 
 
 def explain(facts: Facts) -> dict[str, Any]:
@@ -41,8 +49,14 @@ def explain(facts: Facts) -> dict[str, Any]:
         "failures": document.get("failures", 0),
         "deaths": document.get("deaths", 0),
     }
-    if facts.holder is not None:
+    if facts.holder is not None and facts.cluster:
+        answer["member"] = facts.holder
+        if facts.runs_on is not None:
+            answer["holder"] = f"executor/{facts.runs_on}"
+    elif facts.holder is not None:
         answer["holder"] = f"executor/{facts.holder}"
+    if facts.cluster and facts.entry is not None and not is_final(document["state"]):
+        answer["entry"] = facts.entry
     if last is not None:
         answer["last-event"] = last
     return answer
@@ -67,20 +81,48 @@ def _terms(facts: Facts) -> list[Term]:
     left = "" if not_before is None or past else f"in {_span(epoch(not_before) - facts.now)}"
     when = "none is set" if not_before is None else f"it is {not_before}" + (f", {left}" if left else "")
     how = f"it is {mode}" + ("; an edge fetches it" if mode == "pull" else "")
-    who = (
-        f"{len(facts.able)} of {facts.executors} executors alive have it" if facts.executors else "no executor is alive"
-    )
+    has, who = _who_has_it(facts)
     return [
         Term("state is QUEUED", True, f"added {document['created']}"),
+        *_after(facts),
         Term("not-before is past", past, when, f"until {not_before} ({left})"),
         Term("execution-mode is push or mixed", mode != "pull", how, "for an edge to fetch it (its mode is pull)"),
         Term(
             f"an executor has the action {action}",
-            bool(facts.able),
+            has,
             who,
             f"for an executor that has the action {action} ({who})",
         ),
     ]
+
+
+def _who_has_it(facts: Facts) -> tuple[bool, str]:
+    """Whether somebody has the action, as far as that holds the job back; and who."""
+    who = (
+        f"{len(facts.able)} of {facts.executors} executors alive have it" if facts.executors else "no executor is alive"
+    )
+    if facts.able:
+        return True, who
+    if facts.fails_at is not None:
+        unless = ", unless one of another kind runs it" if facts.cluster else ""
+        return False, f"{who}; it is FAILED at {iso(facts.fails_at)}{unless}"
+    # executors of other kinds do not say what they can run, so in a cluster nothing is held back for it
+    return facts.cluster, f"{who}; those of other kinds do not say" if facts.cluster else who
+
+
+def _after(facts: Facts) -> list[Term]:
+    """The term on the jobs that it waits for, if it was to wait for any."""
+    number = len(facts.document.get("after", ()))
+    if not number:
+        return []
+    names = ", ".join(f"{id_} ({state})" for id_, state in facts.needs)
+    more = facts.needed - len(facts.needs)
+    names += f" and {more} more" if more > 0 else ""
+    term = "every job in after is SUCCESS"
+    if facts.document.get("after-failure") == "run":
+        term = "every job in after has ended"
+    detail = f"{number - facts.needed} of {number}" + (f"; not yet: {names}" if names else "")
+    return [Term(term, not facts.needed, detail, f"for {names}")]
 
 
 def _condition(facts: Facts, terms: Sequence[Term]) -> str:
@@ -103,14 +145,20 @@ def _summary(facts: Facts, terms: Sequence[Term]) -> str:
     if state == State.RUNNING:
         attempt = f"attempt {document.get('attempt', 0)}"
         if facts.holder is None:
-            return f"It runs detached ({attempt}), without an executor of ours that holds it."
-        return f"It runs on executor {facts.holder} ({attempt}) since {facts.claimed}, at {document['progress']}%."
+            queue = f"; its entry in the locking queue is {facts.entry}" if facts.cluster and facts.entry else ""
+            return f"It runs detached ({attempt}), without an executor of ours that holds it{queue}."
+        executor = facts.runs_on or ("that is not heard of now" if facts.cluster else facts.holder)
+        member = f", held by its member {facts.holder} by the entry {facts.entry}" if facts.cluster else ""
+        return f"It runs on executor {executor} ({attempt}) since {facts.claimed}, at {document['progress']}%{member}."
     failing = [term.otherwise for term in terms if not term.met]
     if failing:
         return f"It waits {', and '.join(failing)}."
     count = f"at least {AHEAD}" if facts.ahead >= AHEAD else str(facts.ahead)
     jobs = "job is" if facts.ahead == 1 else "jobs are"
-    return f"It is ready, and runs as soon as a slot is free: {count} ready {jobs} ahead of it."
+    if facts.cluster and facts.entry is None:
+        return f"It is ready, and waits for its place in the locking queue's window: {count} ready {jobs} ahead of it."
+    queue = f" It is in the locking queue as {facts.entry}." if facts.cluster else ""
+    return f"It is ready, and runs as soon as a slot is free: {count} ready {jobs} ahead of it.{queue}"
 
 
 def _ended(facts: Facts) -> str:

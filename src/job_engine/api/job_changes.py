@@ -1,27 +1,25 @@
 """Changes of jobs that clients ask for. Each is one verb: it reads, checks the rights and writes in one transaction."""
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from job_engine.api import acl, patch
+from job_engine.api import acl, patch, resources
 from job_engine.api.answers import Json, created, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
 from job_engine.api.identity import Caller
 from job_engine.api.job_views import demanded, operations_for
 from job_engine.api.jobs import scoped
-from job_engine.api.parameters import asked
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import ATTRIBUTES, checked
+from job_engine.job.bulk import is_bulk
 from job_engine.job.document import LAST_PRIORITY, PROMOTED, new_job
 from job_engine.job.errors import Conflict, Forbidden, Invalid
-from job_engine.job.states import is_final
-from job_engine.store import documents, jobs, query
-from job_engine.store.columns import JOBS
+from job_engine.job.states import State, is_final
+from job_engine.store import documents, jobs
 from job_engine.store.documents import Job
 from job_engine.store.transaction import Transaction
 
@@ -30,8 +28,8 @@ Changes = dict[str, Any]
 """New values by attribute; None: the attribute is deleted."""
 
 PATCH: Final = b"application/json-patch+json"
-CHUNK: Final = 500
-"""Jobs that a bulk delete removes in one transaction, so that others wait for some milliseconds only."""
+NOT_RETRIED: Final = frozenset({"idempotency-key", "created-by", "after", "after-failure", "unless-active"})
+"""Attributes that say how a job came to be, which is no matter of one that does it again."""
 CHILDREN_PRIORITY: Final = 10
 """Priority of the job that cancels a bulk job's children (contract, section 6)."""
 
@@ -47,22 +45,31 @@ _EDITS: Final = ("edit-acl", "edit-data", "edit-meta")
 async def put(call: Call) -> Json:
     """``PUT /api/job/UUID``: a merge, or a JSON patch."""
     body = await call.json()
+    # who sends back what was read, with its id, says nothing by what is unchanged in it
+    begins = isinstance(body, dict) and body.get("state") == State.RUNNING and "id" not in body
     if call.headers.get(b"content-type", b"").lower() == PATCH:
         changes: Callable[[Document], Changes] = partial(patched, patches=body)
     else:
         merge = merged(body, selected(call.query))
         changes = partial(_whatever, merge)
-    return Json(await edit(call.api, call.caller, call.id, changes, held_by(call)))
+    return Json(await edit(call.api, call.caller, call.id, changes, held_by(call), begins=begins))
 
 
 async def edit(
-    api: ApiState, caller: Caller, id_: str, changes: Callable[[Document], Changes], hold: int | None = None
+    api: ApiState,
+    caller: Caller,
+    id_: str,
+    changes: Callable[[Document], Changes],
+    hold: int | None = None,
+    *,
+    begins: bool = False,
 ) -> Document:
     """Edit a job; its new document, without operations.
 
     Args:
         changes: what changes, by the document as the caller sees it.
         hold: the attempt in the request's ``Job-Hold``.
+        begins: the caller says by RUNNING that it now runs the job, which counts though the job may be RUNNING already.
 
     Raises:
         NotFound: there is none.
@@ -70,7 +77,7 @@ async def edit(
         Conflict: it is final, or held by somebody else.
         Invalid: an attribute cannot have its value.
     """
-    job, rights = await api.store.write(_edit, id_, caller, changes, hold)
+    job, rights = await api.store.write(_edit, id_, caller, changes, hold, begins)
     return one(job.document, rights, lambda document, rights: [], None)
 
 
@@ -114,13 +121,18 @@ def _editable(name: str, value: Any) -> Any:
 
 
 def _edit(
-    tx: Transaction, id_: str, caller: Caller, changes: Callable[[Document], Changes], hold: int | None
+    tx: Transaction,
+    id_: str,
+    caller: Caller,
+    changes: Callable[[Document], Changes],
+    hold: int | None,
+    begins: bool,
 ) -> tuple[Job, frozenset[str]]:
     job, rights = demanded(documents.job(tx.connection, id_), id_, caller, *_EDITS)
     allowed = {
         name: value
         for name, value in changes(acl.view(job.document, rights)).items()
-        if _allowed(name, rights, caller.admin) and job.document.get(name) != value
+        if _allowed(name, rights, caller.admin) and (job.document.get(name) != value or (begins and name == "state"))
     }
     if missing := sorted(name for name in allowed if allowed[name] is None and name in REQUIRED):
         raise Invalid(f"attribute {missing[0]!r} does not satisfy defined schema: a job needs one", missing[0])
@@ -177,46 +189,6 @@ def _delete(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> None
     jobs.delete(tx, [job.seq])
 
 
-async def delete_many(call: Call) -> Json:
-    """``DELETE /api/job`` with the header ``bulk`` and a filter."""
-    acl.demand(call.caller.claims, "job", "bulk-delete")
-    if b"bulk" not in call.headers:
-        raise Invalid("Bulk request should contain bulk http header.")
-    wanted = await asked(call)
-    if wanted.condition is None:
-        raise Invalid("Bulk request should contain a non empty cimi filter.")
-    began = time.time()
-    page = wanted.page(call.caller)
-    total = batches = 0
-    while number := await call.api.store.write(_delete_some, page, began):
-        total += number
-        batches += 1
-    return Json(
-        {
-            "took": round((time.time() - began) * 1000),
-            "timed_out": False,
-            "total": total,
-            "deleted": total,
-            "batches": batches,
-            "version_conflicts": 0,
-            "noops": 0,
-            "retries": {"bulk": 0, "search": 0},
-            "throttled_millis": 0,
-            "requests_per_second": -1.0,
-            "throttled_until_millis": 0,
-            "failures": [],
-        }
-    )
-
-
-def _delete_some(tx: Transaction, page: query.Page, now: float) -> int:
-    condition = query.where(JOBS, page, now)
-    some = query.Page(page.condition, page.claims, 0, CHUNK)
-    seqs = [seq for (seq,) in query.rows(tx.connection, JOBS, "job.seq", condition, some)]
-    jobs.delete(tx, seqs)
-    return len(seqs)
-
-
 # --------------------------------------------------------------------------------------------------------- operations
 
 
@@ -237,7 +209,7 @@ def _cancel(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> tupl
         raise Forbidden(f"invalid credentials for '{id_}': it is {job.document['state']}, so it cannot be canceled")
     _check_hold(job, hold)
     jobs.cancel(tx, [job.seq], f"by {caller.user}")
-    if job.document["action"].startswith("bulk"):
+    if is_bulk(job.document["action"]):
         sent = {
             "action": "cancel_children_jobs",
             "target-resource": {"href": id_},
@@ -275,8 +247,10 @@ def _retry(tx: Transaction, id_: str, caller: Caller, key: str | None) -> str:
         for name, value in job.document.items()
         if (name not in PROMOTED or name in ("action", "priority", "execution-mode", "tags", "parent-job"))
         and ATTRIBUTES[name].at_add
-        and name not in ("idempotency-key", "created-by")
+        and name not in NOT_RETRIED
     }
+    if (parent := kept.get("parent-job")) is not None and jobs.canceled_families(tx, [parent]):
+        del kept["parent-job"]  # a family that was canceled gets no more children: this one is on its own
     again = new_job({**kept, "retry-of": id_}, created_by=caller.user, acl=msgspec.json.decode(job.acl), now=tx.now)
     return jobs.add(tx, [again], key)[0]
 
@@ -299,8 +273,9 @@ async def post_retry(call: Call) -> Json:
 
 
 async def post_context(call: Call) -> Json:
-    """``POST /api/job/UUID/get-context``: documents that the action needs; none of our actions does."""
-    demanded(await call.api.store.read(documents.job, call.id), call.id, call.caller, "manage")
+    """``POST /api/job/UUID/get-context``: the documents that its action needs, by id: those that it affects."""
+    job, _ = demanded(await call.api.store.read(documents.job, call.id), call.id, call.caller, "manage")
     if not (call.caller.admin or call.caller.active.startswith("nuvlabox/")):
         raise Forbidden(f"invalid credentials for '{call.id}'")
-    return Json({})
+    ids = [resource["href"] for resource in job.document.get("affected-resources", ())]
+    return Json(await call.api.store.read(resources.visible, ids, call.caller))

@@ -14,7 +14,7 @@ from job_engine.api import acl
 from job_engine.api.answers import Json
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
-from job_engine.api.explain import AHEAD, Facts
+from job_engine.api.explain import AHEAD, NEEDS, Facts
 from job_engine.api.explain import explain as explained
 from job_engine.api.identity import Caller
 from job_engine.api.job_views import demanded, operations_for, readable
@@ -43,17 +43,36 @@ _CURSOR = re.compile(r"(\d{1,9})\.(\d{1,9})", re.ASCII)
 
 async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
     """Why a job is where it is; raises as `job_views.get` does."""
-    job, events, ahead = await api.store.read(_facts, id_, caller)
+    job, events, ahead, entry, (needs, needed) = await api.store.read(_facts, id_, caller)
     action = job.document["action"]
     alive = [executor for executor in api.executors.alive.values() if executor.hello is not None]
     able = [executor.id for executor in alive if executor.hello and action in executor.hello.actions]
-    return explained(Facts(job.document, job.holder, job.claimed, events, ahead, able, len(alive), time.time()))
+    facts = Facts(
+        job.document,
+        job.holder,
+        job.claimed,
+        events,
+        ahead,
+        able,
+        len(alive),
+        time.time(),
+        needs=needs,
+        needed=needed,
+        fails_at=api.executors.fails_at(action),
+        cluster=api.settings.cluster,
+        entry=entry,
+        runs_on=next((executor.id for executor in alive if job.holder in (executor.id, executor.member)), None),
+    )
+    return explained(facts)
 
 
-def _facts(connection: sqlite3.Connection, id_: str, caller: Caller) -> tuple[Job, list[Document], int]:
+def _facts(
+    connection: sqlite3.Connection, id_: str, caller: Caller
+) -> tuple[Job, list[Document], int, str | None, tuple[list[tuple[str, str]], int]]:
     job, _ = demanded(documents.job(connection, id_), id_, caller, "view-data")
     ahead = documents.ready_ahead(connection, job, AHEAD) if job.document["state"] == State.QUEUED else 0
-    return job, documents.events(connection, job), ahead
+    entry, waited_for = documents.entry(connection, job.seq), documents.waited_for(connection, job.seq, NEEDS)
+    return job, documents.events(connection, job), ahead, entry, waited_for
 
 
 async def events(api: ApiState, caller: Caller, id_: str) -> list[Document]:

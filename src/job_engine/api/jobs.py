@@ -1,7 +1,9 @@
 """Adding jobs: one, many, and a final one again."""
 
 import asyncio
+import re
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from job_engine.api import acl
@@ -10,7 +12,7 @@ from job_engine.api.call import Call
 from job_engine.api.identity import Caller
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import checked
-from job_engine.job.document import NewJob, new_job
+from job_engine.job.document import NewJob, new_id, new_job
 from job_engine.job.errors import Invalid
 from job_engine.store import jobs
 
@@ -20,6 +22,8 @@ IN_THREAD: Final = 100
 """Jobs from which they are checked beside the event loop: about 2 ms of it."""
 KEY_LIMIT: Final = 255
 """Characters of an ``Idempotency-Key``."""
+
+_PLACE = re.compile(r"#\d{1,5}", re.ASCII)
 
 
 async def add(api: ApiState, caller: Caller, document: Any, key: str | None = None) -> str:
@@ -42,30 +46,100 @@ async def add_many(api: ApiState, caller: Caller, documents: list[Any], key: str
 
     Raises:
         Invalid: one of them is not a job; the message names its index.
+        Conflict: one is not to be added while another is active.
     """
-    acl.demand(caller.claims, "job", "add")
-    if len(documents) > MANY:
-        raise Invalid(f"{len(documents)} jobs are too many for one add, which may have {MANY}")
-    if len(documents) < IN_THREAD:
-        new = _checked_jobs(caller, documents)
+    found = await checked_many(caller, documents)
+    for n, job in enumerate(found):
+        if isinstance(job, Invalid):
+            raise Invalid(f"job {n} of {len(documents)}: {job.message}", job.attribute)
+    name = scoped(caller, key)
+    return await api.store.write(jobs.add, found, name) if found or name is not None else []
+
+
+async def add_each(api: ApiState, caller: Caller, documents: list[Any], key: str | None = None) -> dict[str, Any]:
+    """Add those of the jobs that can be added; see `answer_of_each`."""
+    found = await checked_each(caller, documents)
+    new = [job for job in found if isinstance(job, NewJob)]
+    return answer_of_each(found, await api.store.write(jobs.add_each, new, scoped(caller, key)))
+
+
+def answer_of_each(found: Sequence[NewJob | Invalid], added: jobs.Added) -> dict[str, Any]:
+    """What an add of jobs that fail alone is answered: the ids, and what became of each element."""
+    outcomes: list[dict[str, Any]] = []
+    if added.repeated:
+        outcomes = [{"status": 201, "resource-id": id_} for id_ in added.ids]
     else:
-        new = await asyncio.to_thread(_checked_jobs, caller, documents)
-    return await api.store.write(jobs.add, new, scoped(caller, key)) if new else []
+        place = 0  # among those that the record was given
+        for job in found:
+            if isinstance(job, Invalid):
+                outcomes.append({"status": 400, "message": job.message})
+                continue
+            refusal = added.refused.get(place)
+            place += 1
+            if refusal is None:
+                outcomes.append({"status": 201, "resource-id": job.id})
+            elif isinstance(refusal.error, Invalid):
+                outcomes.append({"status": 400, "message": _with_places(refusal.error.message, found)})
+            else:
+                active = {} if refusal.active is None else {"resource-id": refusal.active}
+                outcomes.append({"status": 409, "message": refusal.error.message, **active})
+    number = len(added.ids)
+    return {
+        "status": 201,
+        "message": f"{number} of {len(outcomes)} jobs created",
+        "resource-ids": added.ids,
+        "jobs": outcomes,
+        "repeated": added.repeated,
+    }
+
+
+def _with_places(message: str, found: Sequence[NewJob | Invalid]) -> str:
+    """``message`` with ``#N`` for the id of a job that was not added, and that nobody has seen."""
+    for n, job in enumerate(found):
+        if isinstance(job, NewJob):
+            message = message.replace(job.id, f"#{n}")
+    return message
 
 
 async def post(call: Call) -> Json:
-    """``POST /api/job``: a document, or an array of them."""
+    """``POST /api/job[?partial=true]``: a document, or an array of them."""
     acl.demand(call.caller.claims, "job", "add")  # before the body is looked at
     key = call.headers.get(b"idempotency-key")
     name = None if key is None else key.decode("latin-1")
     document = await call.json()
     if type(document) is list:
+        if call.flag("partial"):
+            return Json(await add_each(call.api, call.caller, document, name), 201)
         ids = await add_many(call.api, call.caller, document, name)
         return Json({"status": 201, "message": f"{len(ids)} jobs created", "resource-ids": ids}, 201)
     return created(await add(call.api, call.caller, document, name))
 
 
-def checked_job(caller: Caller, document: Any, now: float) -> NewJob:
+async def checked_many(caller: Caller, documents: list[Any]) -> list[NewJob | Invalid]:
+    """The jobs that ``caller`` asks for, or what is wrong with one.
+
+    Raises:
+        Forbidden: the caller may not add jobs.
+        Invalid: they are too many.
+    """
+    acl.demand(caller.claims, "job", "add")
+    if len(documents) > MANY:
+        raise Invalid(f"{len(documents)} jobs are too many for one add, which may have {MANY}")
+    if len(documents) < IN_THREAD:
+        return _checked_jobs(caller, documents)
+    return await asyncio.to_thread(_checked_jobs, caller, documents)
+
+
+async def checked_each(caller: Caller, documents: list[Any]) -> list[NewJob | Invalid]:
+    """As `checked_many`, for adds of which jobs may fail alone; their only key is the one of the request."""
+    keyed = Invalid("attribute 'idempotency-key': give a key to the whole request here", "idempotency-key")
+    return [
+        keyed if isinstance(job, NewJob) and job.key is not None else job
+        for job in await checked_many(caller, documents)
+    ]
+
+
+def checked_job(caller: Caller, document: Any, now: float, id_: str | None = None) -> NewJob:
     """The job that ``caller`` asks for.
 
     Raises:
@@ -73,18 +147,43 @@ def checked_job(caller: Caller, document: Any, now: float) -> NewJob:
     """
     sent = document.get("acl") if type(document) is dict else None
     rights = acl.owned_by(caller.active) if sent is None else acl.normal(checked("acl", sent))
-    return new_job(document, created_by=caller.user, acl=rights, now=now)
+    return new_job(document, created_by=caller.user, acl=rights, now=now, id_=id_)
 
 
-def _checked_jobs(caller: Caller, documents: list[Any]) -> list[NewJob]:
+def _checked_jobs(caller: Caller, documents: list[Any]) -> list[NewJob | Invalid]:
     now = time.time()
-    new = []
-    for index, document in enumerate(documents):
+    ids = [new_id() for _ in documents]
+    found: list[NewJob | Invalid] = []
+    for id_, document in zip(ids, documents, strict=True):
         try:
-            new.append(checked_job(caller, document, now))
+            if type(document) is dict and "after" in document:
+                document = {**document, "after": _resolved(document["after"], found)}
+            found.append(checked_job(caller, document, now, id_))
         except Invalid as error:
-            raise Invalid(f"job {index} of {len(documents)}: {error.message}", error.attribute) from None
-    return new
+            found.append(error)
+    return found
+
+
+def _resolved(after: Any, before: Sequence[NewJob | Invalid]) -> Any:
+    """The attribute ``after`` with ids for ``#N``, the jobs of the same array; only those ``before`` it, so that no
+    two wait for each other."""
+    if type(after) is not list:
+        return after
+    resolved = []
+    for item in after:
+        if type(item) is str and item.startswith("#"):
+            place = int(item[1:]) if _PLACE.fullmatch(item) else MANY
+            job = before[place] if place < len(before) else None
+            wrong = "attribute 'after' does not satisfy defined schema: "
+            if job is None:
+                raise Invalid(f"{wrong}{item[:20]!r} is no job before this one in the array", "after")
+            if isinstance(job, Invalid):
+                raise Invalid(f"{wrong}{item} was not added", "after")
+            if job.key is not None:
+                raise Invalid(f"{wrong}{item} has an idempotency-key of its own; give one to the request", "after")
+            item = job.id
+        resolved.append(item)
+    return resolved
 
 
 def scoped(caller: Caller, key: str | None) -> str | None:

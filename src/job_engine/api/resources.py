@@ -2,13 +2,13 @@
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
-from job_engine.api import acl
+from job_engine.api import acl, plain_types
 from job_engine.api.answers import Json, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import collection, one
@@ -30,8 +30,15 @@ HIDDEN: Final = frozenset({"hash", "digest", "login-claims"})
 def _operations(document: Document, rights: frozenset[str]) -> list[dict[str, str]]:
     id_, type_ = document["id"], document["resource-type"]
     found = []
-    if "delete" in rights and type_ in ("session", "credential"):
+    plain = plain_types.TYPES.get(type_)
+    if plain is not None and not rights.isdisjoint(("edit-acl", "edit-data", "edit-meta")):
+        found.append({"rel": "edit", "href": id_})
+    if "delete" in rights and (plain is not None or type_ in ("session", "credential", "distribution")):
         found.append({"rel": "delete", "href": id_})
+    if "manage" in rights and plain:
+        found += [{"rel": name, "href": f"{id_}/{name}"} for name in plain]
+    if "manage" in rights and type_ == "distribution":
+        found += [{"rel": rel, "href": f"{id_}/{rel}"} for rel in ("resume" if document["paused"] else "pause", "run")]
     if "manage" in rights and type_ == "session":
         found.append({"rel": "switch-group", "href": f"{id_}/switch-group"})
     return found
@@ -57,6 +64,16 @@ def find(connection: sqlite3.Connection, id_: str, caller: Caller, right: str) -
     if right not in acl.rights_of(document["acl"], caller.claims):
         raise Forbidden(f"invalid credentials for '{id_}'")
     return document
+
+
+def visible(connection: sqlite3.Connection, ids: Iterable[str], caller: Caller) -> dict[str, Document]:
+    """Those of the documents that there are and whose data ``caller`` may see, without ACL and operations."""
+    found: dict[str, Document] = {}
+    for id_ in ids:
+        document = resources.find(connection, id_)
+        if document is not None and "view-data" in acl.rights_of(document["acl"], caller.claims):
+            found[id_] = {name: value for name, value in document.items() if name not in (*HIDDEN, "acl")}
+    return found
 
 
 async def get_one(call: Call) -> Json:

@@ -30,6 +30,7 @@ class ServerSettings:
     trust_authn_header: tuple[IPv4Network | IPv6Network, ...] = ()  # whose nuvla-authn-info is believed
     unknown_action_grace: float = UNKNOWN_ACTION_GRACE  # seconds
     period: float = PERIOD  # seconds after which a silent executor loses its holds
+    cluster: bool = False  # whether executors take jobs from ZooKeeper, which this server fills
     admin_folder: Path | None = (
         None  # where admin.toml is left for the owner of the data; None: no administrator is made
     )

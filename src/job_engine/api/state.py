@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from job_engine.api.changes import Changes
 from job_engine.api.identity import Identities
 from job_engine.api.passwords import Verifier
+from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
 from job_engine.store.counts import Counts
 from job_engine.store.database import READERS, Store
@@ -26,6 +27,7 @@ class ApiState:
     executors: Executors
     identities: Identities
     changes: Changes
+    queue: QueueView | None = None  # the locking queue in ZooKeeper; None: this server uses none
     counts: Counts = field(default_factory=Counts)
     verifier: Verifier = field(default_factory=Verifier)
     started: float = field(default_factory=time.time)

@@ -1,17 +1,23 @@
 """The table of what the API serves: by type, by method; a later type is a line here and a module beside."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from job_engine.api import (
     acl,
     attendance,
     credentials,
+    distributions,
     entry_point,
     job_changes,
+    job_cleanup,
     job_follow,
     job_views,
     jobs,
     metadata,
+    plain,
+    plain_types,
+    queue,
     resources,
     sessions,
     users,
@@ -51,14 +57,21 @@ def _either(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "POST": handler}
 
 
+def _plain(operations: Iterable[str]) -> Type:
+    many = {"GET": resources.get_many, "PUT": resources.get_many, "POST": plain.post}
+    one = {"GET": resources.get_one, "PUT": plain.put, "DELETE": resources.delete}
+    return Type(many, one, {name: {"POST": plain.operate} for name in operations})
+
+
 TYPES: Final = {
+    **{type_: _plain(operations) for type_, operations in plain_types.TYPES.items()},
     "cloud-entry-point": Type({"GET": entry_point.get}),
     "job": Type(
         {
             "GET": job_views.get_many,
             "PUT": job_views.get_many,
             "POST": jobs.post,
-            "DELETE": job_changes.delete_many,
+            "DELETE": job_cleanup.delete_many,
         },
         {"GET": job_views.get_one, "PUT": job_changes.put, "DELETE": job_changes.delete},
         {
@@ -85,9 +98,18 @@ TYPES: Final = {
         {"GET": resources.get_many, "PUT": resources.get_many, "POST": users.post},
         {"GET": resources.get_one},
     ),
+    "distribution": Type(
+        {"GET": resources.get_many, "PUT": resources.get_many},
+        {"GET": resources.get_one, "DELETE": resources.delete, "POST": distributions.post_to_one},
+        {
+            "tick": {"POST": distributions.tick},
+            **{name: {"POST": distributions.operate} for name in ("pause", "resume", "run")},
+        },
+    ),
     "executor": _in_memory("executor", attendance.executors),
     "action": _in_memory("action", attendance.actions),
     "resource-metadata": _in_memory("resource-metadata", lambda api: [metadata.document()]),
     "status": Type({"GET": _status}),
+    "queue": Type({"GET": queue.get}, {"POST": queue.post}),
     "stream": Type({"GET": job_follow.get_stream}),
 }

@@ -1,0 +1,111 @@
+"""Plain documents: added, edited and deleted whatever is in them; their operations add jobs. See `plain_types`."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from uuid_utils import uuid7
+
+from job_engine.api import acl, patch, resources
+from job_engine.api.answers import Json, created
+from job_engine.api.call import Call, selected
+from job_engine.api.identity import Caller
+from job_engine.api.plain_types import TYPES
+from job_engine.api.resources import Document, shown
+from job_engine.job.attributes import checked
+from job_engine.job.document import LAST_PRIORITY, new_job
+from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.times import iso
+from job_engine.store import jobs
+from job_engine.store import resources as stored
+from job_engine.store.transaction import Transaction
+
+PATCH: Final = b"application/json-patch+json"
+SERVICES: Final = frozenset({"id", "resource-type", "created", "updated", "created-by", "updated-by", "operations"})
+"""Attributes that the service controls: what a client sends of them is ignored."""
+PRIORITY: Final = 50
+"""Of a job that an operation adds; `LAST_PRIORITY` if its body says ``low-priority`` (contract, section 6)."""
+_EDITS: Final = frozenset({"edit-acl", "edit-data", "edit-meta"})
+
+
+async def post(call: Call) -> Json:
+    """``POST /api/TYPE``."""
+    acl.demand(call.caller.claims, call.id, "add")
+    sent = _object(await call.json())
+    id_, at = f"{call.id}/{uuid7()}", iso(time.time())
+    document = {name: value for name, value in sent.items() if name not in SERVICES and value is not None}
+    given = document.get("acl")
+    document |= {
+        "id": id_,
+        "resource-type": call.id,
+        "created": at,
+        "updated": at,
+        "created-by": call.caller.user,
+        "acl": acl.owned_by(call.caller.active) if given is None else acl.normal(checked("acl", given)),
+    }
+    await call.api.store.write(stored.add, [document])
+    return created(id_)
+
+
+async def put(call: Call) -> Json:
+    """``PUT /api/TYPE/UUID``: a merge, or a JSON patch."""
+    body = await call.json()
+    if call.headers.get(b"content-type", b"").lower() == PATCH:
+        document = await call.api.store.write(_edit, call.id, call.caller, lambda old: _patched(old, body))
+    else:
+        sent, select = _object(body), selected(call.query)
+        merge = {name: None for name in select if name != "acl"} | sent
+        document = await call.api.store.write(_edit, call.id, call.caller, lambda _: merge)
+    return Json(shown(document, call.caller))
+
+
+async def operate(call: Call) -> Json:
+    """``POST /api/TYPE/UUID/OPERATION``: 202, and a job on the document is added."""
+    body = await call.json()
+    sent: Document = {} if body is None else _object(body)
+    type_, _, rest = call.id.partition("/")
+    operation = call.scope["path"].rpartition("/")[2]
+    location = await call.api.store.write(_operate, call.id, call.caller, TYPES[type_][operation], sent)
+    answer = {"status": 202, "message": f"{operation} {rest} with async {location}", "resource-id": call.id}
+    return Json({**answer, "location": location}, 202, ((b"location", location.encode()),))
+
+
+def _object(body: Any) -> Document:
+    if not isinstance(body, dict):
+        raise Invalid("the body is not a JSON object")
+    return body
+
+
+def _patched(document: Document, patches: Any) -> Document:
+    result = patch.apply(document, patches)
+    return {name: None for name in document if name not in result} | result
+
+
+def _edit(tx: Transaction, id_: str, caller: Caller, changes: Callable[[Document], Document]) -> Document:
+    document = resources.find(tx.connection, id_, caller, "view-meta")
+    rights = acl.rights_of(document["acl"], caller.claims)
+    if not rights & _EDITS:
+        raise Forbidden(f"invalid credentials for '{id_}'")
+    wanted = changes(document)
+    allowed = {name: value for name, value in wanted.items() if name not in SERVICES and _allowed(name, rights)}
+    if "acl" in allowed:
+        allowed["acl"] = acl.normal(checked("acl", allowed["acl"]))
+    return stored.change(tx, id_, {**allowed, "updated-by": caller.user})
+
+
+def _allowed(name: str, rights: frozenset[str]) -> bool:
+    if "edit-acl" in rights:
+        return True
+    return name != "acl" if "edit-data" in rights else name in acl.METADATA
+
+
+def _operate(tx: Transaction, id_: str, caller: Caller, action: str, sent: Document) -> str:
+    resources.find(tx.connection, id_, caller, "manage")
+    job: Document = {
+        "action": action,
+        "target-resource": {"href": id_},
+        "priority": LAST_PRIORITY if sent.get("low-priority") is True else PRIORITY,
+    }
+    if "parent-job" in sent:
+        job["parent-job"] = sent["parent-job"]
+    return jobs.add(tx, [new_job(job, created_by=caller.user, acl=acl.owned_by(acl.ADMIN), now=tx.now)])[0]

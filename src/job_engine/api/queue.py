@@ -1,0 +1,50 @@
+"""The queue, for people: how deep it is and who has taken what; with ZooKeeper also what was repaired."""
+
+from typing import Any, Protocol
+
+from job_engine.api.answers import Json
+from job_engine.api.call import Call
+from job_engine.job.errors import Forbidden, Invalid, NotFound
+from job_engine.store import publishing
+
+
+class QueueView(Protocol):
+    """The locking queue of a server that uses ZooKeeper."""
+
+    def status(self) -> dict[str, Any]:
+        """Whether ZooKeeper is there, and whether this server leads; for anybody."""
+
+    async def shown(self) -> dict[str, Any]:
+        """What is in it; what is known without ZooKeeper when that is away. Raises Unavailable."""
+
+    async def reconcile(self, dry_run: bool) -> list[dict[str, Any]]:
+        """What was repaired, or would be. Raises Unavailable."""
+
+
+async def get(call: Call) -> Json:
+    """``GET /api/queue``."""
+    _demand_admin(call)
+    depth = await call.api.search(publishing.depth)
+    shown: dict[str, Any] = {"depth": [{"priority": priority, "count": count} for priority, count in depth]}
+    if call.api.queue is None:
+        return Json({"zookeeper": None, **shown})
+    return Json({**await call.api.queue.shown(), **shown})
+
+
+async def post(call: Call) -> Json:
+    """``POST /api/queue/reconcile``, with ``{"dry-run": true}`` to be told only."""
+    if call.id != "queue/reconcile":
+        raise NotFound(f"{call.id} not found")
+    _demand_admin(call)
+    asked = await call.json() or {}
+    dry_run = asked.get("dry-run", False) if isinstance(asked, dict) else None
+    if not isinstance(dry_run, bool):
+        raise Invalid('write {"dry-run": true} or {"dry-run": false}')
+    if call.api.queue is None:
+        raise Invalid("this server uses no ZooKeeper, so there is no queue to reconcile: start it with --zk-hosts")
+    return Json({"repairs": await call.api.queue.reconcile(dry_run)})
+
+
+def _demand_admin(call: Call) -> None:
+    if not call.caller.admin:
+        raise Forbidden("invalid credentials for 'queue': it needs an administrator's")
