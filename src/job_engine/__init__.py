@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from job_engine.actions.action import action as action
+    from job_engine.actions.bulk import BulkAction as BulkAction
     from job_engine.actions.errors import Failed as Failed
     from job_engine.actions.errors import Interrupted as Interrupted
     from job_engine.actions.errors import JobUpdateError as JobUpdateError
+    from job_engine.actions.errors import Skipped as Skipped
     from job_engine.actions.job import Job as Job
     from job_engine.client import Client as Client
     from job_engine.client import JobCanceled as JobCanceled
     from job_engine.client import JobFailed as JobFailed
     from job_engine.client import JobHandle as JobHandle
+    from job_engine.distributor.distribution import distribution as distribution
+    from job_engine.distributor.tick import Tick as Tick
     from job_engine.job.errors import Conflict as Conflict
     from job_engine.job.errors import Forbidden as Forbidden
     from job_engine.job.errors import Invalid as Invalid
@@ -26,8 +30,10 @@ if TYPE_CHECKING:
 
 _HOME: Final = {
     "action": "job_engine.actions.action",
+    "BulkAction": "job_engine.actions.bulk",
     "Client": "job_engine.client",
     "Conflict": "job_engine.job.errors",
+    "distribution": "job_engine.distributor.distribution",
     "Failed": "job_engine.actions.errors",
     "Forbidden": "job_engine.job.errors",
     "Interrupted": "job_engine.actions.errors",
@@ -39,6 +45,8 @@ _HOME: Final = {
     "JobHandle": "job_engine.client",
     "JobUpdateError": "job_engine.actions.errors",
     "NotFound": "job_engine.job.errors",
+    "Skipped": "job_engine.actions.errors",
+    "Tick": "job_engine.distributor.tick",
     "Unavailable": "job_engine.job.errors",
     "Unreachable": "job_engine.job.errors",
 }

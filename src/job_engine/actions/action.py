@@ -116,6 +116,10 @@ class Action(Generic[P, R]):
         """Add a job for each set of arguments; see `Submission.submit_many`."""
         return Submission(self.name, {}).submit_many(arguments)
 
+    def job(self, **arguments: Any) -> dict[str, Any]:
+        """The document of a job with these arguments, for a distribution to yield; see `Submission.job`."""
+        return Submission(self.name, {}).job(**arguments)
+
     def options(self, **options: Unpack[SubmitOptions]) -> Submission:
         """For example ``checksum_tree.options(priority=10, delay="5m").submit(root="/usr/lib")``."""
         return Submission(self.name, options)

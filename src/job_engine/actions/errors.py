@@ -23,6 +23,27 @@ class Failed(JobEngineError):
         self.retry = retry
 
 
+class Skipped(JobEngineError):
+    """There is nothing to do for an element of a bulk job."""
+
+    def __init__(
+        self, reason: str, *, id: str | None = None, name: str | None = None, details: str | None = None
+    ) -> None:
+        """The reason groups elements in the result.
+
+        Args:
+            id: of the element, when another than its own is to be shown.
+            name: of the element, for people.
+            details: what is particular to this one.
+        """
+        super().__init__(reason)
+        self.id, self.name, self.details = id, name, details
+
+
+class Unfinished(Exception):  # it ends nothing badly: the job goes on without the action
+    """The action's part is done, and the job stays RUNNING until its children have ended."""
+
+
 class JobUpdateError(JobEngineError):
     """A change of the job was refused: this attempt does not hold it any more, or the API server said no."""
 

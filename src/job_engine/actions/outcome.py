@@ -7,6 +7,7 @@ from msgspec import Struct
 FINISHED: Final = "finished"
 RETRY: Final = "retry"
 RELEASED: Final = "released"
+DETACHED: Final = "detached"
 
 
 class Outcome(Struct, omit_defaults=True):
@@ -15,6 +16,7 @@ class Outcome(Struct, omit_defaults=True):
     - ``finished``: ``state`` is final. A ``message`` or ``return_code`` of None leaves what the action set.
     - ``retry``: it failed, and is to run again after ``delay`` seconds; ``message`` says how it failed.
     - ``released``: it was interrupted; ``message`` is the interruption's reason.
+    - ``detached``: its part is done, and the job stays RUNNING without it: a bulk job that waits for its children.
     """
 
     kind: str

@@ -8,12 +8,13 @@ from importlib import import_module
 from typing import Any, Final
 
 from job_engine.actions.action import Action
-from job_engine.actions.errors import Failed, Interrupted, JobUpdateError, NotJson, WrongArguments
-from job_engine.actions.interruption import OVERDUE
+from job_engine.actions.errors import Failed, Interrupted, JobUpdateError, NotJson, Unfinished, WrongArguments
+from job_engine.actions.interruption import LOST, OVERDUE
 from job_engine.actions.job import Job
-from job_engine.actions.outcome import FINISHED, RELEASED, RETRY, Outcome
+from job_engine.actions.outcome import DETACHED, FINISHED, RELEASED, RETRY, Outcome
 from job_engine.actions.output import RUNNING, clean
 from job_engine.actions.result import encode
+from job_engine.actions.upstream import left_to_its_children, update_refused
 from job_engine.job.attributes import checked, shorten
 from job_engine.job.document import VERSION
 from job_engine.job.errors import Invalid
@@ -38,14 +39,15 @@ class Attempt:
     instance: Any = None  # of an action that is a class
 
 
-def run(action: Action[..., Any] | None, job: Job) -> Outcome:
+def run(action: Action[..., Any] | None, job: Job, engine: str = "") -> Outcome:
     """Run one attempt of ``job`` in this thread, and say how it ended. Never raises.
 
     Args:
         action: of the job's name; None if there is none.
         job: as the executor was granted it.
+        engine: the version that messages call the engine by; empty: the installed one.
     """
-    if (refusal := _refusal(action, job)) is not None:
+    if (refusal := _refusal(action, job, engine)) is not None:
         return Outcome(FINISHED, FAILED, None, refusal)
     assert action is not None
     attempt = Attempt(action, job)
@@ -71,12 +73,12 @@ def time_limit(action: Action[..., Any] | None, job: Job) -> float | None:
     return action.timeout if action is not None else None
 
 
-def _refusal(action: Action[..., Any] | None, job: Job) -> str | None:
+def _refusal(action: Action[..., Any] | None, job: Job, engine: str) -> str | None:
     version = job.get("version", 0)
     if version != VERSION and str(version) != str(VERSION):
         from importlib.metadata import version as installed
 
-        return f"Job v{version} is not supported by Job engine v{installed('job-engine')}"
+        return f"Job v{version} is not supported by Job engine v{engine or installed('job-engine')}"
     return None if action is not None else f"Not implemented action {job.id}: {job['action']}"
 
 
@@ -155,6 +157,10 @@ def _raised(attempt: Attempt, raised: BaseException) -> Outcome:
             job.interrupted.seen = True
         if (end := _interrupted(attempt)) is not None:
             return end
+    if isinstance(raised, Unfinished) or left_to_its_children(raised):
+        return Outcome(DETACHED)
+    if update_refused(raised):
+        return Outcome(RELEASED, message=LOST)
     if isinstance(raised, SystemExit):
         code = raised.code if isinstance(raised.code, int) and 0 < raised.code < 2**31 else 1
         shown = "" if raised.code is None else _shown(raised.code)

@@ -30,6 +30,9 @@ class SubmitOptions(TypedDict, total=False):
     parent: "str | JobHandle"
     tags: list[str]
     mode: str
+    after: "str | JobHandle | Iterable[str | JobHandle]"  # it waits until these are SUCCESS
+    after_failure: str  # "fail" or "run"
+    unless_active: bool
 
 
 class Submission:
@@ -67,6 +70,23 @@ class Submission:
         """
         payloads = [dict(each) for each in arguments]
         return self._call(lambda client: client.submit_many(self._action, payloads, **self._given))
+
+    def job(self, **arguments: Any) -> dict[str, Any]:
+        """The document of a job with these arguments; nothing is added. What a distribution yields, for example.
+
+        Raises:
+            Invalid: an argument or option cannot be meant.
+        """
+        from job_engine.client.submission import Options, documents
+
+        given = dict(self._given)
+        if given.get("parent") is not None:
+            given["parent"] = str(getattr(given["parent"], "id", given["parent"]))
+        if (after := given.get("after")) is not None:
+            jobs = [after] if isinstance(after, str) or hasattr(after, "id") else after
+            given["after"] = [str(getattr(job, "id", job)) for job in jobs]
+        (document,) = documents(self._action, [arguments or None], Options(**given), extended=True)
+        return dict(document)
 
     def _call(self, call: "Callable[[Client], T]") -> T:
         if self._client is not None:

@@ -14,7 +14,7 @@ from job_engine.actions import output
 from job_engine.actions.action import OF_CLASS, Action
 from job_engine.actions.interruption import STOPPED
 from job_engine.actions.job import Job
-from job_engine.actions.outcome import FINISHED, Outcome
+from job_engine.actions.outcome import DETACHED, FINISHED, Outcome
 from job_engine.actions.run import run
 from job_engine.job.attend import Granted
 from job_engine.job.document import VERSION
@@ -22,6 +22,8 @@ from job_engine.job.errors import Invalid
 from job_engine.job.states import State
 from job_engine.testing.hold import NotingHold
 
+_LATER = {DETACHED: State.RUNNING}
+"""The state after an attempt that did not finish, where it is not QUEUED."""
 _installing = threading.RLock()
 _installed = 0
 
@@ -31,7 +33,7 @@ class Ran:
     """What an attempt did, and how the job looks after it.
 
     Attributes:
-        state: ``SUCCESS``, ``FAILED``, or ``QUEUED`` if the job would run again.
+        state: ``SUCCESS``, ``FAILED``, ``QUEUED`` if the job would run again, ``RUNNING`` if it waits for its children.
         result: what the action returned, as it comes out of JSON.
         message: the status message; of an attempt that is to be repeated, why.
         return_code: the job's.
@@ -159,7 +161,7 @@ def _in_a_loop() -> bool:
 
 
 def _ran(job: Job, hold: NotingHold, outcome: Outcome) -> Ran:
-    state = outcome.state if outcome.kind == FINISHED else State.QUEUED.value
+    state = outcome.state if outcome.kind == FINISHED else _LATER.get(outcome.kind, State.QUEUED).value
     return Ran(
         state=str(state),
         result=None if outcome.result is None else msgspec.json.decode(outcome.result),

@@ -1,0 +1,1 @@
+"""Finds and imports the modules in which people define actions and distributions."""
