@@ -129,7 +129,7 @@ class Attending:
     # --- telling
 
     def _urgent(self) -> bool:
-        if self._hello_due or self._speak_anyway or self._holds.urgent:
+        if self._hello_due or self._speak_anyway or self._holds.urgent or self._source.urgent:
             return True
         if not self._holds.writes:
             return False
@@ -159,7 +159,8 @@ class Attending:
             self._holds.failed(batch)
             raise
         else:
-            self._host.recorded(self._holds.settled(batch))
+            over = {(seq, attempt) for seq, attempt, _ in answer.interrupt}  # of these the record took no checkpoint
+            self._host.recorded([held for held in self._holds.settled(batch) if held.key not in over])
             if hello is not None:
                 self._hello_due = hello is not self._greeting
                 self._host.greeted()

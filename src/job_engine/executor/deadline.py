@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 WATCHDOG: Final = 1.0
-"""Seconds after the deadline at which worker processes end themselves, unless the supervisor has seen to it."""
+"""Seconds after the deadline at which worker processes end themselves, unless the supervisor has seen to it; or half of
+what is left until others may run the jobs, if that is less."""
 
 
 class Deadline:
@@ -25,15 +26,15 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
         self._seen_to = True
 
-    def renew(self, at: float) -> None:
-        """The holds are good until ``at``, monotonic seconds."""
+    def renew(self, at: float, spare: float) -> None:
+        """The holds are good until ``at``, monotonic seconds; others may run the jobs ``spare`` seconds later."""
         if at <= self._at:
             return
         self.look()
         self._at = at
         if at > time.monotonic():
             self._seen_to = False
-            self._renewed(at, at + WATCHDOG)
+            self._renewed(at, at + min(WATCHDOG, spare / 2))
             self._arm()
 
     def give_up(self) -> None:

@@ -80,6 +80,11 @@ class Holds:
         return len(self._known)
 
     @property
+    def known(self) -> list[Held]:
+        """The holds of whose end the record is not known to have heard."""
+        return list(self._known.values())
+
+    @property
     def urgent(self) -> bool:
         """Whether there is something to tell at once: an end, or a checkpoint."""
         return bool(self._finished or self._released or self._awaited)

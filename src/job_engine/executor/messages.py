@@ -31,6 +31,11 @@ class Setup(Struct, kw_only=True):
     actions: list[str]
     entry_points: bool
     log_level: str
+    cookie: str | None = None
+    names_hold: bool = True  # requests of actions say under which hold they are made
+    pull_mode_only: bool = False
+    nuvlaedge_fs: str | None = None
+    engine: str = ""  # its version, for messages
 
 
 class Orders(Struct, array_like=True, omit_defaults=True):

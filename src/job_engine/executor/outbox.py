@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from job_engine.executor.attempt import Attempt
 from job_engine.executor.messages import RawReport, frame
+from job_engine.executor.watchdog import end_now
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,10 @@ class Outbox:
             if waiting:
                 may_write = time.monotonic() + PAUSE
                 waiting = []
-            self._socket.sendall(frame(report))
+            try:
+                self._socket.sendall(frame(report))
+            except ConnectionError:  # the supervisor is gone: so is the reason to be there
+                end_now()
 
     def _collect(self, report: RawReport, waiting: list[Attempt], patience: float | None) -> bool:
         """All that waits, or comes within ``patience`` seconds (None: any time); whether it is urgent."""

@@ -45,6 +45,11 @@ class RunFolder:
             os.close(self.lock)
             raise
 
+    @property
+    def note(self) -> Path:
+        """The file where the ZooKeeper session is noted, for a successor to end it."""
+        return self._path / "zookeeper-session"
+
     def take_over(self) -> None:
         """The source knows of our predecessor's end, and may grant us jobs: from here on, our id is the last one."""
         new = self._path / "id.new"

@@ -2,9 +2,14 @@
 
 import os
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from job_engine.client.endpoint import Credentials
+
+if TYPE_CHECKING:  # who needs no ZooKeeper need not load its client
+    from job_engine.queue import ZooKeeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,11 +19,18 @@ class ExecutorSettings:
     api_url: str
     credentials: Credentials = field(default_factory=Credentials)
     insecure: bool = False  # accept any TLS certificate
+    zookeeper: "ZooKeeper | None" = None  # where the locking queue is; None: the API server decides who runs what
+    wait_for_api: bool = True  # for one that does not answer at the start
+    job_id: str | None = None  # run this one job, which nobody gives us, and end
+    names_hold: bool = True  # actions' requests name their hold; only a record of ours knows what that is
     name: str = ""  # how people know it; empty: made of the host's name
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     threads: int = 4  # slots a process
     actions: tuple[str, ...] = ()  # dotted modules, .py files and folders
     entry_points: bool = True  # load what installed packages offer, too
+    pull_mode_only: bool = False  # of all these keep only what a NuvlaEdge may run
+    nuvlaedge_fs: str | None = None  # the folder that a NuvlaEdge shares with its jobs
+    version: str = field(default_factory=lambda: version("job-engine"))  # of the engine, for messages
     shutdown_timeout: float = 120.0  # how long running jobs may go on after the first signal
     api_grace: float = 30.0  # how long the API may be away before running jobs are interrupted and released
     run_dir: Path | None = None  # where its lock and id are; a successor there takes over at once

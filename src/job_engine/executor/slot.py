@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from job_engine.actions.interruption import FINAL, LOST, STOPPED
 from job_engine.actions.job import Job
-from job_engine.actions.outcome import FINISHED, RETRY, Outcome
+from job_engine.actions.outcome import DETACHED, FINISHED, RETRY, Outcome
 from job_engine.actions.registry import Actions
 from job_engine.actions.run import run, time_limit
 from job_engine.executor.attempt import Attempt
@@ -36,9 +36,19 @@ class Slots:
 
     Args:
         connect: makes the API client for a job id and attempt.
+        engine: the version that messages call the engine by; empty: the installed one.
+        nuvlaedge_fs: the folder that a NuvlaEdge shares with its jobs.
     """
 
-    def __init__(self, actions: Actions, board: Board, outbox: Outbox, connect: Callable[[str, int], Any]) -> None:
+    def __init__(
+        self,
+        actions: Actions,
+        board: Board,
+        outbox: Outbox,
+        connect: Callable[[str, int], Any],
+        engine: str = "",
+        nuvlaedge_fs: str | None = None,
+    ) -> None:
         self.running: dict[int, Attempt] = {}  # by handle
         self._inbox: queue.SimpleQueue[tuple[int, Granted]] = queue.SimpleQueue()
         self._unwanted: set[int] = set()  # handles that are not to begin, and a few that had just ended
@@ -46,6 +56,8 @@ class Slots:
         self._board = board
         self._outbox = outbox
         self._connect = connect
+        self._engine = engine
+        self._nuvlaedge_fs = nuvlaedge_fs
         self._chaser = Chaser(self.running)
 
     def start(self) -> None:
@@ -94,6 +106,7 @@ class Slots:
         while True:
             handle, granted = self._inbox.get()
             attempt = Attempt(handle, granted, self._board, self._outbox.touched, self._connect)
+            attempt.nuvlaedge_shared_path = self._nuvlaedge_fs
             self.running[handle] = attempt
             if self._unwanted and handle in self._unwanted:
                 self._unwanted.discard(handle)
@@ -125,7 +138,7 @@ class Slots:
                 due = time.monotonic() + limit
                 self._chaser.limit(attempt, due)
             self._board.begin(slot, handle, started, due)
-            outcome = run(action, job)
+            outcome = run(action, job, self._engine)
             return _told(key, handle, outcome, started)
         except BaseException as wrong:  # boundary: whatever goes wrong, the slot lives on and the job ends
             log.exception("%s cannot be run", granted.id)
@@ -151,6 +164,8 @@ def _told(key: tuple[int, int], handle: int, outcome: Outcome, started: float) -
         return "finished", Raw(_encode((handle, finished)))
     if outcome.kind == RETRY:
         released = Released(*key, "failed", outcome.message or "", outcome.delay, outcome.output)
+    elif outcome.kind == DETACHED:
+        released = Released(*key, "detached", output=outcome.output)
     elif outcome.message in GIVEN_BACK:
         released = Released(*key, outcome.message, output=outcome.output)
     else:

@@ -8,8 +8,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Awaitable, Sequence
 from typing import Final, NoReturn
 
 from job_engine.actions.interruption import LOST, STOPPED
@@ -55,9 +54,11 @@ class Supervisor:
         self._deadline = Deadline(self._lose, self._pool.renew)
         self._stop = Stop(settings.parent_fd, self._orphaned)
         self._changed = asyncio.Event()
+        self._progress = asyncio.Event()
         self._loaded: Loaded | None = None
         self._leaving = False
         self._grace: asyncio.TimerHandle | None = None
+        source.listen(self)
 
     async def run(self) -> None:
         """Run until asked to stop, and everything is settled.
@@ -99,6 +100,10 @@ class Supervisor:
             raise Forbidden(f"the executor may not attend at {self._source.where}: {refused.message}")
 
     # --- stopping
+
+    def leave(self) -> None:
+        """Stop, as at a first signal."""
+        self._stop.asked.set()
 
     async def _drain(self) -> None:
         """Let running jobs end, for the time there is; then have them end."""
@@ -154,14 +159,44 @@ class Supervisor:
     def _lose(self) -> None:
         """The holds can no longer be trusted."""
         jobs = [held for held in self._pool.jobs if held.why is None]
-        self._deadline.put_off(self._source.period * (1 - GOOD))
+        self._deadline.put_off(self._spare)
         if jobs:
+            who = self._source.where if self._away_too_long else self._source.keeper
             log.error(
                 "executor %s: %s has not answered for too long; %d running jobs are interrupted and released",
-                self._name, self._source.where, len(jobs),
+                self._name, who, len(jobs),
             )  # fmt: skip
             self._pool.interrupt(jobs, LOST)
         self._pool.give_back()
+
+    @property
+    def _spare(self) -> float:
+        """Seconds from the deadline until the source gives us up: for stopping the jobs."""
+        return self._source.period * (1 - GOOD)
+
+    # --- what the source tells
+
+    def look(self) -> None:
+        """See `sources.Hearer`."""
+        self._attending.look()
+
+    def moved(self) -> None:
+        """See `sources.Hearer`."""
+        self.exchanged()
+
+    def lapsed(self) -> Awaitable[None]:
+        """See `sources.Hearer`."""
+        self._deadline.give_up()
+        return self._given_up([*self._holds.known, *self._pool.jobs])
+
+    async def _given_up(self, jobs: Sequence[Held]) -> None:
+        """Wait until all these have ended, and the source has heard it or is away for too long to wait for."""
+        while True:
+            running, untold = set(self._pool.jobs), set(self._holds.known)
+            if not any(held in running or (held in untold and not self._away_too_long) for held in jobs):
+                return
+            self._progress.clear()
+            await self._progress.wait()
 
     # --- what Attending tells
 
@@ -179,6 +214,7 @@ class Supervisor:
 
     def ended(self, interrupts: Sequence[tuple[Key, str]]) -> None:
         """See `attending.Host`."""
+        self._progress.set()
         for key, why in interrupts:
             held = self._holds.end(key)
             if held is not None:
@@ -197,17 +233,23 @@ class Supervisor:
 
     def exchanged(self) -> None:
         """See `attending.Host`."""
-        self._deadline.renew(self._source.good_until)
+        self._deadline.renew(self._source.good_until, self._spare)
         trusted = self._attending.away_since is None and self._source.good_until > time.monotonic()
         if trusted and self._pool.giving_back and not self._leaving:
             self._pool.take_again()
         self._changed.set()
+        self._progress.set()
 
     def _look_at_grace(self) -> None:
         self._grace = None
-        since = self._attending.away_since
-        if since is not None and time.monotonic() - since >= self._settings.api_grace * 0.99:
+        if self._away_too_long:
             self._deadline.give_up()
+            self._source.let_go()
+
+    @property
+    def _away_too_long(self) -> bool:
+        since = self._attending.away_since
+        return since is not None and time.monotonic() - since >= self._settings.api_grace * 0.99
 
     # --- what Pool tells
 
@@ -229,7 +271,7 @@ class Supervisor:
         for line in loaded.duplicates:
             log.warning("%s", line)
         hello = Hello(
-            name=self._name, host=socket.gethostname(), pid=os.getpid(), version=version("job-engine"),
+            name=self._name, host=socket.gethostname(), pid=os.getpid(), version=settings.version,
             processes=settings.processes, slots=settings.slots, actions=loaded.actions,
             failed_imports=loaded.failed,
             replaces=None if self._folder is None else self._folder.predecessor,
@@ -263,6 +305,7 @@ class Supervisor:
     def changed(self) -> None:
         """See `pool.Keeper`."""
         self._attending.look()
+        self._progress.set()
         if self._leaving:
             self._changed.set()
 
@@ -272,6 +315,8 @@ def _setup(settings: ExecutorSettings) -> Setup:
     return Setup(
         api_url=settings.api_url, insecure=settings.insecure, username=credentials.username,
         password=credentials.password, key=credentials.key, secret=credentials.secret, header=credentials.header,
+        cookie=credentials.cookie, names_hold=settings.names_hold,
         threads=settings.threads, actions=list(settings.actions), entry_points=settings.entry_points,
+        pull_mode_only=settings.pull_mode_only, nuvlaedge_fs=settings.nuvlaedge_fs, engine=settings.version,
         log_level=settings.log_level,
     )  # fmt: skip

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> None:
     actions = _load(sock, setup)
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock)
-    slots = Slots(actions, board, outbox, Clients(setup).connect)
+    slots = Slots(actions, board, outbox, Clients(setup).connect, setup.engine, setup.nuvlaedge_fs)
     os.register_at_fork(after_in_child=lambda: _as_usual(slots, locks))
     watchdog = Watchdog(board, lambda: slots.busy)
     gc.collect()
@@ -95,7 +95,7 @@ class Reader:
 
 def _load(sock: socket.socket, setup: Setup) -> Actions:
     try:
-        return load(setup.actions, entry_points=setup.entry_points)
+        return load(setup.actions, entry_points=setup.entry_points, pull_mode_only=setup.pull_mode_only)
     except JobEngineError as error:
         sock.sendall(frame(RawReport(loaded=Loaded(actions=[], failed={}, duplicates=[], wrong=error.message))))
         sys.exit(2)

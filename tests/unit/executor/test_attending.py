@@ -10,6 +10,7 @@ from msgspec import Raw
 from job_engine.executor.attending import Attending
 from job_engine.executor.backlog import Pace
 from job_engine.executor.holds import Held, Holds, Key
+from job_engine.executor.sources import Hearer
 from job_engine.job.attend import Answer, Attend, Finished, Granted, Hello, Released, Write
 from job_engine.job.errors import Invalid, JobEngineError, Unavailable, Unreachable
 
@@ -24,9 +25,10 @@ class Scripted:
     """A source that records what it is told; ``take`` decides on each exchange that is not parked."""
 
     id = "scripted"
-    where = "the script"
+    where = keeper = "the script"
     period = 1.0
     good_until = 0.0
+    urgent = False
 
     def __init__(self) -> None:
         self.told: list[Attend] = []
@@ -46,6 +48,12 @@ class Scripted:
             if self.ends_parked and not future.done():
                 future.set_result(Answer())
         return answer
+
+    def listen(self, hearer: Hearer) -> None:
+        return
+
+    def let_go(self) -> None:
+        return
 
     async def close(self) -> None:
         return
@@ -131,6 +139,21 @@ async def test_it_says_hello_and_is_parked_when_there_is_nothing_to_tell(s: Scen
     attend, _ = s.source.parked[0]
     assert (attend.free, attend.hello) == (4, None)
     assert attend.wait > 0
+
+
+@scene
+async def test_it_speaks_when_the_source_has_something_to_tell_of_its_own(s: Scene) -> None:
+    await s.until(lambda: s.source.parked)
+
+    def take(attend: Attend) -> Answer:
+        s.source.urgent = False
+        return Answer(jobs=[granted(1)])
+
+    s.source.take = take
+    s.source.urgent = True
+    s.attending.look()
+    await s.until(lambda: s.jobs.new)
+    assert len(s.source.told) == 2
 
 
 @scene
@@ -262,6 +285,21 @@ async def test_a_checkpoint_is_told_at_once_and_its_action_hears_that_it_is_reco
     s.attending.look()
     await s.until(lambda: s.jobs.saved == [held])
     assert [bytes(write.checkpoint or b"") for write in s.source.told[-1].writes] == [b"7"]
+
+
+@scene
+async def test_a_checkpoint_that_comes_after_the_end_of_its_hold_is_not_said_to_be_recorded(s: Scene) -> None:
+    def lost(attend: Attend) -> Answer:
+        return Answer(interrupt=[(1, 1, "lost")] if attend.writes else [])
+
+    s.source.take = lost
+    held = s.holds.grant(granted(1), 0.0)
+    assert held is not None
+    s.holds.write(held, Write(1, 1, checkpoint=Raw(b"1")))
+    s.attending.look()
+    await s.until(lambda: s.jobs.over)
+    assert s.jobs.over == [((1, 1), "lost")]
+    assert s.jobs.saved == []
 
 
 @scene

@@ -7,9 +7,9 @@ import msgspec
 
 from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
-from job_engine.executor.sources import GOOD
+from job_engine.executor.sources import GOOD, Hearer
 from job_engine.job.attend import PERIOD, Answer, Attend
-from job_engine.job.errors import JobEngineError, Unavailable, Unreachable
+from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
 
 PATIENCE: Final = 1 / 4
 """Part of the period to wait for an answer: so a silent server is asked twice before the holds cannot be trusted."""
@@ -39,6 +39,22 @@ class ApiSource:
         """The server's address."""
         return self._client.endpoint.url
 
+    @property
+    def keeper(self) -> str:
+        """See `Source.keeper`."""
+        return self.where
+
+    @property
+    def urgent(self) -> bool:
+        """See `Source.urgent`."""
+        return False
+
+    def listen(self, hearer: Hearer) -> None:
+        """See `Source.listen`: there is nothing that does not come with an answer."""
+
+    def let_go(self) -> None:
+        """See `Source.let_go`: the server has ended the holds of an executor that it has not heard for so long."""
+
     async def attend(self, attend: Attend) -> Answer:
         """See `Source.attend`."""
         self._n = attend.n = self._n + 1
@@ -53,6 +69,8 @@ class ApiSource:
             self.period = answer.period
             self._heard(sent)
             return answer
+        if status in (404, 405):
+            raise Forbidden("it is not a server of job-engine; beside a Nuvla server give --zk-hosts too")
         refused = refusal(status, answered)
         if status in (502, 504):  # a proxy's: whether the server has heard is not known
             raise Unreachable(refused.message)

@@ -1,0 +1,243 @@
+"""Jobs from the locking queue in ZooKeeper, beside our API server.
+
+ZooKeeper says who may try: entries are taken as there is room for jobs. The record says who runs: what was taken is
+claimed in the same exchange that tells how other jobs ended. What ended is consumed or released once the record has
+heard it, and never holds up an exchange.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from job_engine.client.wire import WireClient
+from job_engine.executor.holds import Key
+from job_engine.executor.sources import Hearer
+from job_engine.executor.sources.api import ApiSource
+from job_engine.executor.sources.claims import Claims, End
+from job_engine.executor.sources.ends import AVOID, CONSUME
+from job_engine.executor.sources.entries import Entries
+from job_engine.job.attend import MISSING, Answer, Attend, Granted, Hello, Released
+from job_engine.job.errors import Conflict, Forbidden, JobEngineError, Unavailable, Unreachable
+from job_engine.queue import Taken
+
+log = logging.getLogger(__name__)
+
+REFUSED: Final = 1.0
+"""Seconds without claims after an exchange that the server did not take: they may be what is wrong with it."""
+OVER: Final = ("failed", "detached")
+"""Releases after which nothing is to be done for the entry: the relay makes another one when there is."""
+LOST: Final = "lost"
+"""The end of a hold after which the job may run again; after the others it is final."""
+
+
+class ClusterSource:
+    """The adapter of `Source` for a cluster.
+
+    Args:
+        client: logged in at the API server as an administrator, or able to.
+        id_: a UUID that no executor had before.
+        entries: what we take of the queue.
+    """
+
+    def __init__(self, client: WireClient, id_: str, entries: Entries) -> None:
+        self.id = id_
+        self._api = ApiSource(client, id_)
+        self._entries = entries
+        self._claims = Claims()
+        self._held: dict[Key, Taken] = {}  # granted, and the end is not yet known to have been heard
+        self._unwanted: list[Released] = []  # granted too late, for entries that we have not any more
+        self._in_doubt = False  # a claim was given up that may have been granted
+        self._room = 0
+        self._away = True  # the server does not answer, or never did
+        self._quiet_until = 0.0
+        self._newest = 0
+        self._hello: Hello | None = None
+        self._told_timeout = 0.0  # what the record knows of our session's
+        self._hearer: Hearer | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        entries.on_lapse = self._lapsed
+
+    # --- Source
+
+    @property
+    def where(self) -> str:
+        """The server's address."""
+        return self._api.where
+
+    @property
+    def keeper(self) -> str:
+        """See `Source.keeper`."""
+        return self._entries.where
+
+    @property
+    def period(self) -> float:
+        """The session timeout."""
+        return self._entries.granted
+
+    @property
+    def good_until(self) -> float:
+        """The session's deadline."""
+        return self._entries.good_until
+
+    @property
+    def urgent(self) -> bool:
+        """Whether there are claims to make."""
+        due = self._claims.next_due()
+        return self._entries.fresh or bool(self._unwanted) or (due is not None and due <= time.monotonic())
+
+    def listen(self, hearer: Hearer) -> None:
+        """See `Source.listen`."""
+        self._hearer = self._entries.hearer = hearer
+
+    async def attend(self, attend: Attend) -> Answer:
+        """See `Source.attend`; only what is not parked makes claims."""
+        await self._entries.start()
+        self._room, attend.free = attend.free, 0
+        attend.member = self._entries.member
+        unwanted: list[Released] = []
+        if attend.wait == 0:
+            unwanted = self._add_own(attend)
+        self._ask()
+        try:
+            answer = await self._api.attend(attend)
+        except JobEngineError as error:
+            self._unwanted[:0] = unwanted
+            self._failed(attend, error)
+            raise
+        if attend.hello is not None:
+            self._hello, self._told_timeout = attend.hello, attend.hello.session_timeout
+        self._away = self._in_doubt = False  # what was granted without our hearing it is granted again in this answer
+        self._settle(attend)
+        self._take(attend, answer)
+        self._ask()
+        self._look_again()
+        return answer
+
+    def let_go(self) -> None:
+        """See `Source.let_go`: with our member the relay ends our holds, wherever it can hear the server."""
+        if self._held or self._in_doubt:
+            log.warning("%s is away for too long: a new ZooKeeper session, so that others can run our jobs", self.where)
+            self._entries.renew()
+
+    async def close(self) -> None:
+        """See `Source.close`."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._entries.release(self._claims.unanswered(time.monotonic(), done=False))
+        await self._entries.close()
+        await self._api.close()
+
+    # --- saying
+
+    def _add_own(self, attend: Attend) -> list[Released]:
+        """Claims, and what else we say of our own; answers the releases among it."""
+        now = time.monotonic()
+        self._claims.add(self._entries.collect())
+        self._entries.release(self._claims.beyond(self._room))
+        attend.claims = self._claims.ask(now)
+        unwanted, self._unwanted = self._unwanted, []
+        if unwanted:
+            attend.released = attend.released + unwanted
+        if attend.hello is None and self._told_timeout != self.period:
+            attend.hello = self._hello
+        if attend.hello is not None:
+            attend.hello.session_timeout = self.period
+            if self._entries.replaced is not None:
+                attend.hello.replaces = self._entries.replaced  # in the record members hold jobs, not executors
+        return unwanted
+
+    def _ask(self) -> None:
+        quiet = self._away or time.monotonic() < self._quiet_until
+        self._entries.ask(0 if quiet else max(0, self._room - self._claims.room))
+
+    def _failed(self, attend: Attend, error: JobEngineError) -> None:
+        if isinstance(error, Conflict):
+            return
+        now = time.monotonic()
+        if not isinstance(error, Unavailable | Unreachable | Forbidden):
+            self._quiet_until = now + REFUSED
+            self._look_again(REFUSED)
+        self._away = True
+        self._in_doubt |= isinstance(error, Unreachable) and bool(attend.claims)
+        self._entries.release(self._claims.unanswered(now, done=isinstance(error, Unreachable)))
+        self._ask()
+
+    # --- being answered
+
+    def _settle(self, attend: Attend) -> None:
+        """The record has heard how these ended: so do their entries."""
+        self._end(
+            [(item.seq, item.attempt) for item in attend.finished]
+            + [(item.seq, item.attempt) for item in attend.released if item.why in OVER],
+            self._entries.consume,
+        )
+        self._end([(item.seq, item.attempt) for item in attend.released if item.why not in OVER], self._entries.release)
+
+    def _end(self, keys: list[Key], end: Callable[[list[Taken]], None]) -> None:
+        if keys:
+            end([taken for key in keys if (taken := self._held.pop(key, None)) is not None])
+
+    def _take(self, attend: Attend, answer: Answer) -> None:
+        now = time.monotonic()
+        if attend.n < self._newest:
+            answer.jobs = []  # they may have ended since; if not, they are granted again
+        self._newest = max(self._newest, attend.n)
+        answer.jobs = [granted for granted in answer.jobs if self._is_ours(granted)]
+        ends = [self._claims.refused(entry, verdict, now) for entry, verdict in answer.refused]
+        missing = {entry for entry, verdict in answer.refused if verdict == MISSING}
+        self._end_claims([end for end in ends if end is not None], missing)
+        self._end_claims(self._claims.answered(attend.claims, now), set())
+        lost = [(seq, attempt) for seq, attempt, why in answer.interrupt if why == LOST]
+        final = [(seq, attempt) for seq, attempt, why in answer.interrupt if why != LOST]
+        self._end(lost, self._entries.release)
+        self._end(final, self._entries.consume)
+
+    def _is_ours(self, granted: Granted) -> bool:
+        key = (granted.seq, granted.attempt)
+        if key in self._held:
+            return True
+        taken = self._claims.granted(granted.entry)
+        if taken is None:
+            if all((item.seq, item.attempt) != key for item in self._unwanted):
+                self._unwanted.append(Released(*key, "unstarted"))
+            return False
+        self._held[key] = taken
+        self._room -= 1
+        return True
+
+    def _end_claims(self, ends: list[End], missing: set[str]) -> None:
+        for way in {way for way, _ in ends}:
+            takes = [taken for which, taken in ends if which == way]
+            if way == CONSUME:
+                for taken in takes:
+                    if taken.name in missing:
+                        log.warning(
+                            "%s, of which the queue has the entry %s, does not exist: removed", taken.job, taken.name
+                        )
+                self._entries.consume(takes)
+            else:
+                self._entries.release(takes, avoid=way == AVOID)
+
+    def _look_again(self, after: float | None = None) -> None:
+        """Attend again when a claim is to be repeated."""
+        due = self._claims.next_due()
+        if after is None:
+            if due is None:
+                return
+            after = due - time.monotonic()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, after), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._ask()
+        if self._hearer is not None:
+            self._hearer.look()
+
+    def _lapsed(self) -> None:
+        self._claims.clear()
+        self._held.clear()
+        self._in_doubt = False

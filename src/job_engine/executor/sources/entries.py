@@ -1,0 +1,242 @@
+"""Entries of the locking queue, for a source: taken as there is room, and ended in the background."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from job_engine.executor.sources import Hearer
+from job_engine.executor.sources.ends import AVOID, CONSUME, RELEASE, Ends
+from job_engine.job.errors import Forbidden, JobEngineError, Unreachable
+from job_engine.queue import LockingQueue, Session, Taken, ZooKeeper, boottime, predecessor
+from job_engine.queue.link import Link
+
+log = logging.getLogger(__name__)
+
+CONNECT: Final = 15.0
+"""Seconds to connect before it is said that ZooKeeper does not answer."""
+REFUSED: Final = 1.0
+"""Seconds until the next try when ZooKeeper refuses: nothing mends that in a hurry."""
+SETTLE: Final = 5.0
+"""Seconds at a stop for consumes and releases; what is not done by then happens with the end of the session."""
+_UNSIGNED: Final = 0xFFFF_FFFF_FFFF_FFFF  # kazoo gives the number of a session with a sign
+_is_job = re.compile(r"job/[a-z0-9]+(-[a-z0-9]+)*").fullmatch
+
+
+class Entries:
+    """What this executor has taken of the locking queue, in one ZooKeeper session after the other.
+
+    Args:
+        about: who we are: the data of the member node.
+        note: file for the session's number, by which a successor can end it; in a folder of which we hold the lock.
+    """
+
+    shared = True
+    """Others take what is released."""
+
+    def __init__(self, settings: ZooKeeper, about: bytes, note: Path | None = None) -> None:
+        self.session = Session(settings, kind="executor", about=about)
+        self.queue = LockingQueue(self.session)
+        self.hearer: Hearer | None = None
+        """Is told of what was taken, of heartbeats, and of a lapse."""
+        self.on_lapse: Callable[[], None] = lambda: None
+        """Called before the hearer: every `Taken` is void."""
+        self.replaced: str | None = None
+        """The member of our predecessor in the run folder, once its session is certainly over."""
+        self._settings = settings
+        self._note = note
+        self._ends = Ends(self.queue)
+        self._room = 0
+        self._fresh: list[Taken] = []
+        self._wanted = asyncio.Event()
+        self._connecting = asyncio.Lock()
+        self._started = False
+        self._void = True  # until a session is there, and after it has lapsed
+        self._taker: asyncio.Task[None] | None = None
+        self._taking: asyncio.Task[list[Taken]] | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self.session.add(self)
+        self.session.moved = self._moved
+
+    async def start(self) -> None:
+        """Connect, if that was not done before.
+
+        Raises:
+            Unreachable: ZooKeeper does not answer within `CONNECT` seconds; call again.
+            Forbidden: it does not let us.
+        """
+        if not self._started:
+            async with self._connecting:
+                await self._start()
+
+    async def _start(self) -> None:
+        if self._started:  # by another, for whose end this one waited
+            return
+        if self._note is not None:
+            await self._follow(self._note)
+        await self.session.start(CONNECT)
+        self._taker = asyncio.get_running_loop().create_task(self._take(), name="taking entries")
+        self._started = True
+
+    async def _follow(self, note: Path) -> None:
+        dead = predecessor.read(note)
+        await predecessor.end(self._settings, note)
+        if dead is not None and predecessor.read(note) is None:  # else its session may live
+            self.replaced = f"{self.session.kind}-{dead.session & _UNSIGNED:016x}"
+
+    async def close(self) -> None:
+        """Take no more, give back what nobody collected, and end the session once all is settled."""
+        self.hearer = None
+        for task in (self._taker, self._renewing):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait((task,))
+        self.ask(0)
+        if not await self._ends.settle(SETTLE):
+            log.warning("ZooKeeper does not answer; what is still taken is free when our session ends")
+        await self.session.close()
+        if self._note is not None and self._started:
+            predecessor.forget(self._note)
+
+    def renew(self) -> None:
+        """End the session and begin another: everything that is taken is free then, and our member is another."""
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.get_running_loop().create_task(self._renew(), name="another session")
+
+    # --- what it knows
+
+    @property
+    def where(self) -> str:
+        """Which servers, for messages."""
+        return f"ZooKeeper at {self._settings.hosts}"
+
+    @property
+    def member(self) -> str:
+        """The member's name in the session that we have or had last."""
+        return self.session.name
+
+    @property
+    def granted(self) -> float:
+        """The session timeout, seconds."""
+        return self.session.granted
+
+    @property
+    def good_until(self) -> float:
+        """The session's deadline in monotonic seconds. Its own clock goes on while the machine sleeps: ask anew."""
+        return 0.0 if self._void else time.monotonic() + self.session.until - boottime()
+
+    # --- taking and ending
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there is something to collect."""
+        return bool(self._fresh)
+
+    def ask(self, room: int) -> None:
+        """Take up to ``room`` entries beyond those that were collected. With 0 none is kept either."""
+        self._room = room
+        if room > 0:
+            self._wanted.set()
+            return
+        if self._taking is not None:
+            self._taking.cancel()  # what it may take all the same is given back
+        self.release(self.collect())
+
+    def collect(self) -> list[Taken]:
+        """What was taken since it was last called."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def consume(self, takes: Sequence[Taken]) -> None:
+        """Nothing is left to do for these: remove them, in the background."""
+        self._ends.add(CONSUME, takes)
+
+    def release(self, takes: Sequence[Taken], *, avoid: bool = False) -> None:
+        """Give these back, in the background; with ``avoid`` leave them to others from now on."""
+        self._ends.add(AVOID if avoid else RELEASE, takes)
+
+    async def _take(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._wanted.clear()
+                want = self._room - len(self._fresh)
+                if want <= 0:
+                    await self._wanted.wait()
+                    continue
+                taking = self._taking = loop.create_task(self.queue.take(want))
+                await asyncio.wait((taking,))
+                self._taking = None
+                if taking.cancelled():
+                    continue
+                try:
+                    takes = taking.result()
+                except JobEngineError as error:
+                    log.error("%s", error)
+                    await asyncio.sleep(REFUSED)
+                    continue
+                held = set(self.queue.held)  # without them if the session has lapsed this very moment
+                self._took([taken for taken in takes if taken in held])
+        finally:
+            if self._taking is not None:
+                self._taking.cancel()
+
+    def _took(self, takes: list[Taken]) -> None:
+        strange = [taken for taken in takes if not _is_job(taken.job)]
+        for taken in strange:
+            log.warning("the entry %s of the queue holds no job id but %.100r: removed", taken.name, taken.job)
+        if strange:
+            self.consume(strange)
+            takes = [taken for taken in takes if taken not in strange]
+        if self._room <= 0:
+            self.release(takes)
+            return
+        self._fresh += takes
+        if takes and self.hearer is not None:
+            self.hearer.look()
+
+    # --- Part of the session
+
+    def lapsed(self) -> Awaitable[object] | None:
+        """See `queue.Part`."""
+        self._void = True
+        self._fresh.clear()
+        self._ends.forget()
+        self.on_lapse()
+        return None if self.hearer is None else self.hearer.lapsed()
+
+    async def returned(self, link: Link) -> None:
+        """See `queue.Part`."""
+        self._welcome()
+
+    def renewed(self, link: Link) -> None:
+        """See `queue.Part`."""
+        if self._note is not None and link.credentials is not None:
+            try:
+                predecessor.save(self._note, link.credentials)
+            except OSError as error:  # that costs a successor the session's time, no more
+                log.warning("cannot write in the executor's run folder: %s", error)
+        self._welcome()
+
+    def _welcome(self) -> None:
+        self._void = False
+        self._moved()
+        if self.hearer is not None:
+            self.hearer.look()  # what has been put off until now
+
+    def _moved(self) -> None:
+        if self.hearer is not None:
+            self.hearer.moved()
+
+    async def _renew(self) -> None:
+        await self.session.close()
+        while True:
+            try:
+                await self.session.start(CONNECT)
+                return
+            except (Unreachable, Forbidden) as error:
+                log.error("%s", error)
+                await asyncio.sleep(REFUSED)

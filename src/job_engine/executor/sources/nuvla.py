@@ -1,0 +1,314 @@
+"""Jobs from the locking queue in ZooKeeper, beside an API server without our extensions (Nuvla's).
+
+Who has taken the entry may run the job; there is nothing to claim. `TakenJob` is one job's way; this is who has them
+all, takes more as there is room, and stops taking while the API is away.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, Protocol
+
+from job_engine.executor.holds import Key
+from job_engine.executor.sources import Hearer
+from job_engine.executor.sources.nuvla_api import NuvlaApi
+from job_engine.executor.sources.nuvla_job import TakenJob
+from job_engine.executor.sources.nuvla_outcomes import Do
+from job_engine.executor.sources.nuvla_watch import watch
+from job_engine.job.attend import Answer, Attend, Finished, Released
+from job_engine.queue import Taken
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY: Final = 1.0
+LONGEST_DELAY: Final = 60.0
+"""Seconds that an entry is kept whose job could not be had or changed: released at once, it would come back at once.
+They double each time, for each job."""
+KEPT: Final = 64
+"""Entries that may be kept so beside those that there is room for: else a few bad jobs would keep all others out."""
+REMEMBERED: Final = 10_000
+"""Jobs for which it is remembered how often they were kept."""
+LAST_ENDS: Final = 10.0
+"""Seconds at a stop to write how the last jobs ended; those that cannot be told run again."""
+
+
+class Entries(Protocol):
+    """What is taken of the queue; see `entries.Entries`."""
+
+    shared: bool
+    """Whether others take what is released."""
+    hearer: Hearer | None
+    on_lapse: Callable[[], None]
+
+    @property
+    def where(self) -> str: ...
+    @property
+    def granted(self) -> float: ...
+    @property
+    def good_until(self) -> float: ...
+    @property
+    def fresh(self) -> bool: ...
+    async def start(self) -> None: ...
+    def ask(self, room: int) -> None: ...
+    def collect(self) -> list[Taken]: ...
+    def consume(self, takes: Sequence[Taken]) -> None: ...
+    def release(self, takes: Sequence[Taken], *, avoid: bool = False) -> None: ...
+    async def close(self) -> None: ...
+
+
+class NuvlaSource:
+    """The adapter of `Source` for an API server without our extensions.
+
+    Args:
+        engine: our version, for messages.
+    """
+
+    def __init__(self, api: NuvlaApi, id_: str, entries: Entries, engine: str) -> None:
+        self.id = id_
+        self.engine = engine
+        self.actions: Collection[str] | None = None
+        """Those that we have; None: not known yet."""
+        self._api = api
+        self._entries = entries
+        self._hearer: Hearer | None = None
+        self._jobs: dict[int, TakenJob] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._kept: dict[int, TakenJob] = {}  # they wait to be released
+        self._delays: Counter[str] = Counter()
+        self._over: dict[Key, str] = {}  # attempts to be interrupted, and why
+        self._count = 0
+        self._newest = 0
+        self._free = 0
+        self._met = False  # the API has answered once
+        self._news = False  # there is something to answer
+        self._wake = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        entries.on_lapse = self._lapsed
+        api.on_away = self._away
+
+    # --- Source
+
+    @property
+    def where(self) -> str:
+        """The server's address."""
+        return self._api.where
+
+    @property
+    def keeper(self) -> str:
+        """See `Source.keeper`."""
+        return self._entries.where
+
+    @property
+    def period(self) -> float:
+        """The session timeout."""
+        return self._entries.granted
+
+    @property
+    def good_until(self) -> float:
+        """The session's deadline."""
+        return self._entries.good_until
+
+    @property
+    def urgent(self) -> bool:
+        """Whether there is something taken, granted or interrupted that was not answered yet."""
+        return self._news or self._entries.fresh
+
+    def listen(self, hearer: Hearer) -> None:
+        """See `Source.listen`."""
+        self._hearer = self._entries.hearer = hearer
+
+    async def attend(self, attend: Attend) -> Answer:
+        """See `Source.attend`. What is told is heard even if the API is away: it goes there by itself, later."""
+        await self._entries.start()
+        self._newest += 1
+        n = attend.n = self._newest
+        self._hear(attend)
+        self._wake.set()  # for who is parked
+        if self._api.failure is not None or not self._met:
+            self._entries.ask(0)
+            await self._api.probe()
+            self._met = True
+        if attend.wait > 0 and not self.urgent:
+            await self._park(n, attend.wait)
+            if self._api.failure is not None:
+                raise self._api.failure
+        if n != self._newest:
+            return Answer(period=self.period)
+        self._free = attend.free
+        return self._answer(attend)
+
+    def let_go(self) -> None:
+        """See `Source.let_go`. Those that run are released as they end; what has ended here stays to be told."""
+        self._drop_unbegun()
+
+    async def close(self) -> None:
+        """See `Source.close`."""
+        last = [self._tasks[seq] for seq, job in self._jobs.items() if job.told and not job.resting]
+        if last:
+            _, late = await asyncio.wait(last, timeout=LAST_ENDS)
+            if late:
+                log.error("%s could not be told how %d jobs ended; they run again", self.where, len(late))
+        tasks = list(self._tasks.values())
+        if self._watching is not None:
+            self._watching.cancel()
+            tasks.append(self._watching)
+        self._forget()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._entries.close()
+        await self._api.close()
+
+    # --- nuvla_job.Desk
+
+    @property
+    def named(self) -> bool:
+        """See `nuvla_job.Desk`."""
+        return not self._entries.shared
+
+    def offer(self, job: TakenJob) -> None:
+        """See `nuvla_job.Desk`."""
+        self._tell()
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(
+                watch(self._api, self._begun), name="looking for canceled jobs"
+            )
+
+    def over(self, job: TakenJob, key: Key, why: str) -> None:
+        """See `nuvla_job.Desk`."""
+        self._over[key] = why
+        self._tell()
+
+    # --- exchanges
+
+    def _hear(self, attend: Attend) -> None:
+        if attend.hello is not None:
+            self.actions = frozenset(attend.hello.actions)
+        for write in attend.writes:
+            job = self._running((write.seq, write.attempt))
+            if job is not None:
+                job.write(write)
+        ends: list[Finished | Released] = [*attend.finished, *attend.released]
+        for end in ends:
+            job = self._running((end.seq, end.attempt))
+            if job is not None:
+                job.end(end)
+                if job.given_up and self._api.failure is not None:
+                    self._drop(job)
+
+    def _running(self, key: Key) -> TakenJob | None:
+        """The job whose attempt this is; None if that is over."""
+        job = self._jobs.get(key[0])
+        return job if job is not None and job.granted is not None and job.granted.attempt == key[1] else None
+
+    async def _park(self, n: int, wait: float) -> None:
+        try:
+            async with asyncio.timeout(wait):
+                while n == self._newest and not self.urgent and self._api.failure is None:
+                    self._wake.clear()
+                    await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _answer(self, attend: Attend) -> Answer:
+        self._news = False
+        for taken in self._entries.collect():
+            self._begin(taken)
+        answer, listed = Answer(period=self.period), set(attend.holds)
+        for job in self._jobs.values():
+            granted = job.granted
+            if granted is not None and (granted.seq, granted.attempt) not in listed:
+                answer.jobs.append(granted)
+                self._free -= not job.begun
+                job.begun = True
+        for key in listed:
+            ending = self._jobs.get(key[0])
+            if key in self._over or ending is None or (self._running(key) is None and not ending.told):
+                answer.interrupt.append((*key, self._over.get(key, "lost")))
+        self._over = {key: why for key, why in self._over.items() if key in listed}
+        self._ask()
+        return answer
+
+    def _tell(self) -> None:
+        self._news = True
+        self._wake.set()
+        if self._hearer is not None:
+            self._hearer.look()
+
+    # --- jobs
+
+    def _ask(self) -> None:
+        if self._api.failure is not None:
+            self._entries.ask(0)
+            return
+        coming = sum(1 for job in self._jobs.values() if not job.begun and not job.told)
+        kept = max(0, len(self._kept) - KEPT)
+        self._entries.ask(max(0, self._free - coming - kept))
+
+    def _begin(self, taken: Taken) -> None:
+        self._count += 1
+        job = self._jobs[self._count] = TakenJob(self._count, taken, self._api, self)
+        self._tasks[job.seq] = asyncio.get_running_loop().create_task(self._see_through(job), name=job.id)
+
+    def _begun(self) -> list[TakenJob]:
+        return [job for job in self._jobs.values() if job.begun and job.granted is not None]
+
+    async def _see_through(self, job: TakenJob) -> None:
+        try:
+            # One that has two entries, as after upstream's restore script, does not run twice here.
+            twice = any(other.id == job.id and other is not job for other in self._jobs.values())
+            do = Do.LATER if twice else await job.run()
+        except Exception:  # boundary: a fault of ours in one job must not end the executor, nor leave the job nowhere
+            log.exception("%s: the engine failed", job.id)
+            job.gone("lost")
+            do = Do.LATER
+        self._jobs.pop(job.seq, None)
+        if do is Do.LATER:
+            self._kept[job.seq] = job
+            self._ask()
+            await asyncio.sleep(self._delay(job.id))
+            self._kept.pop(job.seq, None)
+        else:
+            self._delays.pop(job.id, None)
+        self._tasks.pop(job.seq, None)
+        if do is Do.CONSUME:
+            self._entries.consume([job.taken])
+        else:
+            self._entries.release([job.taken], avoid=do is Do.AVOID)
+        self._ask()
+
+    def _delay(self, id_: str) -> float:
+        if len(self._delays) >= REMEMBERED:
+            self._delays.clear()
+        self._delays[id_] += 1
+        return min(FIRST_DELAY * float(2 ** min(self._delays[id_] - 1, 10)), LONGEST_DELAY)
+
+    def _drop(self, job: TakenJob) -> None:
+        """Leave it as it is, and its entry to others."""
+        self._jobs.pop(job.seq, None)
+        task = self._tasks.pop(job.seq, None)
+        if task is not None:
+            task.cancel()
+        self._entries.release([job.taken])
+
+    def _lapsed(self) -> None:
+        self._forget()
+        self._tell()
+
+    def _forget(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        for those in (self._jobs, self._tasks, self._kept, self._over):
+            those.clear()
+
+    def _away(self) -> None:
+        self._entries.ask(0)
+        for job in [job for job in self._jobs.values() if job.given_up]:
+            self._drop(job)
+        if self._entries.shared:  # somebody else may reach the API
+            self._drop_unbegun()
+        self._tell()
+
+    def _drop_unbegun(self) -> None:
+        for job in [job for job in self._jobs.values() if not job.begun and not job.told]:
+            self._drop(job)
