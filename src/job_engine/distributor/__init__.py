@@ -1,0 +1,1 @@
+"""Distributors: each distribution makes jobs on a schedule, whoever of its contenders leads it."""

@@ -1,0 +1,84 @@
+"""Calls of what people wrote, each in a thread of its own: one that hangs holds up no other, and no stop."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from job_engine.job.errors import JobEngineError
+
+T = TypeVar("T")
+
+HANGING: Final = 3
+"""Calls of one distribution that have outlived their time before no further one is begun."""
+
+
+class HangsError(JobEngineError):
+    """A call takes too long."""
+
+
+class Calls:
+    """The calls of one distribution.
+
+    Args:
+        name: of the threads.
+        timeout: seconds that a call may take.
+    """
+
+    def __init__(self, name: str, timeout: float) -> None:
+        self._name = name
+        self._timeout = timeout
+        self._running: set[threading.Thread] = set()
+
+    @property
+    def running(self) -> int:
+        """How many have not ended."""
+        return len(self._running)
+
+    async def call(self, function: Callable[[Callable[[], bool]], T]) -> T:
+        """What ``function`` returns or raises; it is given what tells whether anybody still waits for it.
+
+        The threads are daemons: who cancels this, and ends the process, need not wait for them.
+
+        Raises:
+            HangsError: it has not ended in time, or too many before it have not; it goes on, unheeded.
+        """
+        if len(self._running) >= HANGING:
+            raise HangsError(
+                f"{len(self._running)} earlier calls of it still run; it is not called until one has ended"
+            )
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def settle(value: T | None, error: BaseException | None) -> None:
+            self._running.discard(thread)
+            if done.done():
+                return
+            if error is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(value)  # type: ignore[arg-type]
+
+        def run() -> None:
+            value, failed = None, None
+            try:
+                value = function(lambda: not done.done())
+            except BaseException as error:  # noqa: BLE001 - the boundary between the engine and a function, which may do anything
+                failed = error
+                if not isinstance(error, Exception) or isinstance(error, StopIteration):  # would end more than the call
+                    failed = RuntimeError(f"it raised {error!r}")
+                    failed.__cause__ = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to hear it
+                loop.call_soon_threadsafe(settle, value, failed)
+
+        thread = threading.Thread(target=run, name=self._name, daemon=True)
+        self._running.add(thread)
+        thread.start()
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await done
+        except TimeoutError:
+            if done.cancelled():
+                raise HangsError(f"it has not ended within {self._timeout:g} s") from None
+            raise

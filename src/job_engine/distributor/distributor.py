@@ -1,0 +1,163 @@
+"""The distributor: all of its distributions side by side, each contending in its own election, until it is stopped."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from job_engine.client import Client
+from job_engine.client.discovery import Found
+from job_engine.client.endpoint import refusal
+from job_engine.client.wire import WireClient
+from job_engine.distributor.leader import Leader
+from job_engine.distributor.records import Record
+from job_engine.distributor.records.engine import EngineRecord
+from job_engine.distributor.registry import Distributions
+from job_engine.distributor.settings import DistributorSettings
+from job_engine.distributor.standing import Standing
+from job_engine.distributor.trouble import Trouble
+from job_engine.job.errors import Invalid, Unavailable
+
+if TYPE_CHECKING:
+    from job_engine.distributor.contenders import Contenders
+    from job_engine.queue import Election, Lead, Session
+
+CALL: Final = 15.0
+"""Seconds that the API server may take to say what it is."""
+CONNECTIONS: Final = 8
+"""Calls to it at a time: the parked report, and the ticks of those that are due together."""
+RESTARTED_AFTER: Final = 5.0
+"""Seconds until a distribution goes on whose leader ended by a fault of ours."""
+ZOOKEEPER: Final = 15.0
+"""Seconds for each try to connect."""
+
+log = logging.getLogger(__name__)
+
+
+class Distributor:
+    """One distributor.
+
+    Args:
+        name: how people know it; in an election too.
+    """
+
+    def __init__(self, settings: DistributorSettings, distributions: Distributions, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._distributions = distributions
+        self._wire = WireClient(
+            settings.api_url, credentials=settings.credentials, insecure=settings.insecure, connections=CONNECTIONS
+        )
+        self._client: Client | None = None
+        self._telling = asyncio.Event()
+        self.standings = [Standing(distribution, self._telling) for distribution in distributions]
+        self.leaders: list[Leader] = []
+
+    async def run(self) -> None:
+        """Make jobs until cancelled.
+
+        Raises:
+            Invalid: the server is Nuvla's, and there is no ZooKeeper.
+            Forbidden: it does not accept the credentials, or ZooKeeper does not.
+            Unreachable: it does not answer, and is not waited for.
+        """
+        try:
+            ours = await (self._patiently(self._is_ours) if self._settings.wait_for_api else self._is_ours())
+            if ours:
+                self.standings = [each for each in self.standings if not each.distribution.beside_nuvla]
+            if self._settings.zookeeper is None:
+                if not ours:
+                    raise Invalid(f"{self._wire.endpoint.url} is a Nuvla server: beside one, give --zk-hosts")
+                await self._work(EngineRecord(self._wire, self._name, self._telling), {})
+            else:
+                await self._in_elections(ours)
+        finally:
+            await self._wire.close()
+
+    @property
+    def hanging(self) -> int:
+        """Calls of functions that have not ended."""
+        return sum(leader.calls.running for leader in self.leaders)
+
+    async def _in_elections(self, ours: bool) -> None:
+        from job_engine.distributor.contenders import Contenders  # here: kazoo is for a cluster only
+        from job_engine.queue import Election, Session
+
+        assert self._settings.zookeeper is not None
+        about = self._name.encode()
+        session = Session(self._settings.zookeeper, kind="distributor", about=about)
+        elections = {standing.name: Election(session, standing.name, about) for standing in self.standings}
+        contenders = [Contenders(session, elections[standing.name], standing) for standing in self.standings]
+        engine = EngineRecord(self._wire, self._name, self._telling)
+        record = engine if ours else _nuvla(self._wire, self._name, session)
+        try:
+            await self._patiently(lambda: session.start(ZOOKEEPER))
+            await self._work(record, elections, contenders)
+        finally:
+            await session.close()
+
+    async def _work(
+        self, record: Record, elections: "Mapping[str, Election]", contenders: "Sequence[Contenders]" = ()
+    ) -> None:
+        self.leaders = [Leader(standing, record, self._connect) for standing in self.standings]
+        log.info(
+            "distributor %s makes jobs for %s: %s",
+            self._name, record.where, ", ".join(standing.name for standing in self.standings) or "no distribution",
+        )  # fmt: skip
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._always(lambda: record.run(self.standings), "reporting"))
+            for leader in self.leaders:
+                election = elections.get(leader.standing.name)
+                tasks.create_task(self._always(_leading(leader, election, self._name), leader.standing.name))
+            for watched in contenders:
+                tasks.create_task(self._always(watched.watch, "looking who contends"))
+
+    async def _always(self, work: Callable[[], Awaitable[None]], what: str) -> None:
+        """Do it anew whenever it ends: whatever happens to one distribution, the others go on."""
+        trouble = Trouble(log, f"distributor {self._name}: {what}")
+        while True:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - boundary: between what stands alone
+                trouble.note(error, f"it begins anew every {RESTARTED_AFTER:g} s")
+            await asyncio.sleep(RESTARTED_AFTER)
+
+    def _connect(self) -> Client:
+        """The client that ticks offer; made when the first wants it."""
+        if self._client is None:
+            settings = self._settings
+            self._client = Client.of(Found(settings.api_url, settings.credentials, settings.insecure))
+        return self._client
+
+    async def _is_ours(self) -> bool:
+        """Whether the record is one of ours; asked as who we are, so that wrong credentials show now."""
+        status, body = await self._wire.get("/api/cloud-entry-point", timeout=CALL)
+        if status >= 500:
+            raise Unavailable(refusal(status, body).message)
+        if status >= 400:
+            raise refusal(status, body)
+        return "distribution" in msgspec.json.decode(body)["collections"]
+
+    async def _patiently(self, call: "Callable[[], Awaitable[Any]]") -> Any:
+        """Make a call until it is answered."""
+        return await Trouble(log, f"distributor {self._name}").outlast(call)
+
+
+def _leading(leader: Leader, election: "Election | None", name: str) -> Callable[[], Awaitable[None]]:
+    if election is None:
+        return leader.lead
+
+    async def term(lead: "Lead") -> None:
+        log.info("distributor %s leads %s", name, leader.standing.name)
+        leader.standing.tell(leader=name)
+        await leader.lead(lead)
+
+    return lambda: election.run(term)
+
+
+def _nuvla(client: WireClient, name: str, session: "Session") -> Record:
+    from job_engine.distributor.records.nuvla import NuvlaRecord
+
+    return NuvlaRecord(client, name, session)

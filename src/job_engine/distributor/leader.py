@@ -1,0 +1,205 @@
+"""Leads one distribution: makes its ticks when they are due, and what its policy says of those that were missed.
+
+Everything that is asked of somebody else (the function, the API server) is waited for, and meanwhile time passes: after
+each step the plan is made anew from what the clock shows then.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from job_engine.distributor.calls import Calls
+from job_engine.distributor.documents import encoded, summed_up
+from job_engine.distributor.records import Made, PausedError, Record
+from job_engine.distributor.standing import Standing
+from job_engine.distributor.tick import Tick
+from job_engine.distributor.trouble import Trouble, one_line
+from job_engine.job.errors import JobEngineError
+from job_engine.job.schedule import plan
+from job_engine.job.times import epoch, iso
+
+if TYPE_CHECKING:
+    from job_engine.client import Client
+    from job_engine.queue import Lead
+
+LOOK: Final = 60.0
+"""Seconds between two looks at the clock at least. A clock that was set, and a machine that has slept, are noticed by
+that: the timers of the event loop know of neither."""
+BACKOFF: Final = (1.0, 300.0)
+"""Seconds: how long a tick that failed waits at least before the next call, and at most; the times double."""
+AGAIN: Final = 5_000
+"""Milliseconds after which a tick that the record did not want is offered again, unless it says more before."""
+
+log = logging.getLogger(__name__)
+
+
+class Clock(Protocol):
+    """What time it is, for a leader; tests move it."""
+
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    async def until(self, at: int, woken: asyncio.Event) -> None:
+        """Wait until ``at``, or ``woken``, or for a while."""
+
+
+class WallClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        """See `Clock`."""
+        return time.time_ns() // 1_000_000
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock`."""
+        await asyncio.sleep(seconds)
+
+    async def until(self, at: int, woken: asyncio.Event) -> None:
+        """See `Clock`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min((at - self.now()) / 1000, LOOK)):
+                await woken.wait()
+
+
+class Leader:
+    """Makes the ticks of one distribution while it leads.
+
+    Args:
+        connect: makes the client that its ticks offer.
+    """
+
+    def __init__(
+        self,
+        standing: Standing,
+        record: Record,
+        connect: "Callable[[], Client]",
+        clock: Clock | None = None,
+    ) -> None:
+        self.standing = standing
+        self.calls = Calls(f"distribution {standing.name}", standing.distribution.timeout)
+        self._distribution = standing.distribution
+        self._record = record
+        self._connect = connect
+        self._clock = clock or WallClock()
+        self._function = Trouble(log, f"distribution {standing.name}")
+        self._server = Trouble(log, f"distribution {standing.name}")
+        self._seen = 0  # due times up to here are decided on
+        self._failed: int | None = None  # a tick that is to be tried again
+
+    async def lead(self, lead: "Lead | None" = None) -> None:
+        """Make ticks until cancelled.
+
+        Args:
+            lead: the term of an election; None: whoever wants makes ticks, and the record sees to it that each is made
+                once.
+        """
+        standing, clock = self.standing, self._clock
+        known = await self._until_answered(lambda: self._record.begin(standing, lead), lead)
+        self._seen = clock.now() if known is None else known
+        self._failed = None
+        while True:
+            standing.woken.clear()
+            await _still_leading(lead)
+            if standing.run_at is not None:
+                await self._run(standing.run_at, lead)
+                continue
+            if standing.paused:
+                await standing.woken.wait()
+                continue
+            now = clock.now()
+            planned = plan(self._distribution.schedule, self._distribution.missed, self._seen, now)
+            if self._failed is not None and self._distribution.schedule.after(self._failed) > now:
+                due = self._failed
+            else:
+                self._failed = None
+                if planned.passed:
+                    self._say_passed(self._seen, now)
+                if not planned.due:
+                    self._seen = planned.seen
+                    standing.tell(next_tick=iso(planned.next / 1000))
+                    await clock.until(planned.next, standing.woken)
+                    continue
+                due = planned.due[0]
+                self._seen = due - 1
+            try:
+                await self._make(due, lead)
+            except PausedError:
+                await clock.until(clock.now() + AGAIN, standing.woken)  # the record tells when it goes on
+            except Exception as error:  # noqa: BLE001 - the boundary between the engine and a function, which may do anything
+                pause = min(BACKOFF[0] * 2.0 ** min(self._function.count, 30), BACKOFF[1])
+                self._function.note(error, f"its tick of {iso(due / 1000)} is tried again, until a later one is due")
+                standing.tell(last_error=one_line(error))
+                self._failed, self._seen = due, due
+                await clock.sleep(pause)
+            else:
+                self._failed, self._seen = None, due
+
+    async def _run(self, run_at: str, lead: "Lead | None") -> None:
+        """The tick that somebody asked for: one call, whatever comes of it."""
+        due = round(epoch(run_at) * 1000)
+        try:
+            await self._make(due, lead)
+        except PausedError:
+            pass  # somebody has made it
+        except Exception as error:  # noqa: BLE001 - as in lead
+            self._function.note(error, "the run that was asked for made no job")
+            with contextlib.suppress(JobEngineError, PausedError):  # its own error is the one to tell
+                await self._until_answered(lambda: self._tick(due, [], lead), lead)
+            self.standing.tell(last_error=one_line(error))
+        self.standing.ran()
+
+    async def _make(self, due: int, lead: "Lead | None") -> None:
+        distribution = self._distribution
+        zone = distribution.schedule.zone or UTC
+        tick = Tick(distribution.name, datetime.fromtimestamp(due / 1000, zone), self._connect)
+        found: list[Any] = await self.calls.call(lambda go_on: distribution.jobs(tick, go_on))
+        jobs, bad = encoded(found, unless_active=distribution.unless_active)
+        made = await self._until_answered(lambda: self._tick(due, jobs, lead), lead)
+        self._function.over()
+        wrong = summed_up([*bad, *made.refused])
+        if made.repeated:
+            log.debug("distribution %s: the tick of %s had been made", distribution.name, iso(due / 1000))
+        else:
+            log.info("distribution %s: the tick of %s made %d jobs", distribution.name, iso(due / 1000), made.jobs)
+        if wrong is not None:
+            log.error(
+                "distribution %s: of the jobs of %s some are wrong: %s", distribution.name, iso(due / 1000), wrong
+            )
+            self.standing.tell(last_error=wrong)
+
+    async def _tick(self, due: int, jobs: list[bytes], lead: "Lead | None") -> Made:
+        after = self._distribution.schedule.after(max(due, self._clock.now()))
+        return await self._record.tick(self.standing, due, jobs, after, lead, lambda: _leads(lead))
+
+    async def _until_answered(self, call: Callable[[], Any], lead: "Lead | None") -> Any:
+        """Make a call until the API server has answered it, or we do not lead any more."""
+
+        async def while_leading() -> Any:
+            await _still_leading(lead)
+            return await call()
+
+        return await self._server.outlast(while_leading, "it goes on when that answers", sleep=self._clock.sleep)
+
+    def _say_passed(self, since: int, now: int) -> None:
+        log.info(
+            "distribution %s: of its ticks between %s and %s some were missed and are not made (missed=%s)",
+            self.standing.name, iso(since / 1000), iso(now / 1000), self._distribution.missed,
+        )  # fmt: skip
+
+
+def _leads(lead: "Lead | None") -> bool:
+    """Whether what is sent now is sent by a leader."""
+    return lead is None or lead.valid
+
+
+async def _still_leading(lead: "Lead | None") -> None:
+    """Go no further when we do not lead any more, by the clock: also just after this process had been stopped."""
+    if not _leads(lead):
+        await asyncio.Event().wait()  # this task is about to be cancelled

@@ -1,0 +1,192 @@
+"""Our record: a tick is one transaction there, made once whoever asks; it says what is paused and asked for."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from job_engine.client.endpoint import refusal
+from job_engine.client.wire import WireClient
+from job_engine.distributor.documents import parts
+from job_engine.distributor.records import Made, PausedError
+from job_engine.distributor.standing import Standing
+from job_engine.distributor.trouble import Trouble
+from job_engine.job.errors import Conflict, JobEngineError, Unavailable
+from job_engine.job.times import epoch, iso
+
+if TYPE_CHECKING:
+    from job_engine.queue import Lead
+
+TICK: Final = 60.0
+"""Seconds that the record may take for a tick of 10,000 jobs, and for what was before it."""
+CALL: Final = 15.0
+"""Seconds that it may take for anything else."""
+PARKED: Final = 20.0
+"""Seconds that a report waits there for something to be asked of us, at most: the most that the server takes."""
+HASTY: Final = 1.0
+"""Seconds: a parked report that says nothing new sooner than that (a server that stops) is not repeated at once."""
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Job(msgspec.Struct):
+    status: int
+    message: str = ""
+
+
+class _Ticked(msgspec.Struct, rename="kebab"):
+    resource_ids: list[str] = []
+    jobs: list[_Job] = []
+    repeated: bool = False
+
+
+class _Known(msgspec.Struct, rename="kebab"):
+    name: str
+    paused: bool = False
+    run_at: str | None = None
+    last_tick: str | None = None
+
+
+class _Report(msgspec.Struct):
+    distributions: list[_Known]
+
+
+class _Document(msgspec.Struct):
+    created: str
+
+
+class EngineRecord:
+    """See `Record`.
+
+    Args:
+        distributor: our name, as people see it.
+    """
+
+    def __init__(self, client: WireClient, distributor: str, telling: asyncio.Event) -> None:
+        self.where = client.endpoint.url
+        self._client = client
+        self._distributor = distributor
+        self._telling = telling
+        self._trouble = Trouble(log, f"the API server at {self.where}")
+
+    async def run(self, standings: Sequence[Standing]) -> None:
+        """See `Record`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tell(standings))
+            tasks.create_task(self._listen(standings))
+
+    async def begin(self, standing: Standing, lead: "Lead | None") -> int | None:
+        """See `Record`."""
+        (known,) = await self._report([{**_asked(standing), **standing.distribution.described}])
+        standing.heard(known.paused, known.run_at)
+        if known.last_tick is not None:
+            return milliseconds(known.last_tick)
+        # Nobody has made one: what was due since somebody first told of the distribution was missed.
+        return milliseconds((await self._call("GET", _path(standing.name), None, CALL, _Document)).created)
+
+    async def tick(
+        self,
+        standing: Standing,
+        due: int,
+        jobs: list[bytes],
+        after: int,
+        lead: "Lead | None",
+        still: Callable[[], bool],
+    ) -> Made:
+        """See `Record`."""
+        made = Made(0)
+        for number, part in enumerate(parts(jobs)):
+            if not still():
+                raise PausedError
+            body = {
+                "due": iso(due / 1000),
+                "jobs": [msgspec.Raw(job) for job in part],
+                "distributor": self._distributor,
+                "next-tick": iso(after / 1000),
+                **({"part": number} if number else {}),
+            }
+            try:
+                answer = await self._call("POST", f"{_path(standing.name)}/tick", _encode(body), TICK, _Ticked)
+            except Conflict:
+                raise PausedError from None
+            made = Made(
+                made.jobs + (0 if answer.repeated else len(answer.resource_ids)),
+                (*made.refused, *(job.message for job in answer.jobs if job.status == 400)),
+                made.active + sum(job.status == 409 for job in answer.jobs),
+                made.repeated or answer.repeated,
+            )
+        standing.shown(next_tick=iso(after / 1000), last_error=None)
+        return made
+
+    async def _tell(self, standings: Sequence[Standing]) -> None:
+        """Tell what has changed, together with what changed while the last telling was under way."""
+        while True:
+            await self._telling.wait()
+            self._telling.clear()
+            news = {standing: told for standing in standings if (told := standing.news()) is not None}
+            if not news:
+                continue
+            try:
+                await self._patiently(
+                    lambda news=news: self._report([{**_asked(s), **told} for s, told in news.items()])  # type: ignore[misc]
+                )
+            except BaseException:
+                for standing, told in news.items():
+                    standing.untold(told)
+                raise
+
+    async def _listen(self, standings: Sequence[Standing]) -> None:
+        """Keep one report parked: it is answered when something is asked of us."""
+        while True:
+            before = [standing.known for standing in standings]
+            began = time.monotonic()
+            await self._patiently(lambda: self._heard(standings))
+            if before == [standing.known for standing in standings] and time.monotonic() - began < HASTY:
+                await asyncio.sleep(HASTY)
+
+    async def _heard(self, standings: Sequence[Standing]) -> None:
+        answers = await self._report([_asked(standing) for standing in standings], PARKED)
+        for standing, known in zip(standings, answers, strict=True):
+            standing.heard(known.paused, known.run_at)
+
+    async def _report(self, distributions: list[dict[str, Any]], wait: float = 0.0) -> list[_Known]:
+        body = {"distributor": self._distributor, "wait": wait, "distributions": distributions}
+        answer = await self._call("POST", "/api/distribution/report", _encode(body), wait + CALL, _Report)
+        if [known.name for known in answer.distributions] != [asked["name"] for asked in distributions]:
+            raise JobEngineError("the server's answer to a report is not what it should be; is its version newer?")
+        return answer.distributions
+
+    async def _patiently(self, call: Callable[[], Any]) -> None:
+        await self._trouble.outlast(call, of=(JobEngineError,))
+
+    async def _call(self, method: str, path: str, body: bytes | None, timeout: float, kind: type[T]) -> T:
+        status, answered = await self._client.request(method, path, body, timeout=timeout)
+        if status >= 400:
+            error = refusal(status, answered)
+            raise Unavailable(error.message) if status >= 500 else error
+        try:
+            return msgspec.json.decode(answered, type=kind)
+        except msgspec.DecodeError as error:
+            raise JobEngineError(
+                f"the server's answer is not what it should be: {error}; is its version newer?"
+            ) from None
+
+
+def milliseconds(text: str) -> int:
+    """A time of the API in milliseconds since the epoch."""
+    return round(epoch(text) * 1000)
+
+
+def _path(name: str) -> str:
+    return f"/api/distribution/{quote(name)}"
+
+
+def _asked(standing: Standing) -> dict[str, Any]:
+    paused, run_at = standing.known
+    return {"name": standing.name, "paused": paused, "run-at": run_at}

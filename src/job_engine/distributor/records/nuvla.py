@@ -1,0 +1,190 @@
+"""A Nuvla server: it knows no ticks, so a node of ZooKeeper remembers the last one of each distribution.
+
+The leader notes a tick there before it adds the first job, in one transaction with a look at its own contender node: so
+none is begun twice. A leader that dies in the middle leaves the rest of that tick undone, and an add whose answer is
+lost is not repeated: nobody can tell there whether it was carried out.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from kazoo.exceptions import NoNodeError
+
+from job_engine.client.endpoint import refusal
+from job_engine.client.submission import EXTENSIONS
+from job_engine.client.wire import WireClient
+from job_engine.distributor.records import Made
+from job_engine.distributor.standing import Standing
+from job_engine.job.errors import Forbidden, Invalid, JobEngineError, Unavailable, Unreachable
+from job_engine.queue import Lead, Session, SessionLost, Unanswered, folders, wire
+
+CALL: Final = 30.0
+"""Seconds that the server may take to answer."""
+LISTED: Final = 10_000
+"""Documents that its searches answer at most."""
+TICKS: Final = "ticks"
+"""Below the queue's path: a node for each distribution."""
+UNLESS_ACTIVE: Final = "unless-active"
+
+log = logging.getLogger(__name__)
+
+
+class _Note(msgspec.Struct, omit_defaults=True):
+    """What the node of a distribution says."""
+
+    due: int  # milliseconds since the epoch
+    by: str  # the distributor
+    mark: str  # names the attempt to write this
+    jobs: int | None = None  # how many were made, once all were
+
+
+class NuvlaRecord:
+    """See `Record`."""
+
+    def __init__(self, client: WireClient, distributor: str, session: Session) -> None:
+        self.where = client.endpoint.url
+        self._client = client
+        self._distributor = distributor
+        self._session = session
+
+    async def run(self, standings: Sequence[Standing]) -> None:
+        """See `Record`: there is nothing to tell and nobody who asks."""
+        await asyncio.Event().wait()
+
+    async def begin(self, standing: Standing, lead: Lead | None) -> int | None:
+        """See `Record`."""
+        note, _ = await self._read(standing.name)
+        if note is not None and note.jobs is None:
+            log.warning(
+                "distribution %s: %s may have left the tick of %d ms unfinished; it is not made again",
+                standing.name, note.by, note.due,
+            )  # fmt: skip
+        return None if note is None else note.due
+
+    async def tick(
+        self, standing: Standing, due: int, jobs: list[bytes], after: int, lead: Lead | None, still: Callable[[], bool]
+    ) -> Made:
+        """See `Record`."""
+        assert lead is not None
+        documents = [msgspec.json.decode(job) for job in jobs]
+        active = await self._active(documents)  # before the note: a server that is away costs no tick
+        if not await self._claim(standing.name, due, lead):
+            return Made(0, repeated=True)
+        added, refused, skipped = 0, [], 0
+        for number, document in enumerate(documents):
+            if not still():
+                break
+            unless_active = document.pop(UNLESS_ACTIVE, False)
+            if unless_active and _what(document) in active:
+                skipped += 1
+                continue
+            try:
+                await self._add(document)
+            except JobEngineError as error:
+                refused.append(f"job {number}: {error.message}")
+            else:
+                added += 1
+                active.add(_what(document))
+        await self._finish(standing.name, due, added, lead)
+        return Made(added, tuple(refused), skipped)
+
+    async def _add(self, document: dict[str, Any]) -> None:
+        lacking = sorted(EXTENSIONS & document.keys())
+        if lacking:
+            raise Invalid(f"a Nuvla server does not know {', '.join(lacking)}: leave it out")
+        body = msgspec.json.encode(document)
+        while True:
+            try:
+                await self._call("POST", "/api/job", body)
+            except Unreachable as error:
+                if not isinstance(error.__cause__, ConnectionRefusedError):
+                    raise Unreachable(f"{error.message}: whether it was added is not known") from error
+                await asyncio.sleep(1.0)  # it did not arrive, so it may be sent again
+            else:
+                return
+
+    async def _active(self, documents: Iterable[dict[str, Any]]) -> set[tuple[Any, Any]]:
+        """What queued and running jobs do to what, of the actions for which that matters; one search."""
+        actions = {str(document.get("action")) for document in documents if document.get(UNLESS_ACTIVE)}
+        if not actions:
+            await self._call("GET", "/api/cloud-entry-point", None)
+            return set()
+        named = " or ".join(f"action={msgspec.json.encode(action).decode()}" for action in sorted(actions))
+        asked = {
+            "filter": f"state=['QUEUED' 'RUNNING'] and ({named})",
+            "select": "action,target-resource",
+            "last": LISTED,
+        }
+        found = msgspec.json.decode(await self._call("GET", f"/api/job?{urlencode(asked)}", None))
+        return {_what(job) for job in found["resources"]}
+
+    async def _call(self, method: str, path: str, body: bytes | None) -> bytes:
+        status, answered = await self._client.request(method, path, body, timeout=CALL)
+        if status >= 400:
+            raise refusal(status, answered)
+        return answered
+
+    # The node
+
+    async def _read(self, name: str) -> tuple[_Note | None, int]:
+        """What it says, and its version; -1 when there is none."""
+        link = await self._session.usable()
+        try:
+            node = await link.call(wire.read(link.path(self._session.settings.path, TICKS, name)))
+        except NoNodeError:
+            return None, -1
+        except (Unanswered, SessionLost):
+            raise Unavailable("ZooKeeper does not answer") from None
+        try:
+            return msgspec.json.decode(node.data, type=_Note), node.version
+        except msgspec.DecodeError:
+            log.warning("distribution %s: its node in ZooKeeper is not ours to read; ticks count from now", name)
+            return None, node.version
+
+    async def _claim(self, name: str, due: int, lead: Lead) -> bool:
+        """Note a tick that is about to be made; False when it, or a later one, was noted before."""
+        note, version = await self._read(name)
+        if note is not None and note.due >= due:
+            return False
+        ours = _Note(due, self._distributor, secrets.token_hex(8))
+        if not await self._write(name, ours, version, lead):
+            again, _ = await self._read(name)  # the answer was lost, or somebody else leads
+            if again is None or again.mark != ours.mark:
+                raise Unavailable("another distributor leads now")
+        return True
+
+    async def _finish(self, name: str, due: int, jobs: int, lead: Lead) -> None:
+        note, version = await self._read(name)
+        if note is not None and note.due == due:
+            note.jobs = jobs
+            await self._write(name, note, version, lead)
+
+    async def _write(self, name: str, note: _Note, version: int, lead: Lead) -> bool:
+        """Write the node, as the leader that we are; whether it was certainly written."""
+        link = await self._session.usable()
+        folder = link.path(self._session.settings.path, TICKS)
+        node, data = link.path(self._session.settings.path, TICKS, name), msgspec.json.encode(note)
+        change = wire.create(node, data, link.acl) if version < 0 else wire.write(node, data, version)
+        request = wire.multi([wire.check(lead.node), change])
+        try:
+            made = await link.call(request)
+            if not made.done and version < 0 and wire.NODE_EXISTS not in made.codes and lead.valid:
+                await folders.make(link, [folder])
+                made = await link.call(request)
+        except Unanswered:
+            return False
+        except SessionLost:
+            raise Unavailable("the session in ZooKeeper is over") from None
+        if wire.NO_AUTH in made.codes:
+            raise Forbidden(f"ZooKeeper does not let us write {node.decode()}; check the rights.")
+        return bool(made.done)
+
+
+def _what(document: dict[str, Any]) -> tuple[Any, Any]:
+    target = document.get("target-resource")
+    return document.get("action"), target.get("href") if isinstance(target, dict) else None

@@ -1,0 +1,125 @@
+"""Beside a Nuvla server a node in ZooKeeper remembers the last tick: none is made twice, whoever dies."""
+
+import asyncio
+import json
+import signal
+
+import pytest
+from nuvla.api import Api
+
+from job_engine import Unavailable, distribution
+from job_engine.client.endpoint import Credentials
+from job_engine.client.wire import WireClient
+from job_engine.distributor.records import Made
+from job_engine.distributor.records.nuvla import NuvlaRecord
+from job_engine.distributor.standing import Standing
+from job_engine.queue import Election, Lead, Session, ZooKeeper
+from tests.integration.distributor.scene import SESSION, Distributor, Place
+from tests.integration.engine_processes import until
+
+SEVERAL = """
+from job_engine import distribution
+
+@distribution(every=0.2)
+def bad_ones():
+    yield {"action": "good", "target-resource": {"href": "job"}}
+    yield {"action": "good", "priority": 1000}
+    yield {"action": "good", "retries": 3}
+
+@distribution(every=0.2, unless_active=True)
+def once_at_a_time():
+    yield {"action": "slow", "target-resource": {"href": "nuvlabox/1"}}
+    yield {"action": "slow", "target-resource": {"href": "nuvlabox/2"}}
+    yield {"action": "slow", "target-resource": {"href": "nuvlabox/2"}}
+"""
+
+
+def test_no_tick_twice_whatever_becomes_of_leaders(beside: Place) -> None:
+    beside.start("--distributions", beside.often(), count=3)
+    killed = beside.leader()
+    beside.more()
+    killed.signal(signal.SIGKILL)
+    frozen = beside.led_by_another_than(killed)
+    frozen.signal(signal.SIGSTOP)
+    beside.led_by_another_than(frozen)
+    frozen.signal(signal.SIGCONT)
+    beside.more()
+    dues = beside.check(gaps=2)  # a tick that a leader had begun when it died is not made again
+    with beside.kazoo() as client:
+        note = json.loads(client.get("/job/ticks/often")[0])
+    assert note["due"] / 1000 >= max(dues)
+
+
+def test_each_job_stands_alone_and_none_piles_up(beside: Place) -> None:
+    (one,) = beside.start("--distributions", beside.file(SEVERAL))
+    until(lambda: beside.client.count("action='good'") >= 3, "ticks")
+    until(lambda: "does not know retries" in one.log, "what is wrong with one job")
+    assert "job 1: attribute 'priority'" in one.log
+    until(lambda: one.log.count("distribution once-at-a-time: the tick of") > 2, "ticks of the other one")
+    assert beside.client.count("action='slow'") == 2
+
+
+def test_bulk_jobs_that_wait_for_their_children_are_monitored_one_job_at_a_time(beside: Place) -> None:
+    admin = beside.engine.admin
+    api = Api(beside.engine.url, insecure=True, persist_cookie=False)
+    api.login_password(admin["username"], admin["password"])
+    bulk, _ = [beside.client.submit("bulk-elsewhere", mode="pull") for _ in range(2)]
+    beside.client.submit("noop", parent=bulk, mode="pull")
+    api.edit(bulk.id, {"state": "RUNNING", "tags": ["monitor"]})
+    beside.start("--distributions", beside.often(), "--distribution-interval", "monitor_bulk_job:0.2", "often:0.2")
+    monitors = "action='monitor_bulk_job'"
+    until(lambda: beside.client.count(monitors), "a job that monitors")
+    beside.more(10)
+    (monitor,) = beside.client.jobs(monitors)
+    assert monitor.document["target-resource"] == {"href": bulk.id}
+
+
+def test_a_server_of_ours_monitors_them_itself(cluster: Place) -> None:
+    (one,) = cluster.start()
+    assert "no distribution" in one.log
+
+
+def test_without_zookeeper_it_says_what_it_needs(beside: Place) -> None:
+    beside.zookeeper_port = 0
+    one = Distributor(beside, "alone", "--distributions", beside.often())
+    beside.distributors.append(one)
+    assert one.process.wait(30) == 2
+    assert "is a Nuvla server: beside one, give --zk-hosts" in one.log
+
+
+def test_a_tick_is_begun_once_and_by_who_leads(beside: Place) -> None:
+    host = f"127.0.0.1:{beside.zookeeper_port}/{beside.chroot}"
+    admin = Credentials(username=beside.engine.admin["username"], password=beside.engine.admin["password"])
+
+    @distribution(every=1)
+    def often(): ...
+
+    async def scene() -> None:
+        client = WireClient(beside.engine.url, credentials=admin)
+        sessions = [Session(ZooKeeper(hosts=host, session_timeout=SESSION), kind="distributor") for _ in range(2)]
+        first, second = (Election(session, "often") for session in sessions)
+        records = [NuvlaRecord(client, "me", session) for session in sessions]
+        for session in sessions:
+            await session.start()
+        standing, job = Standing(often, asyncio.Event()), b'{"action":"waits-for-nobody"}'
+
+        async def tick(record: NuvlaRecord, due: int, lead: Lead) -> Made:
+            return await record.tick(standing, due, [job], due + 1000, lead, lambda: True)
+
+        try:
+            async with first.lead() as lead:
+                assert await records[0].begin(standing, lead) is None
+                assert await tick(records[0], 1000, lead) == Made(1)
+                assert await tick(records[0], 1000, lead) == Made(0, repeated=True)
+                assert await records[0].begin(standing, lead) == 1000
+            async with second.lead() as another:
+                with pytest.raises(Unavailable):  # whoever led before and does not know
+                    await tick(records[0], 2000, lead)
+                assert await tick(records[1], 2000, another) == Made(1)
+            assert beside.client.count("action='waits-for-nobody'") == 2
+        finally:
+            for session in sessions:
+                await session.close()
+            await client.close()
+
+    asyncio.run(asyncio.wait_for(scene(), 60))

@@ -1,0 +1,86 @@
+"""Calls that hang hold up nobody."""
+
+import asyncio
+import threading
+
+import pytest
+
+from job_engine.distributor.calls import HANGING, Calls, HangsError
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what it waits for happens in a thread
+            await asyncio.sleep(0.001)
+
+
+def test_a_call_that_hangs_ends_for_us_and_the_next_one_is_made():
+    async def scene():
+        calls, release = Calls("x", 0.05), threading.Event()
+        heeded = []
+
+        def hang(go_on):
+            release.wait(10)
+            heeded.append(go_on())
+
+        for n in range(HANGING):
+            with pytest.raises(HangsError, match=r"not ended within 0\.05 s"):
+                await calls.call(hang)
+            assert calls.running == n + 1
+        with pytest.raises(HangsError, match="3 earlier calls"):
+            await calls.call(lambda go_on: 1)
+        release.set()
+        await until(lambda: not calls.running)
+        assert heeded == [False] * HANGING
+        assert await calls.call(lambda go_on: go_on()) is True
+
+    asyncio.run(scene())
+
+
+def test_its_own_timeout_is_its_error():
+    async def scene():
+        def raises(go_on):
+            raise TimeoutError("mine")
+
+        with pytest.raises(TimeoutError, match="mine"):
+            await Calls("x", 5).call(raises)
+
+    asyncio.run(scene())
+
+
+def test_whoever_is_cancelled_does_not_wait():
+    async def scene():
+        calls, release = Calls("x", 60), threading.Event()
+        task = asyncio.create_task(calls.call(lambda go_on: release.wait(10)))
+        await until(lambda: calls.running)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert calls.running == 1
+        release.set()
+
+    asyncio.run(scene())
+
+
+def test_a_thread_that_outlives_the_loop_hurts_nobody():
+    release, ended = threading.Event(), threading.Event()
+
+    def late(go_on):
+        release.wait(10)
+        ended.set()
+
+    async def scene():
+        with pytest.raises(HangsError):
+            await Calls("x", 0.01).call(late)
+
+    asyncio.run(scene())
+    before = threading.excepthook
+    raised = []
+    threading.excepthook = raised.append
+    release.set()
+    assert ended.wait(10)
+    for thread in threading.enumerate():
+        if thread.name == "x":
+            thread.join(10)
+    threading.excepthook = before
+    assert raised == []

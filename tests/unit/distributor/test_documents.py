@@ -1,0 +1,26 @@
+"""Documents go in parts that a transaction takes."""
+
+from pathlib import Path
+
+from job_engine.distributor import documents
+from job_engine.distributor.documents import encoded, parts, summed_up
+
+
+def test_parts(monkeypatch):
+    assert list(parts([])) == [[]]
+    monkeypatch.setattr(documents, "PART", 2)
+    assert list(parts([b"1", b"2", b"3"])) == [[b"1", b"2"], [b"3"]]
+    monkeypatch.setattr(documents, "PART_BYTES", 5)
+    assert list(parts([b"123", b"4567", b"x" * 99])) == [[b"123"], [b"4567"], [b"x" * 99]]
+
+
+def test_encoding():
+    good, bad = encoded([{"a": Path("/x")}, None, {"unless-active": False}, {1: 2}], unless_active=True)
+    assert good[:2] == [b'{"unless-active":true,"a":"/x"}', b'{"unless-active":false}']
+    assert bad == ["job 1 is NoneType None, not a document: use a dict or ACTION.job(...)"]
+
+
+def test_thousands_of_refusals_are_one_line():
+    assert summed_up([]) is None
+    assert summed_up(["a", "b"]) == "a; b"
+    assert summed_up(["a"] * 1000) == "a; a; a; and 997 more"
