@@ -1,8 +1,15 @@
 """What our server answers beyond CIMI, as values."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
+
+from job_engine.client.connection import Reply
+from job_engine.client.endpoint import refusal
+from job_engine.job.errors import JobEngineError
+
+T = TypeVar("T")
 
 
 class LogLine(Struct, frozen=True):
@@ -85,3 +92,17 @@ class ServerStatus(Struct, frozen=True):
     status: str
     version: str = ""
     now: str | None = None  # its clock
+
+
+def decoded(reply: Reply, kind: type[T]) -> T:
+    """What the server answers.
+
+    Raises:
+        JobEngineError: it refuses; or its answer is not what it should be.
+    """
+    if reply.status >= 400:
+        raise refusal(reply.status, reply.body)
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except msgspec.DecodeError as error:
+        raise JobEngineError(f"the server's answer is not what it should be: {error}; is its version newer?") from None

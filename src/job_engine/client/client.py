@@ -3,41 +3,35 @@
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import msgspec
 from uuid_utils import uuid7
 
-from job_engine.client.answers import (
-    ActionInfo,
-    Event,
-    EventList,
-    ExecutorInfo,
-    Explanation,
-    LogPage,
-    ServerStatus,
-)
-from job_engine.client.connection import Connection, Reply
+from job_engine.client.administration import Administration
+from job_engine.client.answers import Event, EventList, Explanation, LogPage, decoded
+from job_engine.client.connection import Connection
 from job_engine.client.discovery import Found, find
 from job_engine.client.endpoint import Credentials, Endpoint, refusal
 from job_engine.client.handle import JobHandle
 from job_engine.client.submission import Options, documents, key_header, slices
-from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError
+from job_engine.job.errors import Conflict, Forbidden, Invalid
 from job_engine.job.states import State, is_final
 
 TIMEOUT: Final = 30.0
 """Seconds that a call may take, with its repeats while the server is briefly away."""
+PAGE: Final = 1000
+"""Documents that are asked for at once where all are wanted."""
 POLL: Final = 1.0
 """Seconds between two looks at a job of a server that has no wait operation (Nuvla's)."""
 _ID: Final = re.compile(r"(?:job/)?([A-Za-z0-9][A-Za-z0-9_.:-]*)")
-T = TypeVar("T")
 
 
-class Client:
+class Client(Administration):
     """Submits and looks after jobs; may be used by several threads.
 
     Without arguments it finds the engine as the command line does: ``JOB_ENGINE_API_URL`` and its like, a profile, or
@@ -74,17 +68,27 @@ class Client:
         timeout: float = TIMEOUT,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        given = Credentials(username=username, password=password, key=key, secret=secret, header=header)
-        self.found: Found = find(
+        found = find(
             environ=os.environ if environ is None else environ,  # noqa: TID251 (for programs, as cli/ is for people)
             url=url,
-            credentials=given if given.can_log_in or header is not None else None,
+            credentials=Credentials(username=username, password=password, key=key, secret=secret, header=header),
             insecure=insecure,
             data=data,
             profile=profile,
         )
+        self._begin(found, timeout)
+
+    @classmethod
+    def of(cls, found: Found, *, timeout: float = TIMEOUT) -> "Client":
+        """A client of a server that has been found."""
+        client = cls.__new__(cls)
+        client._begin(found, timeout)
+        return client
+
+    def _begin(self, found: Found, timeout: float) -> None:
+        self.found = found
         self._connection = Connection(
-            Endpoint.of(self.found.url), self.found.credentials, insecure=self.found.insecure, timeout=timeout
+            Endpoint.of(found.url), found.credentials, insecure=found.insecure, timeout=timeout
         )
         self._extended: bool | None = None
 
@@ -126,6 +130,9 @@ class Client:
         parent: str | JobHandle | None = None,
         tags: list[str] | None = None,
         mode: str | None = None,
+        after: "str | JobHandle | Iterable[str | JobHandle] | None" = None,
+        after_failure: str | None = None,
+        unless_active: bool | None = None,
     ) -> JobHandle:
         """Adds a job; see `Options` for the arguments, ``payload`` is what JSON can say.
 
@@ -133,6 +140,7 @@ class Client:
 
         Raises:
             Invalid: the server does not take such a job.
+            Conflict: another is active, and ``unless_active`` was asked for.
             Forbidden: you may not add jobs.
             Unreachable: no answer; whether the job was added is not known, unless you repeat it with the same key.
         """
@@ -160,6 +168,9 @@ class Client:
         parent: str | JobHandle | None = None,
         tags: list[str] | None = None,
         mode: str | None = None,
+        after: "str | JobHandle | Iterable[str | JobHandle] | None" = None,
+        after_failure: str | None = None,
+        unless_active: bool | None = None,
     ) -> list[JobHandle]:
         """Adds a job for each payload, many at a time; the handles are in the order of the payloads.
 
@@ -210,6 +221,21 @@ class Client:
         found = self.search("job", filter=filter, select=select, orderby=orderby, first=first, last=last)
         return [JobHandle(self, document["id"], document) for document in found["resources"]]
 
+    def each(
+        self, resource_type: str, filter: str | None = None, *, select: Iterable[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The documents that match, however many, in the order of their ids; they are asked for page by page."""
+        wanted = None if select is None else tuple(select)
+        last = ""
+        while True:
+            after = f"id>'{last}'" if last else None
+            both = f"({filter}) and {after}" if filter and after else filter or after
+            page = self.search(resource_type, filter=both, select=wanted, orderby="id", last=PAGE)["resources"]
+            yield from page
+            if len(page) < PAGE:
+                return
+            last = page[-1]["id"]
+
     def count(self, filter: str | None = None) -> int:
         """How many jobs match."""
         return int(self.search("job", filter=filter, last=0)["count"])
@@ -247,7 +273,7 @@ class Client:
             return self._poll(job, seconds, updated)
         asked = {"timeout": f"{seconds:.3f}", **({"since": updated} if updated is not None else {})}
         reply = self._connection.call("GET", f"{_path(job)}/wait?{urlencode(asked)}", parked=seconds)
-        found: dict[str, Any] = _decoded(reply, dict)
+        found: dict[str, Any] = decoded(reply, dict)
         return found
 
     def cancel(self, job: "str | JobHandle") -> JobHandle:
@@ -278,7 +304,7 @@ class Client:
         """
         key = {"idempotency-key": str(uuid7())}  # so that a repeat adds nothing twice
         reply = self._connection.call("POST", f"{_path(job)}/retry", b"{}", headers=key)
-        return JobHandle(self, str(_decoded(reply, dict)["resource-id"]))
+        return JobHandle(self, str(decoded(reply, dict)["resource-id"]))
 
     def delete(self, job: "str | JobHandle") -> None:
         """Deletes a job; one that runs is interrupted.
@@ -299,46 +325,19 @@ class Client:
             wait: seconds to wait for a line, when there is none and the job is not final.
         """
         query = urlencode({"wait": f"{wait:.3f}", **({} if after is None else {"after": after})})
-        return _decoded(self._connection.call("GET", f"{_path(job)}/log?{query}", parked=wait), LogPage)
+        return decoded(self._connection.call("GET", f"{_path(job)}/log?{query}", parked=wait), LogPage)
 
     def events(self, job: "str | JobHandle") -> list[Event]:
         """The history of a job, oldest first."""
-        return _decoded(self._connection.call("GET", f"{_path(job)}/events"), EventList).events
+        return decoded(self._connection.call("GET", f"{_path(job)}/events"), EventList).events
 
     def explain(self, job: "str | JobHandle") -> Explanation:
         """Why a job is where it is."""
-        return _decoded(self._connection.call("GET", f"{_path(job)}/explain"), Explanation)
-
-    def executors(self) -> list[ExecutorInfo]:
-        """The executors that the record knows."""
-        return msgspec.convert(self.search("executor")["resources"], list[ExecutorInfo])
-
-    def actions(self) -> list[ActionInfo]:
-        """The actions that executors have."""
-        return msgspec.convert(self.search("action")["resources"], list[ActionInfo])
-
-    def status(self) -> ServerStatus:
-        """How the server is; one of ours only."""
-        return _decoded(self._connection.call("GET", "/api/status"), ServerStatus)
-
-    def sign_in_token(self) -> str:
-        """A token with which a browser signs in once as the caller, an administrator, within some minutes."""
-        return str(self._json("POST", "/api/session/sign-in-token", b"{}")["token"])
+        return decoded(self._connection.call("GET", f"{_path(job)}/explain"), Explanation)
 
     def close(self) -> None:
         """Closes the connections; a later call makes new ones."""
         self._connection.close()
-
-    def _json(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        *,
-        repeatable: bool = True,
-        headers: dict[str, str] | None = None,
-    ) -> Any:
-        return _decoded(self._connection.call(method, path, body, repeatable=repeatable, headers=headers), dict)
 
     def _poll(self, job: "str | JobHandle", seconds: float, updated: str | None) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
@@ -372,13 +371,6 @@ def _options(arguments: dict[str, Any]) -> Options:
     chosen = {name: arguments[name] for name in Options.__slots__}
     if chosen["parent"] is not None:
         chosen["parent"] = job_id(chosen["parent"])
+    if (after := chosen["after"]) is not None:
+        chosen["after"] = [job_id(job) for job in ([after] if isinstance(after, str | JobHandle) else after)]
     return Options(**chosen)
-
-
-def _decoded(reply: Reply, kind: type[T]) -> T:
-    if reply.status >= 400:
-        raise refusal(reply.status, reply.body)
-    try:
-        return msgspec.json.decode(reply.body, type=kind)
-    except msgspec.DecodeError as error:
-        raise JobEngineError(f"the server's answer is not what it should be: {error}; is its version newer?") from None

@@ -63,6 +63,7 @@ def find(
 
     Args:
         environ: the environment.
+        credentials: count as given if they name somebody.
 
     Raises:
         Invalid: a file is not readable or not as it should be, or the URL is none.
@@ -70,7 +71,7 @@ def find(
         Unreachable: nothing names an engine.
     """
     url = url or environ.get("JOB_ENGINE_API_URL") or None
-    given = credentials or _from_environment(environ)
+    given = credentials if credentials is not None and credentials.name_somebody else _from_environment(environ)
     if insecure is None and "JOB_ENGINE_API_INSECURE" in environ:
         insecure = environ["JOB_ENGINE_API_INSECURE"].lower() in ("1", "true", "yes", "on")
     known = None if url and given else _known(environ, data, profile, url)

@@ -69,39 +69,46 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who calls: a user, an API key, or a header that the server takes from trusted addresses; else nobody."""
+    """Who calls: a user, an API key, a header that the server takes from trusted addresses, or the cookie of a session;
+    else nobody."""
 
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     key: str | None = None
     secret: str | None = field(default=None, repr=False)
     header: str | None = None  # the value of nuvla-authn-info
+    cookie: str | None = field(default=None, repr=False)  # of a session that somebody else has made
 
     @property
     def can_log_in(self) -> bool:
         """Whether a session can be made, and made again."""
-        return self.header is None and (self._user or self._key)
+        return self.header is None and self.cookie is None and bool(self.login_fields)
+
+    @property
+    def name_somebody(self) -> bool:
+        """Whether the server learns from them who calls."""
+        return self.header is not None or self.cookie is not None or self.can_log_in
+
+    @property
+    def login_fields(self) -> dict[str, str]:
+        """What a session is made of, by its names in the API: a user's goes before an API key's; empty without both."""
+        if self.username is not None and self.password is not None:
+            return {"username": self.username, "password": self.password}
+        if self.key is not None and self.secret is not None:
+            return {"key": self.key, "secret": self.secret}
+        return {}
 
     @property
     def headers(self) -> dict[str, str]:
         """What every request carries."""
-        return {AUTHN_HEADER: self.header} if self.header is not None else {}
+        headers = {AUTHN_HEADER: self.header} if self.header is not None else {}
+        return {**headers, "cookie": self.cookie} if self.cookie is not None else headers
 
     def login(self) -> bytes:
         """The JSON document to post to `SESSION_PATH`."""
-        if self._user:
-            template = {"href": "session-template/password", "username": self.username, "password": self.password}
-        else:
-            template = {"href": "session-template/api-key", "key": self.key, "secret": self.secret}
-        return msgspec.json.encode({"template": template})
-
-    @property
-    def _user(self) -> bool:
-        return self.username is not None and self.password is not None
-
-    @property
-    def _key(self) -> bool:
-        return self.key is not None and self.secret is not None
+        fields = self.login_fields
+        href = "session-template/password" if "password" in fields else "session-template/api-key"
+        return msgspec.json.encode({"template": {"href": href, **fields}})
 
 
 def cookies_of(set_cookie: list[str]) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from job_engine.client.answers import Event, Explanation, LogLine
+from job_engine.job.bulk_message import in_short
 from job_engine.job.errors import JobEngineError
 from job_engine.job.states import State, is_final
 
@@ -168,6 +169,16 @@ class JobHandle:
             if page.end or not (page.lines or follow):
                 return
 
+    def children(self, filter: str | None = None) -> "Iterator[JobHandle]":
+        """The jobs whose parent this one is, the older first; they are asked for page by page.
+
+        Args:
+            filter: only those that match, such as ``state='FAILED'``.
+        """
+        mine = f"parent-job='{self.id}'" + (f" and ({filter})" if filter else "")
+        for document in self._client.each("job", mine):
+            yield JobHandle(self._client, document["id"], document)
+
     def events(self) -> list[Event]:
         """The job's history, oldest first."""
         return self._client.events(self.id)
@@ -195,12 +206,8 @@ class JobHandle:
         document = self._read()
         if document["state"] == State.SUCCESS:
             return document.get("result")
-        why = _first_line(document.get("status-message")) or "without a message"
+        why = in_short(document.get("status-message")) or "without a message"
         name = f"{self.id} ({document.get('action')})"
         if document["state"] == State.CANCELED:
             raise JobCanceled(f"{name} was canceled: {why}", self)
         raise JobFailed(f"{name} failed: {why}", self)
-
-
-def _first_line(message: Any) -> str:
-    return next((line.strip() for line in str(message or "").splitlines() if line.strip()), "")

@@ -45,6 +45,9 @@ class Options:
         key: an add with a key seen before answers the first job; by default one that is never seen again.
         parent: the id of the job that this one is a child of.
         mode: push, pull or mixed.
+        after: ids of the jobs that it waits for, until each is SUCCESS.
+        after_failure: when one of those ends otherwise, ``"fail"`` (it FAILS too) or ``"run"`` (that counts as done).
+        unless_active: add it only while no job of its action and target is queued or running.
     """
 
     target: str | None = None
@@ -59,6 +62,9 @@ class Options:
     parent: str | None = None
     tags: list[str] | None = None
     mode: str | None = None
+    after: list[str] | None = None
+    after_failure: str | None = None
+    unless_active: bool | None = None
 
     def document(self, action: str) -> dict[str, Any]:
         """The document of a job, without payload and key.
@@ -80,6 +86,9 @@ class Options:
             "parent-job": self.parent,
             "tags": list(self.tags) if self.tags else None,
             "execution-mode": self.mode,
+            "after": self.after or None,
+            "after-failure": self.after_failure,
+            "unless-active": self.unless_active,
         }
         return {name: value for name, value in found.items() if value is not None}
 

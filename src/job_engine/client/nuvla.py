@@ -1,0 +1,40 @@
+"""Nuvla's own client, ``nuvla.api.Api``, as the actions and distributions that were written for it know it."""
+
+from typing import Any
+
+from job_engine.client.endpoint import Credentials, Endpoint
+from job_engine.job.errors import Forbidden
+
+
+def nuvla_api(url: str, credentials: Credentials, *, insecure: bool) -> Any:
+    """An ``Api`` that has not logged in yet, see `log_in`, and does so again when its session has ended."""
+    from nuvla.api import Api  # here: it costs a process 10 MB that most do not need
+
+    endpoint = Endpoint.of(url)
+    return Api(
+        endpoint=endpoint.url,
+        insecure=insecure or not endpoint.tls,
+        persist_cookie=False,
+        reauthenticate=credentials.can_log_in,
+        login_creds=credentials.login_fields,
+        authn_header=credentials.header,
+    )
+
+
+def log_in(api: Any, credentials: Credentials, who: str) -> None:
+    """Log in, if ``credentials`` are of a kind that needs it.
+
+    Args:
+        who: whose credentials they are, for messages.
+
+    Raises:
+        Forbidden: the server does not accept them.
+        requests.RequestException: it does not answer.
+    """
+    if credentials.cookie is not None:
+        api.session.cookies.update(dict(pair.split("=", 1) for pair in credentials.cookie.split("; ")))
+    if not credentials.can_log_in:
+        return
+    answer = api.login(api.session.login_params)
+    if answer.status_code != 201:
+        raise Forbidden(f"{api.endpoint} does not accept the {who}'s credentials: {answer.text[:200]}")
