@@ -4,6 +4,11 @@
 FROM python:3.13-slim
 
 ARG PACKAGE_TAG
+# "job-lite": executors load only actions that a NuvlaEdge may run.
+ARG IMAGE_NAME=""
+
+# Actions start programs: tini collects those that outlive their job.
+RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 
 # Requirements first: a new version of the engine alone then reuses their layer.
 COPY dist/requirements.txt /tmp/
@@ -11,10 +16,13 @@ RUN pip install --no-cache-dir --requirement /tmp/requirements.txt
 COPY dist/job_engine-${PACKAGE_TAG}-py3-none-any.whl /tmp/
 RUN pip install --no-cache-dir --no-deps /tmp/job_engine-${PACKAGE_TAG}-py3-none-any.whl && rm /tmp/*.whl /tmp/requirements.txt
 
+# Nuvla's names of the programs, with its defaults.
+COPY deploy/app/ /app/
+
 # The data outlives the container. A volume made new takes this folder's owner.
 RUN useradd --uid 1000 --create-home job-engine && install --directory --owner job-engine --mode 0700 /data
 USER job-engine
-ENV JOB_ENGINE_DATA=/data PYTHONUNBUFFERED=1
+ENV JOB_ENGINE_DATA=/data IMAGE_NAME=${IMAGE_NAME} PYTHONUNBUFFERED=1
 VOLUME /data
 EXPOSE 8080
 
@@ -22,7 +30,8 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 # An engine with a failed import or an unknown action is not ill; one that does not answer is.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/api/status', timeout=5)"]
+    CMD ["/app/healthy"]
 
-ENTRYPOINT ["job-engine"]
+# job-engine COMMAND ..., or, as in Nuvla's image, any program: -- /app/job_executor.py --zk-hosts ...
+ENTRYPOINT ["tini", "--", "/app/entrypoint"]
 CMD ["up", "--host", "0.0.0.0"]

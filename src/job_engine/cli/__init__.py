@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -16,12 +16,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def run(arguments: list[str]) -> int:
-    """Runs a command; its exit code. An error is one line on the standard error, and with ``-d`` a traceback before."""
+def run(arguments: list[str], defaults: Mapping[str, Any] | None = None) -> int:
+    """Runs a command; its exit code. An error is one line on the standard error, and with ``-d`` a traceback before.
+
+    Args:
+        defaults: by command, values of options that neither a flag nor the environment gives.
+    """
     session = Session()
     color = False if os.environ.get("NO_COLOR") else None  # None: on a terminal
     try:
-        result = group.main(arguments, prog_name="job-engine", standalone_mode=False, obj=session, color=color)
+        result = group.main(
+            arguments, prog_name="job-engine", standalone_mode=False, obj=session, color=color, default_map=defaults
+        )
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

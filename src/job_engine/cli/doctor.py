@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -10,23 +10,28 @@ from job_engine.cli.checks import FAIL, WARN, Finding, engine, local
 from job_engine.cli.exits import DONE, FAILED
 from job_engine.cli.options import command, connectable, json_option
 from job_engine.cli.screen import print_json
+from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client import Client
 from job_engine.client.discovery import data_folder
 from job_engine.job.errors import JobEngineError
 
+if TYPE_CHECKING:
+    from job_engine.queue import ZooKeeper
+
 COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-@command("doctor")
+@command("doctor", several=ZK_SEVERAL)
 @json_option
 @connectable
-def doctor(connect: Callable[[], Client], as_json: bool) -> int:
+@zk_options
+def doctor(connect: Callable[[], Client], as_json: bool, zookeeper: "ZooKeeper | None") -> int:
     """Check an engine, and say what to do; exits with 1 when a check fails.
 
-    With --api-url only what can be seen from here.
+    With --api-url only what can be seen from here; with --zk-hosts ZooKeeper, too.
     """
     findings = []
-    for finding in _findings(connect):
+    for finding in _findings(connect, zookeeper):
         findings.append(finding)
         if not as_json:
             mark = click.style(finding.outcome.ljust(4), fg=COLOURS[finding.outcome])
@@ -40,10 +45,17 @@ def doctor(connect: Callable[[], Client], as_json: bool) -> int:
     return FAILED if failed else DONE
 
 
-def _findings(connect: Callable[[], Client]) -> Iterator[Finding]:
+def _findings(connect: Callable[[], Client], zookeeper: "ZooKeeper | None") -> Iterator[Finding]:
     given = click.get_current_context().params
+    folder = data_folder(given["data"], os.environ).absolute()
+    if zookeeper is not None:
+        from job_engine.cli import checks_zookeeper
+
+        yield from checks_zookeeper.zookeeper(zookeeper)
+        if given["api_url"] is None and given["profile"] is None and not folder.exists():
+            return  # a machine of a cluster that has no engine of its own, and no other was named
     if given["api_url"] is None:
-        yield from local(data_folder(given["data"], os.environ).absolute())
+        yield from local(folder)
     try:
         client = connect()
     except JobEngineError as error:

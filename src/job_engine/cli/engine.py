@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -32,22 +32,34 @@ STOPS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 class Engine:
-    """Server and executor, kept running until a signal.
+    """Server, executor and distributor, kept running until a signal.
 
     Args:
         folder: the data folder, locked.
         listening: the socket that the server serves.
         executor: further arguments of the executor.
+        distributor: further arguments of the distributor.
         shutdown_timeout: seconds that it grants to running jobs.
     """
 
     def __init__(
-        self, folder: Path, listening: socket.socket, *, executor: list[str], shutdown_timeout: float, log_level: str
+        self,
+        folder: Path,
+        listening: socket.socket,
+        *,
+        executor: list[str],
+        distributor: Sequence[str] = (),
+        shutdown_timeout: float,
+        log_level: str,
     ) -> None:
         self._folder = folder
         self._patience = shutdown_timeout + LEAVING
-        self._parts = Parts(folder, listening, executor=executor, log_level=log_level, say=self._say)
+        self._parts = Parts(
+            folder, listening, executor=executor, distributor=distributor, log_level=log_level, say=self._say
+        )
         self._server, self._executor = self._parts.server, self._parts.executor
+        self._distributor = self._parts.distributor
+        self._children = (self._server, self._executor, self._distributor)
         self._ready = 0  # how many of the parts have answered
         self._reported: ExecutorInfo | None = None
         self._sign_in: str | None = None
@@ -69,7 +81,7 @@ class Engine:
             arrived = signals.wait(self._until_due())
             if STOPS.intersection(arrived):
                 return self._stop(signals)
-            for child in (self._server, self._executor):
+            for child in self._children:
                 code = child.ended()
                 if code is not None:
                     if child.starts == 1 and not self._up:  # it has said why
@@ -79,6 +91,7 @@ class Engine:
                     child.start()
             if self._ready == 1 and self._executor.starts == 0:
                 self._executor.start()
+                self._distributor.start()
                 self._in_background(self._await_executor, signals)
             elif self._ready == 2:
                 self._ready += 1
@@ -89,7 +102,7 @@ class Engine:
         return self._ready > 2
 
     def _until_due(self) -> float | None:
-        due = [child.due for child in (self._server, self._executor) if child.due is not None]
+        due = [child.due for child in self._children if child.due is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _stop(self, signals: Signals) -> int:
@@ -97,6 +110,7 @@ class Engine:
             self._say(
                 "stopping: running jobs may finish; Ctrl-C again stops at once, and they run again at the next start"
             )
+        self._distributor.signal(signal.SIGTERM)
         self._executor.signal(signal.SIGTERM)
         if self._server.pid is None:
             self._server.start()  # it was about to be started again: what the executor finishes must reach the record
@@ -104,12 +118,14 @@ class Engine:
         while self._executor.pid is not None and time.monotonic() < give_up:
             arrived = signals.wait(max(0.0, give_up - time.monotonic()))
             self._executor.ended()
+            self._distributor.ended()
             if self._server.ended() is not None:
                 self._server.start()  # what the executor finishes must reach the record
             if STOPS.intersection(arrived) and self._executor.pid is not None:
                 self._executor.signal(signal.SIGTERM)
                 give_up = min(give_up, time.monotonic() + LEAVING)
         self._executor.end(0.0)
+        self._distributor.end()
         self._server.end()
         self._say("stopped")
         return DONE

@@ -2,102 +2,122 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from job_engine.cli.group import Session
-from job_engine.cli.journal import log_to_stderr
-from job_engine.cli.options import api_options, command, data_option, duration, engine_option
-from job_engine.client.discovery import find
-from job_engine.client.endpoint import Credentials
-
-
-def _api(function: Any) -> Any:
-    for decorate in api_options():
-        function = decorate(function)
-    return function
-
-
-@command("executor", several=("--actions",))
-@_api
-@data_option("Folder of the engine on this machine, instead of --api-url.  [default: the user's data folder]")
-@engine_option("--name", metavar="NAME", help="How people know it.  [default: made of the host's name]")
-@engine_option(
-    "--actions", metavar="MODULE|FILE|DIR...", multiple=True, help="Where actions are, beside installed packages."
+from job_engine.cli.api_server import Locate, api_server
+from job_engine.cli.journal import log_to_stderr, meant_level
+from job_engine.cli.options import command, duration, engine_option
+from job_engine.cli.part_options import (
+    actions_option,
+    log_level_option,
+    name_option,
+    parent_option,
+    processes_option,
+    shutdown_timeout_option,
+    threads_option,
+    wait_option,
 )
-@engine_option("--processes", type=click.IntRange(1), help="Worker processes.  [default: one a core]")
-@engine_option("--threads", type=click.IntRange(1), default=4, help="Jobs at a time in each of them.")
-@engine_option(
-    "--shutdown-timeout",
-    metavar="TIME",
-    type=duration,
-    default="120s",
-    help="How long running jobs may take to finish after SIGTERM or Ctrl-C.",
-)
+from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
+from job_engine.job.errors import Invalid
+
+if TYPE_CHECKING:
+    from job_engine.queue import ZooKeeper
+
+LIGHT_IMAGE: Final = "job-lite"
+"""The value of upstream's ``IMAGE_NAME`` with which only actions for pull mode are loaded."""
+NUVLAEDGE_FS: Final = "/srv/nuvlaedge/shared/"
+
+
+def job_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    """The id of a job, with or without its type."""
+    return value if value is None or value.startswith("job/") else f"job/{value}"
+
+
+@command("executor", several=("--actions", *ZK_SEVERAL))
+@api_server
+@zk_options
+@engine_option("--job-id", metavar="ID", callback=job_id, help="Run this one job, without ZooKeeper, and end.")
+@name_option
+@actions_option
+@processes_option
+@threads_option
+@shutdown_timeout_option
 @engine_option(
     "--api-grace",
     metavar="TIME",
     type=duration,
     default="30s",
     help="How long the API may be away before running jobs are interrupted and given back; "
-    "never longer than their holds last, about 7 s.",
+    "without ZooKeeper never longer than their holds last, about 7 s.",
 )
+@wait_option
 @engine_option("--run-dir", type=click.Path(path_type=Path), help="Folder for its lock; who follows in it takes over.")
-@engine_option("-l", "--log-level", metavar="LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR.")
-@click.option("--parent-fd", type=int, hidden=True)
-@click.pass_context
+@engine_option(
+    "--nuvlaedge-fs",
+    metavar="PATH",
+    default=NUVLAEDGE_FS,
+    help="The folder that a NuvlaEdge shares with its jobs: job.nuvlaedge_shared_path.",
+)
+@engine_option(
+    "--statsd", metavar="HOST[:PORT]", help="Accepted for Nuvla's sake: its gauges are the distributor's, not ours."
+)
+@log_level_option()
+@parent_option
 def executor(
-    ctx: click.Context,
-    data: Path | None,
+    locate: Locate,
+    zookeeper: "ZooKeeper | None",
+    job_id: str | None,
     name: str | None,
     actions: tuple[str, ...],
     processes: int | None,
     threads: int,
     shutdown_timeout: float,
     api_grace: float,
+    no_wait_for_api: bool,
     run_dir: Path | None,
+    nuvlaedge_fs: str,
+    statsd: str | None,
     log_level: str,
     parent_fd: int | None,
-    api_url: str | None,
-    api_user: str | None,
-    api_pass: str | None,
-    api_key: str | None,
-    api_secret: str | None,
-    api_insecure: bool | None,
 ) -> int:
-    """Run an executor: it takes jobs from an API server and runs their actions.
+    """Run an executor: it takes jobs and runs their actions.
 
     The first SIGTERM or Ctrl-C lets running jobs finish for --shutdown-timeout, a second one stops at once.
+
+    With --zk-hosts it takes jobs from the locking queue in ZooKeeper, beside a server that was started with the same,
+    or beside a Nuvla server; without, from the API server itself.
     """
     from job_engine.executor.run import run
     from job_engine.executor.settings import ExecutorSettings
 
-    session = ctx.find_object(Session)
-    # Upstream's JOB_LOG_LEVEL beats the flag.
-    level = os.environ.get("JOB_LOG_LEVEL") or ("DEBUG" if session is not None and session.debug else log_level)
+    level = meant_level(log_level)
     log_to_stderr(level)
-    given = Credentials(username=api_user, password=api_pass, key=api_key, secret=api_secret)
-    found = find(
-        environ=os.environ,
-        url=api_url,
-        credentials=given if given.can_log_in else None,
-        insecure=api_insecure or None,
-        data=data,
-    )
+    found = locate()
+    environ = os.environ
     settings: dict[str, Any] = {} if processes is None else {"processes": processes}
+    if environ.get("JOB_ENGINE_VERSION"):
+        settings["version"] = environ["JOB_ENGINE_VERSION"]
+    if run_dir is not None and job_id is not None:
+        raise Invalid("--run-dir is for an executor that stays; --job-id runs one job: leave one of them out")
     return run(
         ExecutorSettings(
             api_url=found.url,
             credentials=found.credentials,
             insecure=found.insecure,
+            zookeeper=zookeeper,
+            wait_for_api=not no_wait_for_api,
+            job_id=job_id,
             name=name or "",
             threads=threads,
             actions=actions,
+            pull_mode_only=environ.get("IMAGE_NAME") == LIGHT_IMAGE,
+            nuvlaedge_fs=nuvlaedge_fs,
             shutdown_timeout=shutdown_timeout,
             api_grace=api_grace,
             run_dir=run_dir,
-            log_level=level.upper(),
+            log_level=level,
             parent_fd=parent_fd,
             **settings,
         )

@@ -10,9 +10,10 @@ import click
 
 SECTIONS: Final[dict[str, dict[str, str]]] = {
     "Run": {
-        "up": "Run everything on this machine: API, page, executor.",
+        "up": "Run everything on this machine: API, page, executor, distributor.",
         "server": "Run an API server.",
-        "executor": "Run an executor against an API server.",
+        "executor": "Run an executor, or one job.",
+        "distributor": "Run a distributor, which makes jobs on schedules.",
     },
     "Jobs": {
         "submit": "Add a job; with --wait see it through.",
@@ -26,6 +27,10 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     "Engine": {
         "actions": "List the actions that executors have.",
         "executors": "List the executors.",
+        "distributions": "List what makes jobs on schedules; run, pause, resume.",
+        "queue": "Show the queue: how deep, taken by whom, repaired what.",
+        "reconcile": "Repair what differs between queue and record.",
+        "restore": "Put lost jobs of a Nuvla server back into the queue.",
         "doctor": "Check this machine's engine and say what to do.",
         "bench": "Measure this machine with jobs that do nothing.",
         "completion": "Print the completion script of a shell.",

@@ -4,9 +4,11 @@ import sys
 
 import click
 
+from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option, option
-from job_engine.cli.screen import age, first_line, print_json, print_table
+from job_engine.cli.screen import age, print_json, print_table
 from job_engine.client import Client
+from job_engine.job.bulk_message import in_short
 from job_engine.job.states import State
 
 
@@ -20,14 +22,23 @@ from job_engine.job.states import State
 )
 @option("--state", type=click.Choice(list(State), case_sensitive=False), multiple=True, help="Only in this state.")
 @option("--action", metavar="NAME", multiple=True, help="Only of this action.")
+@option("--parent", metavar="ID", help="Only children of this job.")
 @option("--limit", type=click.IntRange(1, 10_000), default=30, help="How many at most.")
 @json_option
 @connecting
 def jobs(
-    client: Client, cimi: str | None, state: tuple[str, ...], action: tuple[str, ...], limit: int, as_json: bool
+    client: Client,
+    cimi: str | None,
+    state: tuple[str, ...],
+    action: tuple[str, ...],
+    parent: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List jobs, newest first."""
-    parts = [part for part in (cimi, _any_of("state", state), _any_of("action", action)) if part is not None]
+    family = () if parent is None else (whole_id(client, parent),)
+    asked = (cimi, _any_of("state", state), _any_of("action", action), _any_of("parent-job", family))
+    parts = [part for part in asked if part is not None]
     wanted = parts[0] if len(parts) == 1 else " and ".join(f"({part})" for part in parts)
     found = client.search("job", filter=wanted or None, orderby="created:desc", last=limit)
     documents = found["resources"]
@@ -46,7 +57,7 @@ def jobs(
                 document.get("state", ""),
                 f"{document.get('progress', 0)}%",
                 age(document.get("created")),
-                first_line(document.get("status-message")),
+                in_short(document.get("status-message")),
             )
             for document in documents
         ],

@@ -1,8 +1,11 @@
 """Where the parts of an engine log: lines on the standard error."""
 
 import logging
+import os
 
 import click
+
+from job_engine.cli.group import Session
 
 
 def level_number(level: str) -> int:
@@ -17,6 +20,12 @@ def level_number(level: str) -> int:
     return number
 
 
+def meant_level(flag: str) -> str:
+    """The level at which a program logs that Nuvla starts too: its JOB_LOG_LEVEL beats ``-d``, and that the flag."""
+    session = click.get_current_context().find_object(Session)
+    return (os.environ.get("JOB_LOG_LEVEL") or ("DEBUG" if session is not None and session.debug else flag)).upper()
+
+
 def log_to_stderr(level: str) -> None:
     """Logs from ``level`` on.
 
@@ -27,3 +36,5 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(level=number, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if number > logging.DEBUG:
         logging.getLogger("uvicorn").setLevel(max(number, logging.WARNING))  # its steps are of no interest
+        # one line for each attempt to connect, some three a second; who uses ZooKeeper says once that it is away
+        logging.getLogger("job_engine.queue.kazoo").setLevel(max(number, logging.ERROR))

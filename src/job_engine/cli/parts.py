@@ -1,4 +1,8 @@
-"""The two parts of an engine on one machine, as child processes: server and executor."""
+"""The three parts of an engine on one machine, as child processes: server, executor and distributor.
+
+The distributor is a process of its own, although it mostly sleeps: it runs what people wrote, and nothing of that may
+hold up the executor's heartbeat or die with it.
+"""
 
 import os
 import socket
@@ -10,19 +14,20 @@ from job_engine.cli.child import Child
 from job_engine.cli.folder import EXECUTOR, RECORD
 from job_engine.cli.listening import address_of
 
-NAMING: Final = ("JOB_ENGINE_API_", "JOB_ENGINE_PROFILE")
+NAMING: Final = ("JOB_ENGINE_API_", "JOB_ENGINE_PROFILE", "JOB_ENGINE_ZK_")
 """How the variables begin that name another engine, or credentials for it."""
 
 
 class Parts:
-    """Server and executor of a data folder; not started yet.
+    """Server, executor and distributor of a data folder; not started yet.
 
     They see the end of this process, however it ends, as the end of a pipe.
 
     Args:
         listening: the socket that the server serves.
         executor: further arguments of the executor.
-        log_level: of what both log.
+        distributor: further arguments of the distributor.
+        log_level: of what all log.
         say: prints a line for the user.
     """
 
@@ -32,6 +37,7 @@ class Parts:
         listening: socket.socket,
         *,
         executor: Sequence[str],
+        distributor: Sequence[str] = (),
         log_level: str,
         say: Callable[[str], None],
     ) -> None:
@@ -39,7 +45,7 @@ class Parts:
         reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
         # One pipe each: whether reading it blocks is a setting that all who share it have in common.
-        self._alive = {"server": os.pipe(), "executor": os.pipe()}
+        self._alive = {"server": os.pipe(), "executor": os.pipe(), "distributor": os.pipe()}
         watched = {part: reading for part, (reading, _) in self._alive.items()}
         logged = ["--log-level", log_level]
         served = ["--database", f"sqlite:///{folder / RECORD}", "--host", host, "--port", str(port)]
@@ -67,9 +73,20 @@ class Parts:
             say,
             _naming(folder),
         )
+        self.distributor = Child(
+            "distributor",
+            [
+                *("distributor", "--parent-fd", str(watched["distributor"]), *logged),
+                *("--data", str(folder), *distributor),
+            ],
+            [watched["distributor"]],
+            say,
+            _naming(folder),
+        )
 
     def end(self) -> None:
         """Ends what still runs."""
+        self.distributor.end()
         self.executor.end()
         self.server.end()
         for pipe in self._alive.values():

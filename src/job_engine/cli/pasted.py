@@ -5,6 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import click
+
 
 def pasted(*arguments: str) -> str:
     """A command line of this program that works in the user's shell, even where it is not on the PATH."""
@@ -16,3 +18,9 @@ def pasted(*arguments: str) -> str:
         known = found is not None and Path(found).resolve() == own.resolve()
         program = "job-engine" if known else shlex.quote(str(own.resolve()))
     return " ".join([program, *map(shlex.quote, arguments)])
+
+
+def here(name: str, *arguments: str) -> str:
+    """A command line for the engine of the running command: with the data folder, if one was named."""
+    data = click.get_current_context().params.get("data")
+    return pasted(name, *(() if data is None else ("--data", str(data))), *arguments)

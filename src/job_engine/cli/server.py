@@ -4,7 +4,7 @@ import os
 import socket
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,8 +13,13 @@ from job_engine.cli.journal import log_to_stderr
 from job_engine.cli.listening import address_of, listening
 from job_engine.cli.options import command, data_option, duration, engine_option
 from job_engine.cli.parent import when_gone
+from job_engine.cli.part_options import log_level_option, parent_option
+from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client.discovery import ADMIN_FILE, data_folder
 from job_engine.job.errors import Invalid
+
+if TYPE_CHECKING:
+    from job_engine.queue import ZooKeeper
 
 SQLITE: Final = "sqlite:///"
 
@@ -26,7 +31,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise click.BadParameter(f"{text} is not a network such as 10.0.0.0/8 ({error})") from None
 
 
-@command("server", several=("--trust-authn-header",))
+@command("server", several=("--trust-authn-header", *ZK_SEVERAL))
 @engine_option("--database", metavar="URL", help=f"{SQLITE}PATH.  [default: {RECORD} in the data folder]")
 @data_option()
 @engine_option("--host", default="127.0.0.1", help="Address to listen on.")
@@ -46,8 +51,9 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     default="1h",
     help="How long a job may wait for an executor that has its action, before it fails.",
 )
-@engine_option("-l", "--log-level", metavar="LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR.")
-@click.option("--parent-fd", type=int, hidden=True)
+@log_level_option()
+@zk_options
+@parent_option
 @click.option("--fd", type=int, hidden=True)
 def server(
     database: str | None,
@@ -58,10 +64,14 @@ def server(
     trust_authn_header: tuple[IPv4Network | IPv6Network, ...],
     unknown_action_grace: float,
     log_level: str,
+    zookeeper: "ZooKeeper | None",
     parent_fd: int | None,
     fd: int | None,
 ) -> int:
     """Run an API server, and the page.
+
+    With --zk-hosts it puts the jobs into a locking queue in ZooKeeper, for executors that are started with --zk-hosts
+    too: on many machines, and beside those of Nuvla.
 
     It leaves the administrator's credentials in admin.toml beside its database.
     """
@@ -81,8 +91,9 @@ def server(
         trust_authn_header=trust_authn_header,
         unknown_action_grace=unknown_action_grace,
         admin_folder=path.parent,
+        cluster=zookeeper is not None,
     )
-    serving = Serving(settings)
+    serving = Serving(settings, zookeeper)
     if parent_fd is not None:
         when_gone(parent_fd, serving.orphaned)
     served = f"job-engine: listening on {settings.base}, credentials in {path.parent / ADMIN_FILE}"

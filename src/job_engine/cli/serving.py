@@ -8,17 +8,24 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config, Server
 
 from job_engine.api.app import App, make_app
 from job_engine.api.protocol import OneWriteProtocol
+from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
+from job_engine.api.state import ApiState
 from job_engine.dashboard import routes
 from job_engine.job.errors import JobEngineError
+
+if TYPE_CHECKING:
+    from job_engine.queue import ZooKeeper
 
 STOPPED_WITHIN: Final = 3
 """Seconds that requests in flight may take when the server stops; those that are parked are answered at once."""
@@ -30,11 +37,18 @@ ORPHAN: Final = 5.0
 """Seconds after its parent's death until a server that does not end is ended by force."""
 
 
+def _queue(zookeeper: "ZooKeeper", state: ApiState) -> AbstractAsyncContextManager[QueueView]:
+    """The relay, and what is shown of the queue."""
+    from job_engine.relay import open_relay  # kazoo is of no use to a server that has no ZooKeeper
+
+    return open_relay(zookeeper, state.store, state.executors)
+
+
 class Serving:
     """One server, until a signal or the death of its parent."""
 
-    def __init__(self, settings: ServerSettings) -> None:
-        self._app = make_app(settings, routes())
+    def __init__(self, settings: ServerSettings, zookeeper: "ZooKeeper | None" = None) -> None:
+        self._app = make_app(settings, routes(), None if zookeeper is None else partial(_queue, zookeeper))
         self._start = _Start(self._app)
         config = Config(
             self._start,

@@ -1,14 +1,18 @@
 """``job-engine show``"""
 
+import sys
 from typing import Any, Final
 
 import click
 import msgspec
 
+from job_engine.cli.family import print_reasons
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option, option
+from job_engine.cli.pasted import here
 from job_engine.cli.screen import coloured, print_fields, print_json
 from job_engine.client import Client
+from job_engine.job.bulk_message import found
 
 FIRST: Final = ("id", "name", "action", "state", "progress", "status-message", "return-code", "result", "payload")
 LAST: Final = ("output",)
@@ -32,9 +36,17 @@ def show(client: Client, job: str, everything: bool, as_json: bool) -> None:
     if as_json:
         print_json(document)
         return
+    family = found(document.get("status-message"))
+    if family is not None:
+        document = {**document, "status-message": family.sentence}
     middle = [name for name in document if name not in FIRST and name not in LAST]
     names = [name for name in (*FIRST, *middle, *LAST) if name in document and (everything or name not in HIDDEN)]
     print_fields([(name, _text(name, document[name])) for name in names])
+    if family is not None and family.reasons:
+        click.echo()
+        print_reasons(family)
+    if family is not None and family.jobs_count and sys.stdout.isatty():
+        click.secho(f"its children: {here('jobs', '--parent', document['id'])}", dim=True, err=True)
 
 
 def _text(name: str, value: Any) -> str:

@@ -8,10 +8,14 @@ import click
 import msgspec
 
 from job_engine.cli.exits import INTERRUPTED, CommandFailed
+from job_engine.cli.family import counts, follow, print_result
+from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, duration, json_option, option
-from job_engine.cli.pasted import pasted
+from job_engine.cli.pasted import here
 from job_engine.cli.screen import print_json
 from job_engine.client import Client, JobCanceled, JobFailed, JobHandle
+from job_engine.job.bulk import is_bulk
+from job_engine.job.bulk_message import found
 
 
 @command("submit")
@@ -27,6 +31,13 @@ from job_engine.client import Client, JobCanceled, JobFailed, JobHandle
 @option("--key", metavar="KEY", help="Adds nothing if a job with this key was added before, and answers that one.")
 @option("--name", metavar="TEXT", help="A name for the job.")
 @option("--description", metavar="TEXT", help="What it is for.")
+@option("--after", metavar="ID", multiple=True, help="Wait until this job is SUCCESS; may be repeated.")
+@option(
+    "--after-failure",
+    type=click.Choice(["fail", "run"]),
+    help="When one of those ends otherwise: fail too, or run all the same.  [default: fail]",
+)
+@option("--unless-active", is_flag=True, help="Not while a job of this action and target is queued or running.")
 @option("--parent", metavar="ID", help="The job that this one is a child of.")
 @option("--tag", metavar="TEXT", multiple=True, help="A tag; may be repeated.")
 @option("--mode", type=click.Choice(["push", "pull", "mixed"]), help="Execution mode.  [default: push]")
@@ -39,6 +50,8 @@ def submit(
     arguments: tuple[str, ...],
     payload: str | None,
     tag: tuple[str, ...],
+    after: tuple[str, ...],
+    unless_active: bool,
     wait: bool,
     as_json: bool,
     **options: Any,
@@ -46,21 +59,29 @@ def submit(
     """Add a job, and print its id.
 
     The action's arguments are KEY=VALUE; a VALUE that is JSON is taken as that (n=3, deep=true, names='["a"]'), any
-    other as text. With --wait the result is printed as JSON.
+    other as text. With --wait the result is printed as JSON; of a bulk job how many elements are done, and why others
+    are not.
     """
-    job = client.submit(action, payload=payload_of(payload, arguments), tags=list(tag), **options)
+    job = client.submit(
+        action,
+        payload=payload_of(payload, arguments),
+        tags=list(tag),
+        after=[whole_id(client, id_) for id_ in after],
+        unless_active=unless_active or None,
+        **options,
+    )
     if not wait:
         if as_json:
             print_json({"id": job.id})
         else:
             click.echo(job.id)
         if sys.stdout.isatty():
-            click.secho(f"look at it with: {_command('show', job)}", dim=True, err=True)
+            click.secho(f"look at it with: {here('show', job.id)}", dim=True, err=True)
         return 0
     try:
-        return _see_through(job, as_json)
+        return _see_through(job, action, as_json)
     except KeyboardInterrupt:
-        click.echo(f"\n{job.id} goes on; look at it with: {_command('show', job)}", err=True)
+        click.echo(f"\n{job.id} goes on; look at it with: {here('show', job.id)}", err=True)
         return INTERRUPTED
 
 
@@ -109,38 +130,44 @@ def _json(text: bytes) -> Any:
         raise click.UsageError(f"the payload is not JSON: {error}") from None
 
 
-def _command(name: str, job: JobHandle) -> str:
-    """A command about the job, for pasting; with the data folder if one was named."""
-    data = click.get_current_context().params.get("data")
-    return pasted(name, *(() if data is None else ("--data", str(data))), job.id)
-
-
-def _see_through(job: JobHandle, as_json: bool) -> int:
+def _see_through(job: JobHandle, action: str, as_json: bool) -> int:
     if sys.stderr.isatty():
-        _show_progress(job)
+        _show_progress(job, family=is_bulk(action))
     else:
         click.echo(job.id, err=True)
+        if is_bulk(action):
+            follow(job)
     try:
         result = job.wait()
     except (JobFailed, JobCanceled) as error:
         if as_json:
             print_json(job.document)
-        raise CommandFailed(f"{error.message}; its log: {_command('logs', job)}") from None
+        else:
+            _print_family(job)
+        raise CommandFailed(f"{error.message}; its log: {here('logs', job.id)}") from None
     if as_json:
         print_json(job.document)
     elif result is not None:
         print_json(result)
+    else:
+        _print_family(job)
     return 0
 
 
-def _show_progress(job: JobHandle) -> None:
+def _print_family(job: JobHandle) -> None:
+    if (family := found(job.document.get("status-message"))) is not None:
+        print_result(family)
+
+
+def _show_progress(job: JobHandle, *, family: bool) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    state = [] if family else [TextColumn("{task.fields[state]}", markup=False, style="dim")]  # its counts tell
     columns = (
         TextColumn("{task.fields[action]}", markup=False),
-        TextColumn("{task.fields[state]}", markup=False, style="dim"),
-        BarColumn(),
+        *state,
+        BarColumn(20 if family else 40),
         TextColumn("{task.percentage:>3.0f}%", markup=False),
         TimeElapsedColumn(),
         TextColumn("{task.fields[message]}", markup=False),
@@ -151,10 +178,12 @@ def _show_progress(job: JobHandle) -> None:
         task = progress.add_task("", total=100, action=job.action, state="", message="")
         for seen in job.changes():
             document = seen.document
-            message = " ".join(str(document.get("status-message") or "").split())
+            said = document.get("status-message")
+            result = found(said)
+            message = " ".join(str(said or "").split()) if result is None else counts(result)
             progress.update(
                 task,
                 completed=document.get("progress") or 0,
                 state=str(document["state"]).lower(),
-                message=message[: max(20, console.width - 80)],
+                message=message[: max(20, console.width - (50 if family else 80))],
             )

@@ -5,39 +5,45 @@ from pathlib import Path
 
 import click
 
-from job_engine.cli.options import command, data_option, duration, engine_option
+from job_engine.cli.options import command, data_option, engine_option
+from job_engine.cli.part_options import (
+    actions_option,
+    distributions_option,
+    keep_jobs_option,
+    keeping,
+    log_level_option,
+    processes_option,
+    shutdown_timeout_option,
+    threads_option,
+)
 from job_engine.client.discovery import data_folder
 from job_engine.job.errors import Invalid
 
 
-@command("up", several=("--actions",))
+@command("up", several=("--actions", "--distributions"))
 @data_option()
 @engine_option("--host", default="127.0.0.1", help="Address to listen on.")
 @engine_option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on; 0 takes a free one.")
-@engine_option(
-    "--actions", metavar="MODULE|FILE|DIR...", multiple=True, help="Where actions are, beside installed packages."
-)
-@engine_option("--processes", type=click.IntRange(1), help="Worker processes.  [default: one a core]")
-@engine_option("--threads", type=click.IntRange(1), default=4, help="Jobs at a time in each of them.")
-@engine_option(
-    "--shutdown-timeout",
-    metavar="TIME",
-    type=duration,
-    default="120s",
-    help="How long running jobs may take to finish after Ctrl-C or SIGTERM.",
-)
-@engine_option("-l", "--log-level", metavar="LEVEL", default="WARNING", help="DEBUG, INFO, WARNING or ERROR.")
+@actions_option
+@distributions_option
+@keep_jobs_option
+@processes_option
+@threads_option
+@shutdown_timeout_option
+@log_level_option("WARNING")
 def up(
     data: Path | None,
     host: str,
     port: int,
     actions: tuple[str, ...],
+    distributions: tuple[str, ...],
+    keep_jobs: str,
     processes: int | None,
     threads: int,
     shutdown_timeout: float,
     log_level: str,
 ) -> int:
-    """Run everything on this machine: API, page, executor.
+    """Run everything on this machine: API, page, executor, distributor.
 
     Ctrl-C stops it: running jobs get --shutdown-timeout to finish. A second Ctrl-C stops at once; what is not done
     runs again at the next start. Nothing is lost either way.
@@ -48,9 +54,11 @@ def up(
     from job_engine.cli.listening import listening
 
     level_number(log_level)
-    for source in actions:
-        if (os.sep in source or source.endswith(".py")) and not Path(source).expanduser().exists():
-            raise Invalid(f"there is no file or folder {source!r} to load actions from (--actions)")
+    keeping(keep_jobs)
+    for what, sources in (("actions", actions), ("distributions", distributions)):
+        for source in sources:
+            if (os.sep in source or source.endswith(".py")) and not Path(source).expanduser().exists():
+                raise Invalid(f"there is no file or folder {source!r} to load {what} from (--{what})")
     folder = prepare(data_folder(data, os.environ))
     with locked(folder), listening(host, port, lambda: in_use(folder / f"{RECORD}.lock")) as sock:
         return Engine(
@@ -60,6 +68,10 @@ def up(
                 *(part for source in actions for part in ("--actions", source)),
                 *(("--processes", str(processes)) if processes else ()),
                 *("--threads", str(threads), "--shutdown-timeout", f"{shutdown_timeout:g}"),
+            ],
+            distributor=[
+                *(part for source in distributions for part in ("--distributions", source)),
+                *("--keep-jobs", keep_jobs),
             ],
             shutdown_timeout=shutdown_timeout,
             log_level=log_level,

@@ -1,0 +1,124 @@
+"""``job-engine restore``: puts jobs of a Nuvla server whose entries were lost back into the queue."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from job_engine.cli.api_server import Locate, api_server
+from job_engine.cli.options import command, engine_option
+from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
+from job_engine.client import Client
+from job_engine.job.errors import Invalid, JobEngineError
+from job_engine.job.states import State
+
+if TYPE_CHECKING:
+    from job_engine.queue import Session, ZooKeeper
+
+PRIORITY: Final = 100
+"""Of a job whose document has none any more: Nuvla's server drops it at the first edit."""
+UNFINISHED: Final = f"(state='{State.QUEUED}' or state='{State.RUNNING}') and execution-mode!='pull'"
+MONITOR: Final = "monitor"
+"""The tag of a RUNNING bulk job that waits for its children, and is not to run again."""
+PAGE: Final = 1000
+LIMIT: Final = 10_000
+"""Documents: as deep as a Nuvla server's search reaches."""
+PUT: Final = 256
+"""Entries put together, so that an answer that is lost leaves few to look for."""
+
+
+@command("restore", several=("--es-hosts", *ZK_SEVERAL))
+@api_server
+@zk_options
+@engine_option(
+    "--es-hosts", metavar="HOST...", multiple=True, help="Accepted for Nuvla's sake: jobs are read from the API."
+)
+def restore(
+    locate: Locate,
+    zookeeper: "ZooKeeper | None",
+    es_hosts: tuple[str, ...],
+) -> None:
+    """Put the unfinished jobs of a Nuvla server back into the queue, after ZooKeeper has lost its data.
+
+    QUEUED and RUNNING jobs that are not for pull mode, oldest first; those that are in the queue stay as they are.
+    """
+    if zookeeper is None:
+        raise Invalid("say which ZooKeeper has the queue: --zk-hosts HOST:PORT")
+    if es_hosts:
+        click.echo("--es-hosts is not needed: jobs are read from the API, not from Elasticsearch", err=True)
+    with Client.of(locate()) as client:
+        if client.extended:
+            click.echo(f"{client.url} keeps its queue itself; see what it repairs: job-engine reconcile --dry-run")
+            return
+        jobs = list(unfinished(client))
+        click.echo(f"{len(jobs)} unfinished jobs")
+        put = asyncio.run(_restore(zookeeper, jobs))
+        click.echo(f"{put} put into the queue, {len(jobs) - put} were there")
+
+
+def unfinished(client: Client) -> Iterator[tuple[str, int]]:
+    """The ids and priorities of the jobs that belong into the queue, oldest first.
+
+    Jobs end while they are read, so each page begins at the time at which the last one ended, not after so many jobs.
+    """
+    seen: set[str] = set()
+    since, first = "", 1
+    while True:
+        page = client.search(
+            "job",
+            filter=f"{UNFINISHED} and created>='{since}'" if since else UNFINISHED,
+            select=("id", "state", "created", "priority", "tags"),
+            orderby="created:asc",
+            first=first,
+            last=first + PAGE - 1,
+        )["resources"]
+        for job in page:
+            monitored = job["state"] == State.RUNNING and MONITOR in job.get("tags", ())
+            if job["id"] not in seen and not monitored:
+                yield job["id"], int(job.get("priority", PRIORITY))
+            seen.add(job["id"])
+        if len(page) < PAGE:
+            return
+        newest = page[-1]["created"]
+        first = first + PAGE if newest == since else 1
+        if first > LIMIT:
+            raise JobEngineError(f"more than {LIMIT} jobs were created at {since}: the server does not show them all")
+        since = newest
+
+
+async def _restore(zookeeper: "ZooKeeper", jobs: list[tuple[str, int]]) -> int:
+    """Put those that are not in the queue; how many that were.
+
+    The jobs were read before the queue is: the server writes a new job's entry first, so it is found here.
+    """
+    from job_engine.queue import LockingQueue, Session, SessionLost, Unanswered
+
+    session = Session(zookeeper, kind="restore", about=f"restore, pid {os.getpid()}".encode())
+    queue = LockingQueue(session)
+    await session.start()
+    try:
+        there = await _there(session)
+        missing = [job for job in jobs if job[0] not in there]
+        left = missing
+        while left:
+            try:
+                await queue.put_many(left[:PUT])
+                left = left[PUT:]
+            except (Unanswered, SessionLost):  # some may have been put: look before going on
+                there = await _there(session)
+                left = [job for job in left if job[0] not in there]
+        return len(missing)
+    finally:
+        await session.close()
+
+
+async def _there(session: "Session") -> set[str]:
+    from job_engine.queue import SessionLost, Unanswered, look
+
+    while True:
+        try:
+            return set((await look.jobs_of(session, await look.names(session))).values())
+        except (Unanswered, SessionLost):
+            continue  # the next call waits until ZooKeeper answers
