@@ -23,6 +23,7 @@ ARGUMENTS: Final = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 ACTIONS: Final = Path(__file__).with_name("page_actions.py")
+DISTRIBUTIONS: Final = Path(__file__).with_name("page_distributions.py")
 
 expect.set_options(timeout=WITHIN * 1000)
 
@@ -39,6 +40,7 @@ def engine() -> Iterator[Engine]:
         data = Path(folder) / "data"
         command = [sys.executable, "-m", "job_engine.cli", "up", "--data", str(data), "--port", "0"]
         command += ["--processes", "1", "--shutdown-timeout", "1", "--actions", str(ACTIONS)]
+        command += ["--distributions", str(DISTRIBUTIONS)]
         environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ) as up:
             assert up.stdout is not None

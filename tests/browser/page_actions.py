@@ -1,9 +1,11 @@
 """Actions for the pages to show. What they wait for is a file, so that a test says when they go on."""
 
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
-from job_engine import Job, action
+from job_engine import BulkAction, Failed, Job, action
 
 log = logging.getLogger(__name__)
 
@@ -59,3 +61,24 @@ def slowly(job: Job, seconds: float = 20, lines: int = 200) -> None:
         job.set_status_message(f"hashed {n * 317} files, now /usr/lib/x86_64-linux-gnu/{n}.so")
         if job.interrupted.wait(seconds / lines):
             return
+
+
+@action
+def gated(job: Job, folder: str, name: str) -> None:
+    """Ends when its file appears; one that is bad, badly."""
+    _wait_for(job, Path(folder) / name)
+    if name.startswith("bad"):
+        raise Failed("the <b>disk</b> is full")
+
+
+@action("bulk-gated")
+class BulkGated(BulkAction):
+    """A child for each name."""
+
+    def get_todo(self) -> Any:
+        return self.job.payload["names"]
+
+    def action(self, name: str) -> dict[str, Any]:
+        target = {"href": f"module/{name}"}
+        payload = json.dumps({"folder": self.job.payload["folder"], "name": name})
+        return {"action": "gated", "target-resource": target, "payload": payload}

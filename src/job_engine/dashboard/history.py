@@ -14,6 +14,7 @@ WORDS: Final = {
     "lost": "given back, because its executor was cut off",
     "raised": "failed, to be tried again",
     "died": "its process died",
+    "detached": "left to its children",
     "success": "succeeded",
 }
 """What events are called here; others by their own name."""

@@ -6,7 +6,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from job_engine.dashboard import people, record
+from job_engine.dashboard import family, people, record
 from job_engine.dashboard.deeds import DEEDS
 from job_engine.dashboard.history import steps
 from job_engine.dashboard.page import render
@@ -33,10 +33,11 @@ async def show(request: Request) -> Response:
     visitor = request.state.visitor
     document = await record.get(visitor, id_)
     seen = "state" in document  # who has no more than view-meta is not told where the job is
-    history, lines, reason = await asyncio.gather(
+    history, lines, reason, kin = await asyncio.gather(
         record.get(visitor, id_, "events") if seen else _nothing(),
         record.get(visitor, id_, "log", last=LINES) if seen else _nothing(),
         record.get(visitor, id_, "explain") if document.get("state") == State.QUEUED else _nothing(),
+        family.of(visitor, document) if seen else _nothing(),
     )
     shown = lines["lines"] if lines else []
     allowed = {operation["rel"].rpartition("/")[2] for operation in document.get("operations", ())}
@@ -49,6 +50,8 @@ async def show(request: Request) -> Response:
         facts=[(name, title, document[name]) for name, title in FACTS if document.get(name) not in (None, [])],
         steps=steps(history["events"]) if history else [],
         reason=reason,
+        elements=family.Elements.of(document),
+        family=kin,
         lines=shown,
         after=lines["next"] or FIRST if lines else FIRST,
         cut=len(shown) >= LINES,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from job_engine.dashboard import people, record
 from job_engine.dashboard.page import render
 from job_engine.dashboard.visitor import Visitor
+from job_engine.job.bulk_message import found
 from job_engine.job.errors import Invalid
 from job_engine.job.states import State
 
@@ -44,6 +45,8 @@ class Row:
     def of(cls, job: dict[str, Any]) -> "Row":
         """The row of a document."""
         state, message, started = job.get("state", ""), job.get("status-message", ""), job.get("started")
+        result = found(message)
+        said = message if result is None else result.sentence
         running, queued = state == State.RUNNING, state == State.QUEUED
         progress = job.get("progress", 0)
         return cls(
@@ -51,8 +54,8 @@ class Row:
             state,
             people.one_line(job.get("action") or job["id"]),
             job["target-resource"]["href"] if "target-resource" in job else people.one_line(job.get("name")),
-            people.one_line(message),
-            people.plain(message[:TITLE]),
+            people.one_line(said),
+            people.plain(said[:TITLE]),
             progress if running or (queued and progress) else None,
             job.get("created"),
             started,

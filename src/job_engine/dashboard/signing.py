@@ -14,7 +14,7 @@ from job_engine.dashboard.page import render, to
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.errors import Forbidden, Invalid, NotFound, Unavailable
 
-PAGES: Final = re.compile(r"(?:executors|job/[A-Za-z0-9_.:-]+(?:/[a-z]+)?)?(?:\?[^\s\\]*)?")
+PAGES: Final = re.compile(r"(?:executors|distributions|job/[A-Za-z0-9_.:-]+(?:/[a-z]+)?)?(?:\?[^\s\\]*)?")
 """Where one may go on after signing in: a page of ours, below the root."""
 
 

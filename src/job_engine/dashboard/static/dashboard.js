@@ -133,11 +133,13 @@ function listen() {
   stream.addEventListener('changed', heard)
 }
 
-/** Something changed; a page of one job looks only if it was that one. */
+/** Something changed; a page of one job looks only if it was that one, or one of its family that it shows. */
 function heard(event) {
   const { jobs, gone, more } = JSON.parse(event.data)
-  if (live === 'list' || more || gone.includes(live) || jobs.some((job) => job.id === live)) look()
+  if (live === 'list' || more || gone.includes(live) || jobs.some(({ id }) => id === live || shown(id))) look()
 }
+
+const shown = (id) => document.querySelector(`.tree [data-key="${CSS.escape(id)}"]`) !== null
 
 function close() {
   stream?.close()
