@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,7 +105,12 @@ class Engine:
 
     def executor(self, actions: Path | str | None, **settings: Any) -> "Executor":
         """Start an executor, and wait until it attends."""
-        executor = Executor(self, [str(actions)] if actions else [], settings)
+        credentials = {name: self.admin[name] for name in ("username", "password")}
+        told = {"api_url": self.url, "credentials": credentials, "actions": [str(actions)] if actions else []}
+        told |= {"processes": 1, "threads": 4, "entry_points": False} | settings
+        passed = [told["parent_fd"]] if told.get("parent_fd") is not None else []
+        command = [sys.executable, "-c", EXECUTOR, json.dumps(told, default=str)]
+        executor = Executor(self.folder / f"executor-{len(self.executors)}.log", command, pass_fds=passed)
         self.executors.append(executor)
         return executor
 
@@ -124,19 +129,12 @@ class Engine:
 
 
 class Executor:
-    """An executor process."""
+    """An executor process, with its log in a file."""
 
-    def __init__(self, engine: Engine, actions: list[str], settings: dict[str, Any]) -> None:
-        self.log_path = engine.folder / f"executor-{len(engine.executors)}.log"
-        credentials = {name: engine.admin[name] for name in ("username", "password")}
-        told = {"api_url": engine.url, "credentials": credentials, "actions": actions, "processes": 1, "threads": 4}
-        told |= {"entry_points": False} | settings
-        passed = [told["parent_fd"]] if told.get("parent_fd") is not None else []
-        with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", EXECUTOR, json.dumps(told, default=str)],
-                stdout=log, stderr=log, pass_fds=passed, cwd=engine.folder,
-            )  # fmt: skip
+    def __init__(self, log_path: Path, command: Sequence[str], **settings: Any) -> None:
+        self.log_path = log_path
+        with log_path.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=log_path.parent, **settings)
         self.pid = self.process.pid
 
     @property
@@ -162,15 +160,17 @@ class Executor:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def close(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            workers = self.workers if self.process.poll() is None else []
-            self.process.kill()
-            self.process.wait()
-            until(lambda: not any(map(alive, workers)), "workers to end")
-
     def stopped(self, within: float = PATIENCE) -> int:
         return self.process.wait(within)
+
+    def close(self) -> None:
+        workers = self.workers if self.process.poll() is None else []
+        self.process.kill()
+        self.process.wait()
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, CONT)  # one that a test has stopped does not see that its supervisor has gone
+        until(lambda: not any(map(alive, workers)), "workers to end")
 
 
 TERM, KILL, STOP, CONT = signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT

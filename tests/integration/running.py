@@ -55,12 +55,14 @@ def wait_for(job: Job, path: str):
 
 
 class Up:
-    """One ``up``."""
+    """One ``up``, of the environment that ``program`` is in."""
 
-    def __init__(self, folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, program: str = PROGRAM
+    ) -> None:
         self.folder = folder
         self.log = folder.with_suffix(".log")
-        self.process = start(self.log, "up", "--data", str(folder), *arguments, environ=environ)
+        self.process = start(self.log, "up", "--data", str(folder), *arguments, environ=environ, program=program)
 
     def ready(self) -> "Up":
         eventually(lambda: "is up" in self.said() or self.process.poll() is not None)
@@ -98,10 +100,12 @@ class Up:
         return self.process.wait(WITHIN)
 
 
-def start(log: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
+def start(
+    log: Path, *arguments: str, environ: Mapping[str, str] | None = None, program: str = PROGRAM
+) -> "subprocess.Popen[bytes]":
     with log.open("wb") as output:
         return subprocess.Popen(
-            [PROGRAM, *arguments],
+            [program, *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -154,13 +158,15 @@ def family(pid: int) -> set[int]:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Up]:
+def running(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, program: str = PROGRAM
+) -> Iterator[Up]:
     """``up`` with the test's actions and two worker threads, ready; ended at the end whatever happens."""
     actions = folder.parent / "these_actions.py"
     if not actions.exists():
         actions.write_text(ACTIONS)
     sizes = ("--processes", "1", "--threads", "2", "--port", "0")
-    up = Up(folder, "--actions", str(actions), *sizes, *arguments, environ=environ)
+    up = Up(folder, "--actions", str(actions), *sizes, *arguments, environ=environ, program=program)
     members: set[int] = set()
     try:
         up.ready()

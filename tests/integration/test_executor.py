@@ -1,6 +1,8 @@
 """An executor and a server, without accidents."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,18 @@ from tests.faults.test_executor_deaths import go, note, notes, submit
 from tests.integration.engine_processes import TERM, Engine, alive, until
 
 ACTIONS = Path(ACTIONS_FILE)
+TELLING_NOBODY = """
+import socket, time
+from job_engine.executor.messages import RawReport
+from job_engine.executor.outbox import Outbox
+ours, theirs = socket.socketpair()
+outbox = Outbox(ours)
+outbox.start()
+theirs.close()
+outbox.report(RawReport(recalled=True))
+time.sleep(60)
+"""
+"""What is left of a worker process whose supervisor dies just before it tells something."""
 
 
 @pytest.fixture
@@ -168,9 +182,9 @@ def test_a_source_of_actions_that_does_not_exist_is_one_line_and_exit_2(engine: 
     assert "no/such/folder" in executor.log
 
 
-def test_credentials_that_are_refused_are_one_line_and_exit_2(engine: Engine) -> None:
+def test_credentials_that_are_refused_are_one_line_and_exit_1(engine: Engine) -> None:
     executor = engine.executor(ACTIONS, credentials={"username": "admin", "password": "wrong-password"})
-    assert executor.stopped() == 2
+    assert executor.stopped() == 1
     assert "may not attend" in executor.log
     assert "Traceback" not in executor.log
 
@@ -189,3 +203,8 @@ def test_a_module_that_does_not_import_is_named_and_the_others_load(engine: Engi
 def test_a_process_that_an_action_forks_ends_by_a_signal_and_holds_nothing(engine: Engine) -> None:
     engine.executor(ACTIONS).ready()
     assert engine.client.submit("forks").wait(20) == ["refused", -TERM]
+
+
+def test_a_worker_process_that_cannot_tell_its_supervisor_ends_without_a_word() -> None:
+    ended = subprocess.run([sys.executable, "-c", TELLING_NOBODY], capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGKILL, "")

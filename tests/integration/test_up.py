@@ -93,7 +93,7 @@ def test_an_action_that_fails_to_import_is_named_and_the_others_work(tmp_path):
         assert "bad_actions.py" in cli(up, "doctor").stdout
 
 
-@pytest.mark.parametrize("part", ["server", "executor"])
+@pytest.mark.parametrize("part", ["server", "executor", "distributor"])
 def test_a_part_that_is_killed_is_started_again_and_the_job_is_done(tmp_path, part):
     with running(tmp_path / "data") as up, up.client() as client:
         go = tmp_path / "go"
