@@ -32,6 +32,18 @@ def first_start(data: Path, first: int, last: int) -> float:
     return datetime.fromisoformat(started).timestamp()
 
 
+def last_end(data: Path, first: int, last: int) -> float:
+    """When the last of the jobs from number ``first`` to ``last`` ended, in seconds since the epoch."""
+    end = _one(data, "select max(ended) from job where seq between ? and ?", first, last)
+    return datetime.fromisoformat(end).timestamp()
+
+
+def ended(data: Path, first: int, last: int) -> int:
+    """How many of the jobs from number ``first`` to ``last`` are final."""
+    final = "state in ('SUCCESS', 'FAILED', 'CANCELED')"
+    return int(_one(data, f"select count(*) from job where seq between ? and ? and {final}", first, last))
+
+
 def _one(data: Path, query: str, *values: int) -> Any:
     with closing(sqlite3.connect(f"file:{data / 'record.db'}?mode=ro", uri=True)) as connection:
         return connection.execute(query, values).fetchone()[0]
