@@ -29,7 +29,10 @@ expect.set_options(timeout=WITHIN * 1000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser comes last: while it is there, an event loop runs in the main thread, and others want their own."""
+    """The browser comes last: while it is there, an event loop runs in the main thread, and others want their own.
+
+    With several processes of tests that is not enough, so each file has a browser of its own.
+    """
     here = Path(__file__).parent
     items.sort(key=lambda item: here in item.path.parents)
 
@@ -58,7 +61,7 @@ def engine() -> Iterator[Engine]:
                 up.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, NAMES)), None)
     assert found is not None, f"none of {', '.join(NAMES)} is installed: ./dev test installs one"

@@ -23,6 +23,7 @@ from job_engine.queue import ZooKeeper
 from job_engine.testing.hold import NotingHold
 from tests.contract.conftest import Server, serve
 from tests.contract.test_client import status_of
+from tests.integration.engine_processes import until
 from tests.nuvla import NuvlaLike
 
 
@@ -179,7 +180,7 @@ def test_a_canceled_family_gets_no_more_children(server: Server, api: Api) -> No
     outcome, _ = attempt(Fan, api, id_, payload=9)
     assert (outcome.kind, [child["id"] for child in children(api, id_)]) == ("finished", [early])
     # a person who runs one of them again means this one
-    api.operation(api.get(early), "cancel")
+    until(lambda: api.get(early).data["state"] == "CANCELED", "the child's end")
     again = api.get(api.operation(api.get(early), "retry").data["resource-id"]).data
     assert (again["retry-of"], again.get("parent-job")) == (early, None)
 

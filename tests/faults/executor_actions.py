@@ -102,10 +102,15 @@ def parent_of(job: Job, folder: str) -> None:
 @action
 def parent_of_a_fork(job: Job, folder: str) -> None:
     """Forks a process that outlives it, and waits."""
-    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    child = multiprocessing.get_context("fork").Process(target=_leave, args=(folder,))
     child.start()
-    _note(folder, f"forked {child.pid}")
     job.interrupted.wait(600)
+
+
+def _leave(folder: str) -> None:
+    os.setsid()  # else it ends with the worker process when that sees to its own end
+    _note(folder, f"forked {os.getpid()}")
+    time.sleep(600)
 
 
 @action

@@ -90,7 +90,7 @@ def ended(job: JobHandle) -> dict[str, Any]:
     return job.refresh().document
 
 
-def engine(tmp_path: Path, *arguments: str) -> "Up":
+def engine(tmp_path: Path, *arguments: str) -> contextlib.AbstractContextManager[Up]:
     (tmp_path / "bulk_actions.py").write_text(ACTIONS)
     return running(tmp_path / "data", "--actions", str(tmp_path / "bulk_actions.py"), "--threads", "4", *arguments)
 
@@ -154,6 +154,7 @@ def test_a_canceled_family_is_canceled_whole(tmp_path):
         bulk = client.submit("bulk-wait")
         mine = f'parent-job="{bulk.id}" and action="waits"'
         eventually(lambda: client.count(f'{mine} and state="RUNNING"') == 3)
+        eventually(lambda: "waits for its children to end: 0 of 3 done, 3 running" in bulk.explain().summary)
         bulk.cancel()
         eventually(lambda: client.count(f'{mine} and state="CANCELED"') == 3)
         assert bulk.refresh().state == "CANCELED"

@@ -242,7 +242,7 @@ def _relay(w: World, rules: frozenset[str], can: frozenset[str]) -> Iterator[Ste
         return after._replace(relay=(relay or ("idle", -1, -1)))  # type: ignore[arg-type]
 
     if at == "idle":
-        yield from _relay_looks(w, rules, to)
+        yield from _relay_looks(w, rules, can, to)
         return
     if "relay" in can:
         yield Step("the relay dies, and another begins", to(end(w, RELAY)), True)
@@ -281,7 +281,7 @@ def _relay(w: World, rules: frozenset[str], can: frozenset[str]) -> Iterator[Ste
         yield Step(f"the relay {'releases' if wanted else 'consumes'} {name}", to(after))
 
 
-def _relay_looks(w: World, rules: frozenset[str], to) -> Iterator[Step]:
+def _relay_looks(w: World, rules: frozenset[str], can: frozenset[str], to) -> Iterator[Step]:
     for k, job in enumerate(w.jobs):
         names = sorted(name for name, of in w.entries if of == k)
         misplaced = "move" in can and job.holder == NOBODY and job.entry == -1

@@ -90,6 +90,7 @@ async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
         families = Families(store)
         await families.start()
         cancellation = Cancellation(store)
+        await cancellation.start()
         try:
             yield state
         finally:

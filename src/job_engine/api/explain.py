@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from job_engine.job.bulk import MONITOR
+from job_engine.job.bulk_message import in_short
 from job_engine.job.states import State, is_final
 from job_engine.job.times import epoch, iso
 
@@ -139,11 +141,13 @@ def _summary(facts: Facts, terms: Sequence[Term]) -> str:
     document = facts.document
     state = document["state"]
     if is_final(state):
-        message = (document.get("status-message") or "").strip().splitlines()
-        said = f": {message[0][:200]}" if message else ""
+        message = in_short(document.get("status-message"))[:200]
+        said = f": {message}" if message else ""
         return f"It ended as {state} at {_ended(facts)}{said}"
     if state == State.RUNNING:
         attempt = f"attempt {document.get('attempt', 0)}"
+        if facts.holder is None and MONITOR in document.get("tags", ()):
+            return f"It waits for its children to end: {in_short(document.get('status-message'))[:200]}."
         if facts.holder is None:
             queue = f"; its entry in the locking queue is {facts.entry}" if facts.cluster and facts.entry else ""
             return f"It runs detached ({attempt}), without an executor of ours that holds it{queue}."

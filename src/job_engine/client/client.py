@@ -140,7 +140,7 @@ class Client(Administration):
 
         Raises:
             Invalid: the server does not take such a job.
-            Conflict: another is active, and ``unless_active`` was asked for.
+            Conflict: another is active, and ``unless_active`` was asked for; or its parent is a canceled bulk job.
             Forbidden: you may not add jobs.
             Unreachable: no answer; whether the job was added is not known, unless you repeat it with the same key.
         """

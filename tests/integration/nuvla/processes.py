@@ -1,6 +1,7 @@
 """A server that looks like Nuvla's, in a thread, and real programs beside it."""
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -19,6 +20,7 @@ from typing import Any
 
 import uvicorn
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError, NotEmptyError
 from kazoo.recipe.queue import LockingQueue
 
 from job_engine.api import ServerSettings, make_app
@@ -122,8 +124,13 @@ class NuvlaServer:
         self.actions.write_text(ACTIONS)
         self.kazoo = KazooClient(host)
         self.kazoo.start()
-        self.kazoo.delete("/job", recursive=True) if self.kazoo.exists("/job") else None
+        eventually(self._emptied)  # executors of the test before may still be leaving
         self.queue = LockingQueue(self.kazoo, "/job")
+
+    def _emptied(self) -> bool:
+        with contextlib.suppress(NotEmptyError, NoNodeError):
+            self.kazoo.delete("/job", recursive=True)
+        return self.kazoo.exists("/job") is None
 
     def close(self) -> None:
         self.kazoo.stop()

@@ -156,7 +156,7 @@ def test_an_edit_while_its_job_is_being_put_moves_it_too(host: str, tmp_path: Pa
             await s.edit(wanted[0][0], priority=9)
             return names
 
-        relay._queue.put_many = meanwhile
+        relay._queue.put_many = meanwhile  # type: ignore[assignment]
         (job,) = await s.add(priority=5)
         await until(lambda: _starts(s.entry(job), "entry-009-"), "the new place")
         await s.repaired(relay, "remove-other")

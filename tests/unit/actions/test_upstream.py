@@ -11,7 +11,7 @@ from job_engine.actions.outcome import DETACHED, FINISHED, RELEASED
 from job_engine.actions.run import run
 from job_engine.testing import run_action
 from job_engine.testing.hold import NotingHold
-from tests.unit.actions.test_run import job_of, nuvla
+from tests.unit.actions.samples import job_of, nuvla
 
 BULK_ACTION = "nuvla.job_engine.job.actions.utils.bulk_action"
 JOB = "nuvla.job_engine.job.job"

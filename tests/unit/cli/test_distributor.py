@@ -5,8 +5,9 @@ import pytest
 
 from job_engine import Invalid
 from job_engine.cli import distributor
-from job_engine.cli.distributor import _interval, keeping
+from job_engine.cli.distributor import _interval
 from job_engine.cli.group import Session, group
+from job_engine.cli.part_options import keeping
 
 
 def told(monkeypatch, *arguments):

@@ -35,7 +35,7 @@ class Noting(Entries):
         self.consumed: list[str] = []
         self.released: list[str] = []
         self.avoided: list[str] = []
-        self.renewed = 0
+        self.renewals = 0
 
     @property
     def member(self) -> str:
@@ -60,7 +60,7 @@ class Noting(Entries):
         return waiting
 
     def renew(self) -> None:
-        self.renewed += 1
+        self.renewals += 1
 
     def consume(self, takes: Sequence[Taken]) -> None:
         self.consumed += [taken.name for taken in takes]
@@ -232,12 +232,12 @@ async def test_who_may_hold_a_job_without_knowing_lets_go_of_it(s: Scene) -> Non
     """Its claim arrived and the answer was lost: as long as its member lives, nobody else is granted the job."""
     await s.attend(Answer())
     s.source.let_go()
-    assert s.entries.renewed == 0, "there is nothing to let go of"
+    assert s.entries.renewals == 0, "there is nothing to let go of"
     s.entries.waiting = [taken("a")]
     with pytest.raises(Unreachable):
         await s.attend(Unreachable("no answer"))
     s.source.let_go()
-    assert s.entries.renewed == 1
+    assert s.entries.renewals == 1
     await s.attend(Answer())  # what it holds would be granted again in this answer
     s.source.let_go()
-    assert s.entries.renewed == 1
+    assert s.entries.renewals == 1

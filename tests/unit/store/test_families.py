@@ -32,6 +32,7 @@ class Scene:
         self.families = Families(self.store)
         await self.families.start()
         self.cancellation = Cancellation(self.store)
+        await self.cancellation.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -196,6 +197,23 @@ def test_a_family_is_canceled_whole_and_the_families_in_it_too(tmp_path: Path, m
             await scene.becomes(grandchild, "CANCELED")
             states = [(await scene.look("state", id_))[0] for id_ in (parent, *children, inner, other)]
             assert states == ["CANCELED", "SUCCESS", *["CANCELED"] * 5, "QUEUED"]
+
+    asyncio.run(scenario())
+
+
+def test_what_a_server_left_of_a_canceled_family_is_canceled_at_the_next_start(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Scene(tmp_path) as scene:
+            parent = await scene.bulk(own(total=1, queued=1))
+            child = await scene.child(parent, "module/0")
+            (plain,) = await scene.store.write(jobs.add, [job()])
+            (other,) = await scene.store.write(jobs.add, [job(parent_job=plain)])
+            scene.store.after_commit.remove(scene.cancellation._told)  # as if it was killed right after the commit
+            for id_ in (parent, plain):
+                await scene.edit(id_, state="CANCELED")
+        async with Scene(tmp_path) as scene:
+            await scene.becomes(child, "CANCELED")
+            assert await scene.look("state", other) == ("QUEUED",)
 
     asyncio.run(scenario())
 
