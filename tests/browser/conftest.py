@@ -71,12 +71,12 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(engine: Engine, browser: Browser) -> Path:
     """The cookies of the administrator, for contexts that begin signed in."""
     context = browser.new_context()
     page = context.new_page()
-    page.goto(engine.link)
+    page.goto(f"{engine.url}/sign-in?token={engine.client.sign_in_token()}")
     expect(page).to_have_url(f"{engine.url}/")
     path = engine.data / "cookies.json"
     context.storage_state(path=path)

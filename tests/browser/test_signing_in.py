@@ -143,3 +143,9 @@ def test_without_javascript(engine: Engine, visit: Callable[..., Page], signed_i
     engine.client.cancel(page.url.removeprefix(f"{engine.url}/"))
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_the_link_that_up_prints(visit: Callable[..., Page], engine: Engine) -> None:
+    page = visit(engine.link.removeprefix(engine.url))
+    expect(page).to_have_url(f"{engine.url}/")
+    expect(page.locator(".user")).to_have_text("admin")
