@@ -3,6 +3,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)  # a machine that is busy is no fault
+settings.load_profile("unhurried")
 
 
 @pytest.fixture

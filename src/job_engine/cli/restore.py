@@ -11,6 +11,7 @@ from job_engine.cli.api_server import Locate, api_server
 from job_engine.cli.options import command, engine_option
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client import Client
+from job_engine.job.bulk import MONITOR
 from job_engine.job.errors import Invalid, JobEngineError
 from job_engine.job.states import State
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 PRIORITY: Final = 100
 """Of a job whose document has none any more: Nuvla's server drops it at the first edit."""
 UNFINISHED: Final = f"(state='{State.QUEUED}' or state='{State.RUNNING}') and execution-mode!='pull'"
-MONITOR: Final = "monitor"
-"""The tag of a RUNNING bulk job that waits for its children, and is not to run again."""
 PAGE: Final = 1000
 LIMIT: Final = 10_000
 """Documents: as deep as a Nuvla server's search reaches."""

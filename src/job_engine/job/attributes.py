@@ -25,7 +25,7 @@ AFTER_LIMIT: Final = 1000
 """Jobs that one job may wait for."""
 
 _HREF = re.compile(r"[a-z]+(-[a-z]+)*(/[A-Za-z0-9_.:-]+)?")
-_JOB_ID = re.compile(r"job/[a-z0-9]+(-[a-z0-9]+)*")
+JOB_ID = re.compile(r"job/[a-z0-9]+(-[a-z0-9]+)*")
 _PRINCIPAL = re.compile(r"[a-z-]+/[a-z0-9-]+")
 RIGHTS: Final = (
     *("owners", "view-meta", "view-data", "view-acl"),
@@ -128,7 +128,7 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[Any], str]:
     return check
 
 
-_job_id = _matching(_JOB_ID, "a job's id such as job/0193-5f")
+_job_id = _matching(JOB_ID, "a job's id such as job/0193-5f")
 _href = _matching(_HREF, "a resource, type or type/id")
 
 

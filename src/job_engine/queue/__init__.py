@@ -12,14 +12,13 @@ from job_engine.queue.election import Election, Lead
 from job_engine.queue.errors import SessionLost, Unanswered
 from job_engine.queue.folder import Folder
 from job_engine.queue.locking_queue import LockingQueue
-from job_engine.queue.look import Entry, Holder
+from job_engine.queue.look import Holder
 from job_engine.queue.session import Part, Session
 from job_engine.queue.settings import Tls, ZooKeeper, parse_acl
 from job_engine.queue.take import Outcome, Taken
 
 __all__ = [
     "Election",
-    "Entry",
     "Folder",
     "Holder",
     "Lead",

@@ -7,7 +7,7 @@ from itertools import chain
 from job_engine.queue import wire
 from job_engine.queue.flight import in_flights
 from job_engine.queue.link import READS, Link
-from job_engine.queue.names import ordered, parse
+from job_engine.queue.names import hexed, ordered, parse
 from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN, Session
 
 
@@ -19,16 +19,6 @@ class Holder:
     member: str | None
     mark: str  # what the taken node holds: our mark of a take, or the stranger's own id
     since: float  # seconds since the epoch, by the server's clock
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of the queue."""
-
-    name: str
-    priority: int
-    job: str
-    holder: Holder | None
 
 
 async def jobs_of(session: Session, names: Sequence[str]) -> dict[str, str]:
@@ -45,7 +35,7 @@ async def holders(session: Session, names: Sequence[str]) -> dict[str, Holder]:
     return {
         name: Holder(
             session=node.owner,
-            member=of_session.get(f"{node.owner & 0xFFFF_FFFF_FFFF_FFFF:016x}"),
+            member=of_session.get(hexed(node.owner)),
             mark=node.data.decode(errors="replace"),
             since=node.created,
         )
@@ -67,32 +57,6 @@ async def names(session: Session) -> list[str]:
     folder = link.path(session.settings.path, ENTRIES)
     link.send(wire.sync(folder))
     return [name for name in ordered(await link.call(wire.Children(folder.decode(), None))) if parse(name)]
-
-
-async def strays(session: Session) -> list[str]:
-    """Names among the entries that are no entry's: nobody of ours takes them."""
-    link = await session.usable()
-    folder = link.path(session.settings.path, ENTRIES)
-    return sorted(name for name in await link.call(wire.Children(folder.decode(), None)) if not parse(name))
-
-
-async def length(session: Session) -> int:
-    """How many entries there are, taken ones included; costs the same at any length."""
-    link = await session.usable()
-    stat = await link.call(wire.exists(link.path(session.settings.path, ENTRIES)))
-    return int(stat.numChildren)
-
-
-async def peek(session: Session, most: int | None = None) -> list[Entry]:
-    """The first entries of the queue with what they hold, by whom they are taken and since when."""
-    first = (await names(session))[:most]
-    jobs = await jobs_of(session, first)
-    taken = await holders(session, first)
-    return [
-        Entry(name, place.priority, jobs[name], taken.get(name))
-        for name in first
-        if name in jobs and (place := parse(name))
-    ]
 
 
 async def _nodes(link: Link, session: Session, folder: str, of: Sequence[str]) -> dict[str, wire.Node]:

@@ -1,4 +1,4 @@
-"""The names of entries: ``entry-PPP-NNNNNNNNNN``, as kazoo's LockingQueue and the Nuvla API server write them.
+"""The names of members, and of entries: ``entry-PPP-NNNNNNNNNN``, as kazoo's LockingQueue and Nuvla write them.
 
 Entries sort by priority, then by ZooKeeper's sequence number. Priorities over 999 come from others only: as text they
 sort between 100 and 101, here they come last. The number has 32 bits: after 2,147 million entries it is negative.
@@ -17,6 +17,16 @@ KEPT = 8192
 LOWEST, HIGHEST = 0, 999
 _REGULAR = len("entry-PPP-NNNNNNNNNN")
 _ENTRY = re.compile(r"entry-([0-9]{3,6})-(-?[0-9]{9,10})")
+
+
+def hexed(session: int) -> str:
+    """The number of a session as it is in names; kazoo gives it with a sign."""
+    return f"{session & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+
+
+def member(kind: str, session: int) -> str:
+    """The name of a session's member, e.g. ``executor-0123456789abcdef``."""
+    return f"{kind}-{hexed(session)}"
 
 
 class Order(NamedTuple):

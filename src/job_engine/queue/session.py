@@ -19,7 +19,7 @@ from typing import Protocol
 from kazoo.exceptions import KazooException, NoNodeError
 
 from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
-from job_engine.queue import folders, wire
+from job_engine.queue import folders, names, wire
 from job_engine.queue.clock import boottime
 from job_engine.queue.errors import SessionLost, Unanswered
 from job_engine.queue.link import DEADLINE, Credentials, Link
@@ -30,8 +30,6 @@ BEATS = 5
 
 RETRY = 1.0
 """Seconds until the next client when the servers refuse us (credentials, rights): nothing mends that in a hurry."""
-
-_UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF  # kazoo gives the number of a session with a sign
 
 MEMBERS, ENTRIES, TAKEN = "members", "entries", "taken"
 
@@ -122,6 +120,9 @@ class Session:
                 f"ZooKeeper at {self.settings.hosts} does not answer{f' ({trouble})' if trouble else ''}; "
                 "is it running, and the address right?"
             ) from None
+        except asyncio.CancelledError:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """End the session, once the parts have stopped (they have at most one session timeout): the member node and
@@ -232,8 +233,7 @@ class Session:
     async def _join(self, link: Link) -> None:
         """Make the member node of a new session: the first write that counts."""
         await folders.make(link, [link.path(self.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)])
-        name = f"{self.kind}-{link.session & _UNSIGNED:016x}"
-        member = link.path(self.settings.path, MEMBERS, name)
+        member = link.path(self.settings.path, MEMBERS, names.member(self.kind, link.session))
         sent = self._clock()
         made = await link.call(wire.multi([wire.create(member, self._about, link.acl, wire.EPHEMERAL)]))
         if not made.done and wire.NODE_EXISTS not in made.codes:  # it is there when the first answer was lost
@@ -318,7 +318,7 @@ class Session:
             return None
 
     def _member_is_of(self, link: Link) -> bool:
-        return self._member.endswith(b"-%016x" % (link.session & _UNSIGNED))
+        return self.name == names.member(self.kind, link.session)
 
     async def _wait(self, link: Link, seconds: float) -> None:
         """Until something changes, or that time has passed; in steps, because the loop's clock stops when the machine

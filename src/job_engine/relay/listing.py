@@ -1,21 +1,17 @@
 """The queue as the relay sees it: listed when a watch has fired, contents read once for each name."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from kazoo.exceptions import NoNodeError
 
+from job_engine.job.attributes import JOB_ID
 from job_engine.queue import Folder, Session, look, wire
 from job_engine.queue.folders import make
 from job_engine.queue.link import Link
 from job_engine.queue.names import ordered, parse
 from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN
-
-JOB: Final = re.compile(r"job/[a-z0-9]+(-[a-z0-9]+)*")
-"""What an entry holds, by the contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +96,12 @@ async def peek(session: Session) -> Listed:
     path = session.settings.path
     folders = [wire.Children(link.path(path, name).decode(), None) for name in (ENTRIES, TAKEN)]
     sync = link.send(wire.sync(link.path(path)))
-    _, names, taken = await link.answers(sync, *[link.send(folder) for folder in folders])
-    for answer in (names, taken):
-        if isinstance(answer, Exception):
+    _, *answers = await link.answers(sync, *[link.send(folder) for folder in folders])
+    for answer in answers:
+        if isinstance(answer, Exception) and not isinstance(answer, NoNodeError):
             raise answer
+    # a folder that somebody has deleted is empty, until the relay makes it anew
+    names, taken = ([] if isinstance(answer, NoNodeError) else answer for answer in answers)
     return _listed(names, taken, await _contents(session, names, {}))
 
 
@@ -118,6 +116,6 @@ async def _contents(session: Session, names: Sequence[str], known: dict[str, str
 
 def _listed(names: Sequence[str], taken: Sequence[str], jobs: dict[str, str]) -> Listed:
     strays = [(name, "its name is no entry's") for name in names if not parse(name)]
-    wrong = {name: job for name, job in jobs.items() if not JOB.fullmatch(job)}
+    wrong = {name: job for name, job in jobs.items() if not JOB_ID.fullmatch(job)}
     strays += [(name, f"it holds {job[:50]!r}, no job id") for name, job in wrong.items()]
     return Listed({name: jobs[name] for name in jobs if name not in wrong}, set(taken), strays)

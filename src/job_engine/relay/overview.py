@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from kazoo.exceptions import KazooException
+
 from job_engine.job.errors import Conflict, Unavailable
 from job_engine.job.times import iso
 from job_engine.queue import Election, Session, look
+from job_engine.queue.names import hexed
 from job_engine.relay.listing import peek
 from job_engine.relay.relay import Relay
 from job_engine.store import publishing
@@ -83,7 +86,7 @@ class Overview:
                 "entry": name,
                 "job": listed.entries[name],
                 "member": holder.member,
-                "session": f"{holder.session & 0xFFFF_FFFF_FFFF_FFFF:016x}",
+                "session": hexed(holder.session),
                 "since": iso(holder.since),
             }
             for name, holder in holders.items()
@@ -106,4 +109,9 @@ class Overview:
         except TimeoutError:
             raise Unavailable(
                 f"ZooKeeper at {self._session.settings.hosts} does not answer; the relay goes on when it is back"
+            ) from None
+        except KazooException as error:  # e.g. the members' folder has been deleted this moment
+            raise Unavailable(
+                f"ZooKeeper at {self._session.settings.hosts} answers {type(error).__name__}: is the queue's folder"
+                f" {self._session.settings.path} whole? The relay that leads makes it anew; ask again"
             ) from None

@@ -101,6 +101,7 @@ class Relay:
     async def reconcile(self, dry_run: bool) -> list[Repair]:
         """What differs; repaired, unless it is only to be told. A repair itself needs this relay to run."""
         if dry_run:
+            await self._prepare()
             return await self._reconciler.differences(self._until_judging() <= 0)
         asked: asyncio.Future[list[Repair]] = self._loop.create_future()
         self._asked.append(asked)
@@ -148,9 +149,7 @@ class Relay:
         """Whatever is due now, or wait until something is."""
         self._wake.clear()
         now = self._loop.time()
-        if not self.prepared:
-            await self._store.write(publishing.prepare)
-            self.prepared = True
+        await self._prepare()
         looks, judges = self._until_look(now) <= 0, self._until_judgement(now) <= 0
         if looks:
             await self._look()
@@ -160,6 +159,11 @@ class Relay:
             await self._publish()
         elif not looks and not judges:
             await self._wait(now)
+
+    async def _prepare(self) -> None:
+        if not self.prepared:
+            await self._store.write(publishing.prepare)
+            self.prepared = True
 
     async def _wait(self, now: float) -> None:
         due = (self._until_look(now), self._until_judgement(now), _or_never(self.window.due(now)))

@@ -12,15 +12,16 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from job_engine.job.attend import Released
+from job_engine.job.bulk import MONITOR
 from job_engine.job.states import State, is_final
 from job_engine.store import jobs
 from job_engine.store.transaction import Transaction
 
-MONITOR: Final = "instr(coalesce(tags, ''), '\"monitor\"') > 0"
+MONITORED: Final = f"instr(coalesce(tags, ''), '\"{MONITOR}\"') > 0"
 """Tagged `monitor`: a bulk job whose children are watched. It stays RUNNING, and nobody is to run it again."""
 
 _READY: Final = "entry is null and state = 'QUEUED' and waits = 0"
-_DETACHED: Final = f"entry is null and state = 'RUNNING' and holder is null and mode <> 'pull' and not {MONITOR}"
+_DETACHED: Final = f"entry is null and state = 'RUNNING' and holder is null and mode <> 'pull' and not {MONITORED}"
 _PUBLISHED: Final = "entry is not null and state in ('QUEUED', 'RUNNING')"
 INDEXES: Final = (
     f"create index if not exists job_unpublished on job (priority, seq) where {_READY}",
@@ -29,7 +30,7 @@ INDEXES: Final = (
 )
 """The relay's own: a record without one pays nothing for them."""
 
-_COLUMNS: Final = f"seq, id, state, waits, mode, holder, attempt, entry, priority, {MONITOR}, claimed"
+_COLUMNS: Final = f"seq, id, state, waits, mode, holder, attempt, entry, priority, {MONITORED}, claimed"
 
 
 class Row(NamedTuple):
@@ -205,14 +206,15 @@ def _note(tx: Transaction, note: Note) -> bool:
     # a bulk job may have been run by this entry already, and detached: it is not to be run again for want of its tag
     noted = tx.execute(
         "update job set entry = ?, tags = ? where seq = ? and entry is ? and ((state = 'QUEUED' and waits = 0)"
-        f" or (state = 'RUNNING' and holder is null and mode <> 'pull' and not {MONITOR}))",
+        f" or (state = 'RUNNING' and holder is null and mode <> 'pull' and not {MONITORED}))",
         (note.name, tags, note.seq, note.instead),
     )
     if noted.rowcount:
         return True
     # who claims at once comes before the note; then the tag is still missing, unless the job has told its own
     claimed = tx.execute(
-        f"update job set tags = iif({MONITOR}, tags, ?) where seq = ? and entry = ? and state in ('QUEUED', 'RUNNING')",
+        f"update job set tags = iif({MONITORED}, tags, ?) where seq = ? and entry = ?"
+        " and state in ('QUEUED', 'RUNNING')",
         (tags, note.seq, note.name),
     )
     return claimed.rowcount > 0

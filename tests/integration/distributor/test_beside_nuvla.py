@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from typing import Any
 
 import pytest
 from nuvla.api import Api
@@ -10,7 +11,7 @@ from nuvla.api import Api
 from job_engine import Unavailable, distribution
 from job_engine.client.endpoint import Credentials
 from job_engine.client.wire import WireClient
-from job_engine.distributor.records import Made
+from job_engine.distributor.records import Made, nuvla
 from job_engine.distributor.records.nuvla import NuvlaRecord
 from job_engine.distributor.standing import Standing
 from job_engine.queue import Election, Lead, Session, ZooKeeper
@@ -120,6 +121,41 @@ def test_a_tick_is_begun_once_and_by_who_leads(beside: Place) -> None:
         finally:
             for session in sessions:
                 await session.close()
+            await client.close()
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+def test_a_server_that_is_busy_is_asked_again(beside: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nuvla, "AGAIN", 0.0)
+    host = f"127.0.0.1:{beside.zookeeper_port}/{beside.chroot}"
+    admin = Credentials(username=beside.engine.admin["username"], password=beside.engine.admin["password"])
+    statuses = [503, 502]
+
+    class Busy(WireClient):
+        async def request(self, method: str, path: str, *rest: Any, **more: Any) -> tuple[int, bytes]:
+            if method == "POST" and path == "/api/job" and statuses:
+                return statuses.pop(0), b""
+            return await super().request(method, path, *rest, **more)
+
+    @distribution(every=1)
+    def often(): ...
+
+    async def scene() -> None:
+        client = Busy(beside.engine.url, credentials=admin)
+        session = Session(ZooKeeper(hosts=host, session_timeout=SESSION), kind="distributor")
+        election = Election(session, "often")
+        await session.start()
+        record, standing = NuvlaRecord(client, "me", session), Standing(often, asyncio.Event())
+        try:
+            async with election.lead() as lead:
+                jobs = [b'{"action":"refused"}', b'{"action":"waits-for-nobody"}']
+                made = await record.tick(standing, 1000, jobs, 2000, lead, lambda: True)
+            assert made.jobs == 1, "after a 502 nobody knows whether it was carried out"
+            assert len(made.refused) == 1
+            assert beside.client.count("action='waits-for-nobody'") == 1
+        finally:
+            await session.close()
             await client.close()
 
     asyncio.run(asyncio.wait_for(scene(), 60))

@@ -325,6 +325,20 @@ def test_what_kazoo_sees_on_its_threads_reaches_us_in_our_loop(host):
     play(scene, host)
 
 
+def test_a_start_that_is_given_up_leaves_nothing_behind():
+    async def scene() -> None:
+        session = Session(ZooKeeper(hosts="127.0.0.1:1", session_timeout=TIMEOUT))
+        before = asyncio.all_tasks()
+        starting = asyncio.create_task(session.start())
+        await until(lambda: session.current is not None, "it trying to connect")
+        starting.cancel()
+        await asyncio.wait([starting])
+        assert starting.cancelled()
+        assert asyncio.all_tasks() == before
+
+    asyncio.run(scene())
+
+
 def test_nobody_there_is_an_error_that_says_so():
     async def scene(stage: Stage) -> None:
         session = Session(ZooKeeper(hosts=f"127.0.0.1:{zookeeper.free_port()}"))

@@ -291,7 +291,7 @@ def test_multis_are_cut_and_what_is_too_large_is_an_error_before_it_is_sent(host
         taken = await ours.queue.take_names(names)
         assert [t.name for t in taken] == names
         assert set(await ours.queue.consume(taken)) == {DONE}
-        assert await look.length(ours.session) == 0
+        assert await look.names(ours.session) == []
         assert ours.witness.told == ["renewed"], "the connection held"
 
     play(scene, host)
@@ -307,19 +307,20 @@ def test_servers_before_3_6_read_one_by_one(host):
     play(scene, host)
 
 
-def test_peek_tells_who_has_taken_what_and_since_when(host):
+def test_a_look_tells_who_has_taken_what_and_since_when(host):
     async def scene(stage: Stage) -> None:
         ours = await stage.member()
         names = await ours.queue.put_many([("job/1", 1), ("job/2", 2), ("job/3", 3)])
         await ours.queue.take_names(names[:1])
         await stage.ask("create", f"taken/{names[1]}", b"a stranger", ephemeral=True)
         await stage.ask("create", "entries/stray", b"?")
-        one, two, three = await look.peek(ours.session)
-        assert (one.job, one.priority, one.holder.member) == ("job/1", 1, ours.session.name)
-        assert (two.holder.member, two.holder.mark) == (None, "a stranger")
-        assert two.holder.since >= one.holder.since > 1_700_000_000
-        assert three.holder is None
-        assert await look.strays(ours.session) == ["stray"]
+        assert await look.names(ours.session) == names
+        assert await look.jobs_of(ours.session, names) == dict(zip(names, ("job/1", "job/2", "job/3"), strict=True))
+        holders = await look.holders(ours.session, names)
+        one, two = holders[names[0]], holders[names[1]]
+        assert (len(holders), one.member) == (2, ours.session.name)
+        assert (two.member, two.mark) == (None, "a stranger")
+        assert two.since >= one.since > 1_700_000_000
         assert await look.members(ours.session) == {ours.session.name}
 
     play(scene, host)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from job_engine import Invalid, Job, action
@@ -201,7 +201,6 @@ json = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(json)
 def test_any_payload_is_taken_whole_or_refused_with_a_sentence(payload):
     def takes(text: str, number: int = 4, path: Path | None = None):
@@ -213,7 +212,6 @@ def test_any_payload_is_taken_whole_or_refused_with_a_sentence(payload):
         assert set(found) == set(payload)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), json, max_size=5))
 def test_untyped_open_arguments_are_the_payload(payload):
     def takes(**arguments):

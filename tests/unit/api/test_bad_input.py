@@ -245,7 +245,7 @@ names = known.filter(lambda name: name != "idempotency-key") | st.text(max_size=
 jobs = st.dictionaries(names, json_values, max_size=4).map(lambda d: {"action": "x", **d})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(document=jobs)
 def test_any_document_is_a_job_or_refused(api: InProcess, document: dict[str, Any]) -> None:
     before = api.count
@@ -260,7 +260,7 @@ def test_any_document_is_a_job_or_refused(api: InProcess, document: dict[str, An
         assert api.call("DELETE", f"/api/{body['resource-id']}")[0] == 200
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     changes=st.dictionaries(known | st.text(max_size=10), json_values, max_size=4), select=st.lists(known, max_size=2)
 )
@@ -276,7 +276,7 @@ def test_any_edit_is_done_or_refused(api: InProcess, changes: dict[str, Any], se
     assert {"state", "action", "progress", "version", "execution-mode", "created"} <= after.keys()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     patches=json_values
     | st.lists(
@@ -312,7 +312,7 @@ def test_any_patch_is_done_or_refused(api: InProcess, patches: Any) -> None:
     assert api.call("GET", f"/api/{id_}")[0] == 200
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     name=st.sampled_from(["filter", "select", "orderby", "aggregation", "first", "last", "x"]),
     value=st.text(max_size=30)
@@ -328,7 +328,7 @@ def test_any_parameter_is_answered_or_refused(api: InProcess, name: str, value: 
     assert status in (200, 400), body
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     method=st.sampled_from(["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS", "X"]),
     path=st.text(max_size=20),

@@ -281,7 +281,7 @@ conditions: st.SearchStrategy[Condition] = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=st.lists(things, min_size=1, max_size=4), condition=conditions)
 def test_the_database_agrees_with_the_evaluator(
     record: sqlite3.Connection, sent: list[dict[str, Any]], condition: Condition

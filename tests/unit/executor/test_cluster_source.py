@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 
 from job_engine.client.wire import WireClient
-from job_engine.executor.sources.cluster import ClusterSource
+from job_engine.executor.sources.cluster import REFUSED, ClusterSource
 from job_engine.executor.sources.entries import Entries
 from job_engine.job.attend import CANNOT, GONE, HELD, Answer, Attend, Finished, Granted, Released
 from job_engine.job.errors import Conflict, Invalid, JobEngineError, Unavailable, Unreachable
@@ -158,6 +158,23 @@ async def test_an_exchange_that_is_not_taken_is_repeated_without_claims(s: Scene
     await s.attend(Answer())
     assert s.told[-1].claims == []
     assert s.entries.room == 0, "no new ones for a moment"
+
+
+@scene
+async def test_a_claim_that_is_due_earlier_does_not_lengthen_the_pause(s: Scene) -> None:
+    await s.attend(Answer())
+    with pytest.raises(Invalid):
+        await s.attend(Invalid("not like that"))
+    s.entries.waiting = [taken("a")]
+    await s.attend(Answer(refused=[("a", HELD)]))  # to be asked for again long before the pause is over
+    timer = s.source._timer
+    assert timer is not None
+    assert timer.when() < asyncio.get_running_loop().time() + REFUSED / 2
+    await s.attend(Answer(jobs=[granted("a")]))
+    timer = s.source._timer
+    assert timer is not None
+    assert timer.when() > asyncio.get_running_loop().time() + REFUSED / 2, "taking goes on after it"
+    timer.cancel()
 
 
 @scene

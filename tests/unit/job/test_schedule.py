@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from job_engine.job.errors import Invalid
@@ -49,7 +49,6 @@ def test_the_next_one_is_later_and_does_not_depend_on_who_asks_when(of, moment):
     assert of.after((moment + due) // 2) == due or (moment + due) // 2 == due
 
 
-@settings(deadline=None)
 @given(schedules, moments, st.integers(0, 30))
 def test_the_newest_are_those_that_counting_on_finds(of, moment, count):
     counted, due = [], moment
@@ -138,7 +137,6 @@ def test_all_makes_each_and_not_too_many():
     assert (len(many.due), many.due[-1], many.passed) == (MOST, NOW + 86_400_000, True)
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 30).map(lambda n: Interval(n * 1000)),
     st.sampled_from(Missed),

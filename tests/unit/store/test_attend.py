@@ -116,7 +116,7 @@ class Exchange(RuleBasedStateMachine):
 
 
 TestExchange = Exchange.TestCase
-TestExchange.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestExchange.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_what_an_older_attempt_says_is_refused_and_its_executor_is_told() -> None:

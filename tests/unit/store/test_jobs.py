@@ -1,5 +1,6 @@
 """The six verbs, one by one."""
 
+import msgspec
 import pytest
 
 from job_engine.job.attend import Finished, Released, Write
@@ -156,6 +157,21 @@ def test_progress_or_a_checkpoint_between_deaths_lets_a_job_go_on(record: Record
         start(record, 1, changes={"progress": 40})
         release(record, 1, "died")
     assert record.one("select state from job where seq = 1") == ("FAILED",)
+
+
+def test_what_a_job_cannot_be_is_left_out_of_a_write(record: Record, caplog: pytest.LogCaptureFixture) -> None:
+    """One bad value must neither get into the record nor keep the rest from being heard."""
+    record.do(jobs.add, [record.job(), record.job()])
+    claim(record)
+    bad = {"priority": 1000, "tags": "one", "id": "job/x", "state": "SUCCESS", "colour": "red", "execution-mode": None}
+    start(record, 1, changes={**bad, "progress": 7, "status-message": None})
+    columns = "state, priority, tags, mode, progress, begun, message"
+    assert record.one(f"select {columns} from job where seq = 1") == ("RUNNING", 999, None, "push", 7, 1, None)
+    assert not bad.keys() & msgspec.json.decode(str(record.one("select document from job where seq = 1")[0])).keys()
+    assert len(caplog.records) == len(bad)
+    start(record, 2, changes={"priority": 5, "state": "RUNNING"})
+    assert record.one("select priority from job where seq = 2") == (5,)
+    assert len(caplog.records) == len(bad)
 
 
 def test_releases_by_the_living_count_neither_as_deaths_nor_as_failures(record: Record) -> None:

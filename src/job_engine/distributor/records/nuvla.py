@@ -25,8 +25,12 @@ from job_engine.queue import Lead, Session, SessionLost, Unanswered, folders, wi
 
 CALL: Final = 30.0
 """Seconds that the server may take to answer."""
+BUSY: Final = 503
+"""The status of a server, or of a proxy before it, that does not take a request now: it was not carried out."""
 LISTED: Final = 10_000
 """Documents that its searches answer at most."""
+AGAIN: Final = 1.0
+"""Seconds until what the server certainly did not carry out is sent again."""
 TICKS: Final = "ticks"
 """Below the queue's path: a node for each distribution."""
 UNLESS_ACTIVE: Final = "unless-active"
@@ -100,13 +104,16 @@ class NuvlaRecord:
         body = msgspec.json.encode(document)
         while True:
             try:
-                await self._call("POST", "/api/job", body)
+                status, answered = await self._client.request("POST", "/api/job", body, timeout=CALL)
             except Unreachable as error:
                 if not isinstance(error.__cause__, ConnectionRefusedError):
                     raise Unreachable(f"{error.message}: whether it was added is not known") from error
-                await asyncio.sleep(1.0)  # it did not arrive, so it may be sent again
             else:
-                return
+                if status < 400:
+                    return
+                if status != BUSY:
+                    raise refusal(status, answered)
+            await asyncio.sleep(AGAIN)  # it did not arrive, or was turned away at the door
 
     async def _active(self, documents: Iterable[dict[str, Any]]) -> set[tuple[Any, Any]]:
         """What queued and running jobs do to what, of the actions for which that matters; one search."""

@@ -158,7 +158,7 @@ class ClusterSource:
         now = time.monotonic()
         if not isinstance(error, Unavailable | Unreachable | Forbidden):
             self._quiet_until = now + REFUSED
-            self._look_again(REFUSED)
+            self._look_again()
         self._away = True
         self._in_doubt |= isinstance(error, Unreachable) and bool(attend.claims)
         self._entries.release(self._claims.unanswered(now, done=isinstance(error, Unreachable)))
@@ -220,16 +220,17 @@ class ClusterSource:
             else:
                 self._entries.release(takes, avoid=way == AVOID)
 
-    def _look_again(self, after: float | None = None) -> None:
-        """Attend again when a claim is to be repeated."""
-        due = self._claims.next_due()
-        if after is None:
-            if due is None:
-                return
-            after = due - time.monotonic()
+    def _look_again(self) -> None:
+        """Attend again when a claim is to be repeated, and take again when the pause after a refusal is over."""
+        now = time.monotonic()
+        dues = [] if (due := self._claims.next_due()) is None else [due]
+        if self._quiet_until > now:
+            dues.append(self._quiet_until)
+        if not dues:
+            return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, after), self._due)
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, min(dues) - now), self._due)
 
     def _due(self) -> None:
         self._timer = None

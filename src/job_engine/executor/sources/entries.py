@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Final
 
 from job_engine.executor.sources import Hearer
 from job_engine.executor.sources.ends import AVOID, CONSUME, RELEASE, Ends
+from job_engine.job.attributes import JOB_ID
 from job_engine.job.errors import Forbidden, JobEngineError, Unreachable
-from job_engine.queue import LockingQueue, Session, Taken, ZooKeeper, boottime, predecessor
+from job_engine.queue import LockingQueue, Session, Taken, ZooKeeper, boottime, names, predecessor
 from job_engine.queue.link import Link
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,6 @@ REFUSED: Final = 1.0
 """Seconds until the next try when ZooKeeper refuses: nothing mends that in a hurry."""
 SETTLE: Final = 5.0
 """Seconds at a stop for consumes and releases; what is not done by then happens with the end of the session."""
-_UNSIGNED: Final = 0xFFFF_FFFF_FFFF_FFFF  # kazoo gives the number of a session with a sign
-_is_job = re.compile(r"job/[a-z0-9]+(-[a-z0-9]+)*").fullmatch
 
 
 class Entries:
@@ -85,7 +83,7 @@ class Entries:
         dead = predecessor.read(note)
         await predecessor.end(self._settings, note)
         if dead is not None and predecessor.read(note) is None:  # else its session may live
-            self.replaced = f"{self.session.kind}-{dead.session & _UNSIGNED:016x}"
+            self.replaced = names.member(self.session.kind, dead.session)
 
     async def close(self) -> None:
         """Take no more, give back what nobody collected, and end the session once all is settled."""
@@ -185,7 +183,7 @@ class Entries:
                 self._taking.cancel()
 
     def _took(self, takes: list[Taken]) -> None:
-        strange = [taken for taken in takes if not _is_job(taken.job)]
+        strange = [taken for taken in takes if not JOB_ID.fullmatch(taken.job)]
         for taken in strange:
             log.warning("the entry %s of the queue holds no job id but %.100r: removed", taken.name, taken.job)
         if strange:

@@ -5,15 +5,13 @@ Pure: what to do by what the job is, and what to write by how it ended.
 
 import enum
 from collections.abc import Collection, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from job_engine.job.attend import Finished
 from job_engine.job.attributes import ATTRIBUTES, shorten, tail
+from job_engine.job.bulk import MONITOR
 from job_engine.job.document import VERSION
 from job_engine.job.states import State, is_final
-
-MONITOR: Final = "monitor"
-"""The tag of a bulk job that waits for its children."""
 
 Changes = dict[str, Any]
 

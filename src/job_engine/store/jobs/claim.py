@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim, Granted
+from job_engine.job.bulk import MONITOR
 from job_engine.job.states import State, is_final
 from job_engine.store.grants import (
     ACTION,
@@ -21,7 +22,7 @@ from job_engine.store.grants import (
 )
 from job_engine.store.transaction import Transaction
 
-MONITORED: Final = '"monitor"'
+MONITORED: Final = f'"{MONITOR}"'
 """In the tags of a bulk job that has been run and whose children are watched: detached, nobody is to run it again."""
 
 

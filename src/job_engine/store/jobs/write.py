@@ -1,16 +1,22 @@
 """What a holder says of a job that goes on."""
 
-from collections.abc import Iterable
-from typing import Final
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from job_engine.job.attend import Write
+from job_engine.job.attributes import ATTRIBUTES, checked
+from job_engine.job.errors import Invalid
+from job_engine.job.states import State
 from job_engine.job.times import iso
-from job_engine.store.attributes import set_attributes
+from job_engine.store.attributes import COLUMNS, REQUIRED, set_attributes
 from job_engine.store.grants import Holds
 from job_engine.store.transaction import Transaction
 
 LOG_LIMIT: Final = 20_000
 """Lines of log that one attempt may leave in the record, whatever its executor sends."""
+
+_log = logging.getLogger(__name__)
 
 
 def write(tx: Transaction, holds: Holds, writes: Iterable[Write]) -> None:
@@ -27,11 +33,10 @@ def write(tx: Transaction, holds: Holds, writes: Iterable[Write]) -> None:
                 "insert or replace into checkpoint (job, value) values (?, ?)",
                 (item.seq, bytes(item.checkpoint).decode()),
             )
-        if item.changes:
+        if item.changes and (changes := _sound(holds[item.seq][1], item.changes)):
             before = tx.execute("select progress from job where seq = ?", (item.seq,)).fetchone()
-            progress = item.changes.get("progress")
-            moved = moved or (isinstance(progress, int) and progress > before[0])
-            set_attributes(tx, item.seq, item.changes)
+            moved = moved or changes.get("progress", 0) > before[0]
+            set_attributes(tx, item.seq, changes)
         if moved:
             tx.execute("update job set deaths = 0 where seq = ? and deaths > 0", (item.seq,))
         if item.started is None:  # who writes has begun, though an executor tells that of what lasts a while only
@@ -42,3 +47,22 @@ def write(tx: Transaction, holds: Holds, writes: Iterable[Write]) -> None:
                 [(item.seq, item.attempt, *line) for line in item.log if line[0] <= LOG_LIMIT],
             )
         tx.changed.append(holds[item.seq][1])
+
+
+def _sound(id_: str, changes: Mapping[str, object]) -> dict[str, Any]:
+    """Those of the changes that a job can have: executors check theirs, but whatever is in the record has effects on
+    everybody, and one bad value must not keep the rest of an exchange from being heard."""
+    sound = {}
+    for name, value in changes.items():
+        try:
+            if name == "state" and value == State.RUNNING:
+                continue  # it is
+            attribute = ATTRIBUTES.get(name)
+            if name == "state" or (attribute is not None and not attribute.at_edit and name not in COLUMNS):
+                raise Invalid(f"attribute {name!r} is not its executor's to change", name)
+            if value is None and name in REQUIRED:
+                raise Invalid(f"attribute {name!r} does not satisfy defined schema: a job needs one", name)
+            sound[name] = None if value is None and attribute is not None else checked(name, value)
+        except Invalid as error:
+            _log.warning("%s: what its executor says is left out: %s", id_, error)
+    return sound
