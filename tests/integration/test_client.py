@@ -115,7 +115,7 @@ def test_retry_and_delete(client):
 
 
 def test_delays(client):
-    job = client.submit("noop", delay=0.5)
+    job = client.submit("noop", delay=3)
     before = time.time()
     assert job.state == State.QUEUED
     explanation = job.explain()

@@ -6,6 +6,8 @@ from tests.model.protocol import FAULTS
 from tests.model.search import search
 from tests.model.world import RULES
 
+pytestmark = pytest.mark.timeout(600)  # it is all computing: on a busy machine a world takes minutes
+
 ABOUT_KAZOO = {"expire", "kazoo dies", "ghost", "silent"}
 ABOUT_OURS = FAULTS.keys() - ABOUT_KAZOO
 
