@@ -1,6 +1,7 @@
 """Bulk jobs that wait for their children, on a real store."""
 
 import asyncio
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from job_engine.job.bulk import BulkResult
 from job_engine.job.document import NewJob, new_job
+from job_engine.job.errors import Conflict
 from job_engine.store import jobs
 from job_engine.store.cancellation import Cancellation
 from job_engine.store.database import Store
@@ -26,6 +28,7 @@ def job(**attributes: Any) -> NewJob:
 class Scene:
     def __init__(self, path: Path) -> None:
         self.store = Store(path / "record.db")
+        self._untagged: list[str] = []
 
     async def __aenter__(self) -> "Scene":
         self.store.start()
@@ -41,10 +44,19 @@ class Scene:
         await self.store.close()
 
     async def bulk(self, own: BulkResult) -> str:
-        """A bulk job that has done its part: RUNNING, held by nobody, tagged."""
+        """A bulk job that has done its part: RUNNING, held by nobody.
+
+        It is tagged when something is waited for: by then, as in life, its children are there.
+        """
         (id_,) = await self.store.write(jobs.add, [job(action="bulk-x")])
-        await self.edit(id_, state="RUNNING", tags=["monitor"], **{"status-message": own.text()})
+        await self.edit(id_, state="RUNNING", **{"status-message": own.text()})
+        self._untagged.append(id_)
         return id_
+
+    async def _tag(self) -> None:
+        while self._untagged:
+            with contextlib.suppress(Conflict):  # it has been canceled
+                await self.edit(self._untagged.pop(), tags=["monitor"])
 
     async def child(self, parent: str, target: str) -> str:
         (id_,) = await self.store.write(jobs.add, [job(parent_job=parent, target_resource={"href": target})])
@@ -59,12 +71,14 @@ class Scene:
         return await self.store.read(lambda connection: connection.execute(query, (id_,)).fetchone())
 
     async def becomes(self, id_: str, state: str) -> None:
+        await self._tag()
         async with asyncio.timeout(PATIENCE):
             while (await self.look("state", id_))[0] != state:  # noqa: ASYNC110  # what is looked at has no event
                 await asyncio.sleep(0.01)
 
     async def result(self, id_: str, **wanted: Any) -> dict[str, Any]:
         """The result once it has these values."""
+        await self._tag()
         async with asyncio.timeout(PATIENCE):
             while True:
                 said = json.loads((await self.look("message", id_))[0])
