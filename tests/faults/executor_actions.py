@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -110,7 +111,7 @@ def parent_of_a_fork(job: Job, folder: str) -> None:
 def _leave(folder: str) -> None:
     os.setsid()  # else it ends with the worker process when that sees to its own end
     _note(folder, f"forked {os.getpid()}")
-    time.sleep(600)
+    signal.pause()
 
 
 @action
@@ -148,4 +149,4 @@ def _forked(job: Job, pipe: Any) -> None:
         pipe.send("kept")
     except JobUpdateError:
         pipe.send("refused")
-    time.sleep(600)
+    signal.pause()

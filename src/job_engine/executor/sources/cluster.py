@@ -13,11 +13,11 @@ from typing import Final
 
 from job_engine.client.wire import WireClient
 from job_engine.executor.holds import Key
-from job_engine.executor.sources import Hearer
 from job_engine.executor.sources.api import ApiSource
 from job_engine.executor.sources.claims import Claims, End
 from job_engine.executor.sources.ends import AVOID, CONSUME
 from job_engine.executor.sources.entries import Entries
+from job_engine.executor.sources.queued import Queued
 from job_engine.job.attend import MISSING, Answer, Attend, Granted, Hello, Released
 from job_engine.job.errors import Conflict, Forbidden, JobEngineError, Unavailable, Unreachable
 from job_engine.queue import Taken
@@ -32,7 +32,7 @@ LOST: Final = "lost"
 """The end of a hold after which the job may run again; after the others it is final."""
 
 
-class ClusterSource:
+class ClusterSource(Queued[Entries]):
     """The adapter of `Source` for a cluster.
 
     Args:
@@ -44,7 +44,7 @@ class ClusterSource:
     def __init__(self, client: WireClient, id_: str, entries: Entries) -> None:
         self.id = id_
         self._api = ApiSource(client, id_)
-        self._entries = entries
+        super().__init__(entries)
         self._claims = Claims()
         self._held: dict[Key, Taken] = {}  # granted, and the end is not yet known to have been heard
         self._unwanted: list[Released] = []  # granted too late, for entries that we have not any more
@@ -55,7 +55,6 @@ class ClusterSource:
         self._newest = 0
         self._hello: Hello | None = None
         self._told_timeout = 0.0  # what the record knows of our session's
-        self._hearer: Hearer | None = None
         self._timer: asyncio.TimerHandle | None = None
         entries.on_lapse = self._lapsed
 
@@ -67,29 +66,10 @@ class ClusterSource:
         return self._api.where
 
     @property
-    def keeper(self) -> str:
-        """See `Source.keeper`."""
-        return self._entries.where
-
-    @property
-    def period(self) -> float:
-        """The session timeout."""
-        return self._entries.granted
-
-    @property
-    def good_until(self) -> float:
-        """The session's deadline."""
-        return self._entries.good_until
-
-    @property
     def urgent(self) -> bool:
         """Whether there are claims to make."""
         due = self._claims.next_due()
         return self._entries.fresh or bool(self._unwanted) or (due is not None and due <= time.monotonic())
-
-    def listen(self, hearer: Hearer) -> None:
-        """See `Source.listen`."""
-        self._hearer = self._entries.hearer = hearer
 
     async def attend(self, attend: Attend) -> Answer:
         """See `Source.attend`; only what is not parked makes claims."""

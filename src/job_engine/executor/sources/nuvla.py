@@ -11,11 +11,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
 from job_engine.executor.holds import Key
-from job_engine.executor.sources import Hearer
 from job_engine.executor.sources.nuvla_api import NuvlaApi
 from job_engine.executor.sources.nuvla_job import TakenJob
 from job_engine.executor.sources.nuvla_outcomes import Do
 from job_engine.executor.sources.nuvla_watch import watch
+from job_engine.executor.sources.queued import Kept, Queued
 from job_engine.job.attend import Answer, Attend, Finished, Released
 from job_engine.queue import Taken
 
@@ -33,20 +33,13 @@ LAST_ENDS: Final = 10.0
 """Seconds at a stop to write how the last jobs ended; those that cannot be told run again."""
 
 
-class Entries(Protocol):
+class Entries(Kept, Protocol):
     """What is taken of the queue; see `entries.Entries`."""
 
     shared: bool
     """Whether others take what is released."""
-    hearer: Hearer | None
     on_lapse: Callable[[], None]
 
-    @property
-    def where(self) -> str: ...
-    @property
-    def granted(self) -> float: ...
-    @property
-    def good_until(self) -> float: ...
     @property
     def fresh(self) -> bool: ...
     async def start(self) -> None: ...
@@ -57,7 +50,7 @@ class Entries(Protocol):
     async def close(self) -> None: ...
 
 
-class NuvlaSource:
+class NuvlaSource(Queued[Entries]):
     """The adapter of `Source` for an API server without our extensions.
 
     Args:
@@ -70,8 +63,7 @@ class NuvlaSource:
         self.actions: Collection[str] | None = None
         """Those that we have; None: not known yet."""
         self._api = api
-        self._entries = entries
-        self._hearer: Hearer | None = None
+        super().__init__(entries)
         self._jobs: dict[int, TakenJob] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._kept: dict[int, TakenJob] = {}  # they wait to be released
@@ -95,28 +87,9 @@ class NuvlaSource:
         return self._api.where
 
     @property
-    def keeper(self) -> str:
-        """See `Source.keeper`."""
-        return self._entries.where
-
-    @property
-    def period(self) -> float:
-        """The session timeout."""
-        return self._entries.granted
-
-    @property
-    def good_until(self) -> float:
-        """The session's deadline."""
-        return self._entries.good_until
-
-    @property
     def urgent(self) -> bool:
         """Whether there is something taken, granted or interrupted that was not answered yet."""
         return self._news or self._entries.fresh
-
-    def listen(self, hearer: Hearer) -> None:
-        """See `Source.listen`."""
-        self._hearer = self._entries.hearer = hearer
 
     async def attend(self, attend: Attend) -> Answer:
         """See `Source.attend`. What is told is heard even if the API is away: it goes there by itself, later."""
