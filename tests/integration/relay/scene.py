@@ -162,8 +162,15 @@ class Scene(Stage):
         await until(is_gone, f"{name} being removed")
 
     async def idle(self, relay: Relay) -> None:
-        """Nothing calls for another comparison."""
-        await until(lambda: relay._until_look(relay._loop.time()) == math.inf, "the relay being idle")
+        """A comparison that began after this was asked found nothing to do, and nothing calls for another.
+
+        One that is under way says nothing: it may have listed before what the test did last.
+        """
+
+        async def nothing() -> bool:
+            return not await relay.reconcile(dry_run=False) and relay._until_look(relay._loop.time()) == math.inf
+
+        await until(nothing, "the relay being idle")
 
     async def repaired(self, relay: Relay, kind: str, count: int = 1) -> None:
         await until(lambda: relay.journal.counts[kind] >= count, f"{kind} x {count} (is {relay.journal.counts})")

@@ -9,12 +9,12 @@ from tests.integration.relay.scene import Scene, play, until
 
 def test_an_edit_of_the_priority_moves_the_entry(host: str, tmp_path: Path) -> None:
     async def scene(s: Scene) -> None:
-        relay = await s.running()
+        relay = await s.running(ghost=3600.0)
         first, second, running = await s.add(3, priority=5)
         stays, moves, taken = [await s.published(job) for job in (first, second, running)]
-        member = await s.member()
-        await member.queue.take_names([taken])
-        await s.idle(relay)
+        member = await s.member(timeout=20.0)
+        assert [take.name for take in await member.queue.take_names([taken])] == [taken]
+        await relay.reconcile(dry_run=False)  # an earlier comparison may have begun before the take
         await s.edit(second, priority=1)  # nothing happens in ZooKeeper
         await s.edit(running, priority=1)
         await s.repaired(relay, "move")
