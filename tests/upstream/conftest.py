@@ -12,6 +12,7 @@ from tests.upstream import environment
 from tests.upstream.scene import Scene
 
 ACTIONS = "nuvla.job_engine.job.actions"
+DISTRIBUTIONS = "nuvla.job_engine.job.distributions"
 COMPOSE = '#!/bin/sh\n[ "$1" = compose ] && shift && exec docker-compose "$@"\necho "no engine here" >&2\nexit 1\n'
 """``docker`` where only the older Compose is, which is a program of its own."""
 

@@ -14,7 +14,7 @@ from kazoo.client import KazooClient
 from nuvla.api import Api, NuvlaError
 
 from tests.integration.running import clean, eventually, start
-from tests.upstream.conftest import ACTIONS
+from tests.upstream.conftest import ACTIONS, DISTRIBUTIONS
 
 PATIENCE = 0.2
 """Seconds that the stranger waits for an entry before it looks whether it is to stop."""
@@ -70,21 +70,31 @@ class Cluster:
 
     def upstreams(self) -> "subprocess.Popen[bytes]":
         """Start upstream's executor."""
-        command = [
-            str(self._python),
-            "-m",
-            "nuvla.scripts.job_executor",
-            "--zk-hosts",
-            self.zookeeper,
-            "--api-insecure",
-        ]
-        log = self.folder / "upstream.log"
+        return self._upstreams("executor")
+
+    def upstreams_distributor(self, name: str) -> "subprocess.Popen[bytes]":
+        """Start upstream's distributor, with a tick a second for one distribution."""
+        return self._upstreams("distributor", *_each_second(name))
+
+    def our_distributor(self, name: str) -> "subprocess.Popen[bytes]":
+        """Start a distributor of ours, of upstream's distribution with a tick a second."""
+        arguments = (*self._credentials(), "--zk-hosts", self.zookeeper, "--distributions", DISTRIBUTIONS)
+        self._start("our-distributor", "distributor", *arguments, "--only", name, *_each_second(name))
+        return self._programs[-1]
+
+    def _upstreams(self, kind: str, *more: str) -> "subprocess.Popen[bytes]":
+        command = [str(self._python), "-m", f"nuvla.scripts.job_{kind}", "--zk-hosts", self.zookeeper, "--api-insecure"]
+        log = self.folder / f"upstream-{kind}-{len(self._programs)}.log"
         with log.open("wb") as output:
             program = subprocess.Popen(
-                [*command, *self._credentials()], stdout=output, stderr=output, env=clean(), start_new_session=True
+                [*command, *self._credentials(), *more],
+                stdout=output,
+                stderr=output,
+                env=clean(),
+                start_new_session=True,
             )
         self._programs.append(program)
-        eventually(lambda: "I am executor" in log.read_text())
+        eventually(lambda: f"I am {kind}" in log.read_text())
         return program
 
     def stranger(self) -> "Stranger":
@@ -108,6 +118,10 @@ class Cluster:
             if program.poll() is None:
                 os.killpg(program.pid, signal.SIGKILL)
             program.wait()
+
+
+def _each_second(name: str) -> tuple[str, str]:
+    return "--distribution-interval", f"{name}:1"
 
 
 class Stranger:

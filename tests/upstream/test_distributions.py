@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.running import eventually, running
+from tests.upstream.conftest import DISTRIBUTIONS
 from tests.upstream.scene import Scene
 
-DISTRIBUTIONS = "nuvla.job_engine.job.distributions"
 INTERVALS = {
     "cleanup_jobs": "86400s", "deployment_set_automatic_update": "60s", "deployment_state_new": "10s",
     "deployment_state_old": "60s", "handle_trial_end": "1800s", "monitor_bulk_job": "30s",
