@@ -186,8 +186,15 @@ def test_wait_ends_when_the_job_does(server: Server) -> None:
 
 
 def test_retry_makes_a_new_job(server: Server) -> None:
+    engines = ["/job/entries/entry-005-0000000001", "monitor"]  # where its entry was, and that it was watched
+    target = {"href": "a/1"}
     id_ = add(
-        server, action="again", payload='{"a": 1}', priority=5, tags=["t"], **{"target-resource": {"href": "a/1"}}
+        server,
+        action="again",
+        payload='{"a": 1}',
+        priority=5,
+        tags=["t", *engines],
+        **{"target-resource": target},
     )
     assert server.call("POST", f"{id_}/retry")[0] == 409
     server.call("POST", f"{id_}/cancel")
@@ -196,7 +203,7 @@ def test_retry_makes_a_new_job(server: Server) -> None:
     again = server.call("GET", body["resource-id"])[1]
     assert again["id"] != id_
     assert (again["retry-of"], again["state"], again["payload"]) == (id_, "QUEUED", '{"a": 1}')
-    assert (again["priority"], again["tags"], again["target-resource"]) == (5, ["t"], {"href": "a/1"})
+    assert (again["priority"], again["tags"], again["target-resource"]) == (5, ["t"], target)
     assert "retry" in [operation["rel"] for operation in server.call("GET", id_)[1]["operations"]]
 
 

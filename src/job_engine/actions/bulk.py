@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from job_engine.actions.errors import Failed, Interrupted, JobUpdateError, Skipped, Unfinished
 from job_engine.actions.job import Job
-from job_engine.job.bulk import MONITOR, BulkResult
+from job_engine.job.bulk import MONITOR, BulkResult, own_tags
 from job_engine.job.bulk_message import found
 from job_engine.job.errors import JobEngineError
 
@@ -257,8 +257,7 @@ class BulkAction:
     def _leave(self) -> NoReturn:
         self._tell()
         # those that the queue made are paths, and this job leaves it
-        tags = [tag for tag in self.job.get("tags") or () if not tag.startswith("/") and tag != MONITOR]
-        self.job.update_job(tags=[*tags, MONITOR])
+        self.job.update_job(tags=[*own_tags(self.job.get("tags") or ()), MONITOR])
         raise Unfinished
 
     def _may_fail(self) -> bool:

@@ -15,7 +15,7 @@ from job_engine.api.job_views import demanded, operations_for
 from job_engine.api.jobs import scoped
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import ATTRIBUTES, checked
-from job_engine.job.bulk import is_bulk
+from job_engine.job.bulk import is_bulk, own_tags
 from job_engine.job.document import LAST_PRIORITY, PROMOTED, new_job
 from job_engine.job.errors import Conflict, Forbidden, Invalid
 from job_engine.job.states import State, is_final
@@ -249,6 +249,8 @@ def _retry(tx: Transaction, id_: str, caller: Caller, key: str | None) -> str:
         and ATTRIBUTES[name].at_add
         and name not in NOT_RETRIED
     }
+    if tags := own_tags(kept.pop("tags", ())):
+        kept["tags"] = tags
     if (parent := kept.get("parent-job")) is not None and jobs.canceled_families(tx, [parent]):
         del kept["parent-job"]  # a family that was canceled gets no more children: this one is on its own
     again = new_job({**kept, "retry-of": id_}, created_by=caller.user, acl=msgspec.json.decode(job.acl), now=tx.now)

@@ -34,6 +34,11 @@ Child = tuple[str, str, str | None, str | None]
 """A child job: its id, state, target resource, and what it said if it did not succeed."""
 
 
+def own_tags(tags: Iterable[str]) -> list[str]:
+    """Those that somebody gave the job, without the engine's: where its entry is, and that its children are watched."""
+    return [tag for tag in tags if not tag.startswith("/") and tag != MONITOR]
+
+
 @dataclass(slots=True)
 class Reason:
     """Why elements failed or were skipped, and which."""
