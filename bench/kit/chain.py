@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from job_engine.queue import LockingQueue, Session, ZooKeeper
-from kit.client import GAP
+from kit.client import CLUSTER_GAP
 from kit.floor import ROW
 
 
@@ -27,7 +27,7 @@ async def _chain(file: Path, settings: ZooKeeper, times: int) -> list[float]:
     found = []
     for number in range(times):
         taking = asyncio.create_task(queues[1].take(1))
-        await asyncio.sleep(random.uniform(*GAP))
+        await asyncio.sleep(random.uniform(*CLUSTER_GAP))
         began = time.perf_counter()
         connection.execute("insert into row (text) values (?)", (ROW,))
         await queues[0].put(f"job/{number}")

@@ -4,7 +4,8 @@
 ``... fill N``: enqueues N no-op jobs (many at a time where the module has ``add_many``).
 ``... rate SECONDS``: says ready, waits for a line, enqueues one by one for so long.
 ``... bulk SIZE SECONDS``: the same, SIZE jobs at a time.
-``... stamps PATH N``: enqueues N jobs that write to PATH when they were sent and when they started.
+``... stamps PATH N LEAST MOST``: enqueues N jobs that write to PATH when they were sent and when they started, each so
+many seconds after the one before, at least and at most.
 Each prints what it measured as JSON.
 """
 
@@ -20,6 +21,8 @@ from typing import Any
 GAP = 0.02, 0.03
 """Seconds between two jobs whose start is measured, at least and at most: longer than any of the systems needs to be
 idle again, and not in step with anyone's polling."""
+CLUSTER_GAP = 0.1, 0.15
+"""The same in a cluster: a job is out of the queue, and all executors have seen that, some 50 ms after its start."""
 AT_ONCE = 10_000
 """Jobs that are filled in with one call, so that a client with a million to add does not hold them all."""
 
@@ -48,10 +51,10 @@ def rate(add: Callable[[int], object], per_call: int, seconds: float) -> dict[st
     return {"jobs": calls * per_call, "seconds": now - started}
 
 
-def stamps(module: ModuleType, path: str, jobs: int) -> dict[str, Any]:
+def stamps(module: ModuleType, path: str, jobs: int, gap: tuple[float, float]) -> dict[str, Any]:
     for _ in range(jobs):
         module.add_stamp(path, time.time())
-        time.sleep(random.uniform(*GAP))
+        time.sleep(random.uniform(*gap))
     return {"jobs": jobs}
 
 
@@ -66,7 +69,7 @@ def main(name: str, command: str, *arguments: str) -> None:
     elif command == "bulk":
         answer = rate(module.add_many, int(arguments[0]), float(arguments[1]))
     else:
-        answer = stamps(module, arguments[0], int(arguments[1]))
+        answer = stamps(module, arguments[0], int(arguments[1]), (float(arguments[2]), float(arguments[3])))
     print(json.dumps(answer), flush=True)
 
 

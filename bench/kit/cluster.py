@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from job_engine.client import Client
+from kit.client import CLUSTER_GAP
 from kit.engine import ACTIONS, PROGRAM, READY_WITHIN, JobEngine, executors
 from kit.environment import BENCH, ROOT
 from kit.processes import BenchError, Processes, wait_for
@@ -70,7 +71,7 @@ class Cluster(JobEngine):
         with self.relayed(data) as path, ExitStack() as stack:
             for _ in range(count):
                 stack.enter_context(self.executor(data, path))
-            return self.clients(data).start_latencies(self._folder / "stamps", jobs)
+            return self.clients(data).start_latencies(self._folder / "stamps", jobs, CLUSTER_GAP)
 
     @contextmanager
     def relayed(self, data: Path) -> Iterator[str]:

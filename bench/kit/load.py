@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kit.client import GAP
 from kit.environment import BENCH
 from kit.measure import percentile
 from kit.processes import BenchError, Processes, wait_for
@@ -48,13 +49,13 @@ class Clients:
         """Jobs a second that one client enqueues, ``size`` at a time."""
         return self._together(1, "bulk", str(size), str(RATE_SECONDS))
 
-    def start_latencies(self, path: Path, jobs: int) -> list[float]:
+    def start_latencies(self, path: Path, jobs: int, gap: tuple[float, float] = GAP) -> list[float]:
         """Milliseconds from just before the enqueueing of each job to the first line of its task.
 
         Raises:
             BenchError: a job did not run.
         """
-        self.run("stamps", str(path), str(jobs + WARM_UP))
+        self.run("stamps", str(path), str(jobs + WARM_UP), *map(str, gap))
         wait_for(lambda: path.exists() and path.read_text().count("\n") >= jobs + WARM_UP, 30.0, "all stamps")
         pairs = sorted(tuple(map(float, line.split())) for line in path.read_text().splitlines())
         path.unlink()

@@ -16,7 +16,7 @@ class Folder:
         self._changed = changed
         self._link: Link | None = None
 
-    def send(self, link: Link) -> "asyncio.Future[list[str] | Exception]":
+    def send(self, link: Link) -> "asyncio.Future[wire.Names | Exception]":
         """List, and watch for the next change. Cleared before sending: what changes later fires the new watch."""
         self.fired = False
         self._link = link

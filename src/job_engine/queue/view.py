@@ -2,7 +2,9 @@
 
 One listing serves many takes. A new one is made when our share of it is used up and something has changed, or when
 something has changed and the listing is `FRESH` seconds old. One that brought nothing for us is not repeated at once:
-the idle takers of a fleet together list some 300 times a second at most, however busy the queue is.
+the idle takers of a fleet together list some 300 times a second at most, however busy the queue is. On an idle queue
+the next entry's number is known, and so whose it will be: that one lists at once, and the others leave it the machines
+and the server for a moment.
 """
 
 import asyncio
@@ -32,6 +34,9 @@ COSTLY = 0.02
 PAUSE, LONGEST_PAUSE = 0.003, 0.1
 """Seconds, times the number of takers, between listings that bring nothing; and at most."""
 
+COURTESY = 0.01
+"""Seconds that an idle taker leaves a change of an idle queue to the owner of the next entry: by then it is taken."""
+
 
 class View:
     """Names to try, for `Takes`. A Part of the session. One caller at a time."""
@@ -50,6 +55,8 @@ class View:
         self._cost = 0.0  # seconds that the last listing took
         self._fruitless = False
         self._grace = 0.0  # until when the others' shares are theirs
+        self._next_is_ours = True  # the entry that is put next
+        self._courtesy = 0.0  # until when a change is left to its owner
         self._tried: set[str] = set()  # ours, being taken, or ended since the last listing
         self._dead: list[str] = []
         self._avoided: set[str] = set()
@@ -62,7 +69,7 @@ class View:
         """At most ``want`` names worth trying now; waits for the first. They are not offered again until `freed`."""
         while True:
             link = await self._session.usable()
-            if self._stale(max(FRESH, RARELY * self._cost)):
+            if self._stale(max(FRESH, RARELY * self._cost)) and time.monotonic() >= self._courtesy:
                 await self._list(link, want)
             names = self._pop(want)
             if names:
@@ -125,8 +132,9 @@ class View:
     async def _wait(self, link: Link, want: int) -> None:
         """The plan is used up: list again when something has changed, or turn to the others' entries in a while."""
         self._changed.clear()
+        idle = False
         if self._stale(0):
-            patience = self._listed + self._pause() - time.monotonic()
+            patience = max(self._listed + self._pause(), self._courtesy) - time.monotonic()
             if patience <= 0:
                 await self._list(link, want)
                 return
@@ -139,9 +147,12 @@ class View:
                 return
         else:
             patience = link.granted
+            idle = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._changed.wait()
+                if idle and not self._next_is_ours:
+                    self._courtesy = time.monotonic() + COURTESY
 
     async def _list(self, link: Link, want: int) -> None:
         dead, self._dead = self._dead, []
@@ -161,6 +172,7 @@ class View:
         entries, taken = answers[0], set(answers[1])
         if len(answers) > 2:
             self._share = share_of(self._session.name, answers[2])
+        self._next_is_ours = answers[0].made % self._share.of == self._share.place
         self._tried.difference_update(dead)
         if self._avoided:
             self._avoided.intersection_update(entries)

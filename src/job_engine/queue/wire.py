@@ -22,7 +22,7 @@ PACKET_LIMIT = 1_048_575
 OK, NO_NODE, NO_AUTH, NODE_EXISTS = 0, -101, -102, -110
 EPHEMERAL, SEQUENTIAL = 1, 2
 
-_CREATE, _DELETE, _EXISTS, _GET, _SET, _SYNC, _CHECK, _MULTI, _MULTI_READ = 1, 2, 3, 4, 5, 9, 13, 14, 22
+_CREATE, _DELETE, _EXISTS, _GET, _SET, _SYNC, _CHILDREN, _CHECK, _MULTI, _MULTI_READ = 1, 2, 3, 4, 5, 9, 12, 13, 14, 22
 _INT = Struct(">i")
 _HEADER = Struct(">i?i")  # operation, done, error
 _SIZE = _INT.pack(20)  # the usual length of an entry's name
@@ -157,30 +157,45 @@ def sync(path: bytes) -> Request:
     return Request(_SYNC, _text(path), _nothing)
 
 
+class Names(list[str]):
+    """The names in a folder, and how many nodes were ever made in it: the number of the next sequential one."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, names: Iterable[str], made: int) -> None:
+        super().__init__(names)
+        self.made = made
+
+
 class Children(GetChildren):  # type: ignore[misc]  # kazoo registers the watcher of its own class only
-    """The names in a folder; ``watcher`` is called once when they change, on kazoo's thread."""
+    """The `Names` in a folder; ``watcher`` is called once when they change, on kazoo's thread."""
 
     __slots__ = ()
 
+    type = _CHILDREN
+
     @classmethod
-    def deserialize(cls, buffer: bytes, offset: int) -> list[str]:
+    def deserialize(cls, buffer: bytes, offset: int) -> Names:
+        end = len(buffer) - _STAT.size
+        stat = ZnodeStat._make(_STAT.unpack_from(buffer, end))
+        made = (stat.cversion + stat.numChildren) // 2  # cversion counts what was made and what was deleted
         (count,) = _INT.unpack_from(buffer, offset)
         offset += 4
         if count <= 0:
-            return []
-        rest = bytes(buffer[offset:])
+            return Names((), made)
+        rest = bytes(buffer[offset:end])
         if len(rest) == count * _CHILD and all(
             rest[i::_CHILD] == bytes([size]) * count for i, size in enumerate(_SIZE)
         ):
             text = rest.decode("latin-1")  # one character a byte; names of this length are not always entries
             if text.isascii():
-                return [text[i : i + 20] for i in range(4, len(text), _CHILD)]
+                return Names((text[i : i + 20] for i in range(4, len(text), _CHILD)), made)
         names = []
         for _ in range(count):
             (size,) = _INT.unpack_from(buffer, offset)
             names.append(bytes(buffer[offset + 4 : offset + 4 + size]).decode(errors="replace"))
             offset += 4 + size
-        return names
+        return Names(names, made)
 
 
 def _text(data: bytes) -> bytes:

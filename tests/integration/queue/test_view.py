@@ -44,6 +44,40 @@ def test_no_herd(host, monkeypatch):
     play(scene, host)
 
 
+def test_an_idle_queue_wakes_one(host, monkeypatch):
+    """The number of the next entry tells whose it will be: the others do not even look."""
+    for patience in ("view.GRACE", "choice.GRACE", "choice.NEGLECTED"):
+        monkeypatch.setattr(f"job_engine.queue.{patience}", 3600.0)
+
+    async def scene(stage: Stage) -> None:
+        members = [await stage.member() for _ in range(4)]
+        views = [member.queue._view for member in members]
+        for n in range(8):
+            monkeypatch.setattr("job_engine.queue.view.COURTESY", 0.0)
+            for view in views:
+                view._courtesy = 0.0
+            waiting = [asyncio.create_task(member.queue.take(1)) for member in members]
+            await until(lambda: all(v._share.of == 4 and _is_idle(v) for v in views), "everybody waiting")
+            monkeypatch.setattr("job_engine.queue.view.COURTESY", 3600.0)
+            before = [view.listings for view in views]
+            name = await members[n % 4].queue.put(f"job/{n}")
+            (first,), others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            looked = [view._share.place for view, b in zip(views, before, strict=True) if view.listings > b]
+            assert looked == [int(name.rpartition("-")[2]) % 4]
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
+            await members[waiting.index(first)].queue.consume(first.result())
+
+    play(scene, host)
+
+
+def _is_idle(view):
+    """It has listed, nothing was there, and it waits."""
+    changed = view._entries.fired or view._members.fired or view._blocked
+    return view._changed._waiters and not changed and not any(view._plan)
+
+
 def _count_tries(takes, tried):
     take = takes._take
 

@@ -30,4 +30,8 @@ def test_a_request_that_the_server_would_hang_up_on_is_refused_before_it_is_sent
 @pytest.mark.parametrize("names", [[], ["entry-999-0000000001"] * 3, ["a", "", "longer than twenty characters"]])
 def test_names_are_read_whatever_their_length(names):
     body = struct.pack(">i", len(names)) + b"".join(struct.pack(">i", len(n)) + n.encode() for n in names)
-    assert wire.Children.deserialize(b"head" + body, 4) == names
+    made, deleted = len(names) + 4, 4
+    stat = struct.pack(">qqqqiiiqiiq", 1, 1, 0, 0, 0, made + deleted, 0, 0, 0, len(names), 1)
+    found = wire.Children.deserialize(b"head" + body + stat, 4)
+    assert found == names
+    assert found.made == made, "the number of the next sequential node"
