@@ -128,7 +128,7 @@ create table setting (name text primary key, value text not null) without rowid;
     + AFTER
 )
 
-MIGRATIONS: Final[dict[int, str]] = {1: AFTER}
+MIGRATIONS: Final[dict[int, str]] = {1: "alter table job add column entry text;" + AFTER}
 """From version N: the statements that lead to N + 1."""
 
 

@@ -106,9 +106,13 @@ def test_a_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_a_record_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "record.db"
     connection = sqlite3.connect(path)
-    connection.executescript(schema.SCHEMA.removesuffix(schema.AFTER))
-    connection.execute("pragma user_version = 1")
+    connection.executescript(Path(__file__).with_name("version_1.sql").read_text())
     connection.close()
+
+    fresh = sqlite3.connect(":memory:")
+    schema.prepare(fresh)
+    new = _tables(fresh)
+    fresh.close()
 
     async def scenario(store: Store) -> None:
         now = time.time()
@@ -117,8 +121,22 @@ def test_a_record_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> 
         second = new_job(sent, created_by="user/jane", acl={"owners": ["user/jane"]}, now=now)
         await store.write(jobs.add, [first, second])
         assert await store.read(lambda c: c.execute("select needs, job from after").fetchall()) == [(1, 2)]
+        assert await store.read(_tables) == new
 
     serve(path, scenario)
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, set[str]]:
+    """Every table and index, with its columns."""
+    names = [name for (name,) in connection.execute("select name from sqlite_schema where name not like 'sqlite_%'")]
+    return {
+        name: {
+            column
+            for pragma in ("table_info", "index_info")
+            for (column,) in connection.execute(f"select name from pragma_{pragma}(?)", (name,))
+        }
+        for name in names
+    }
 
 
 def test_a_job_is_made_ready_when_its_time_comes_also_under_load_and_after_a_restart(tmp_path: Path) -> None:
