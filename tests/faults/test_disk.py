@@ -89,7 +89,7 @@ def test_a_power_cut_loses_nothing_that_was_answered(tmp_path: Path) -> None:
                 thread.start()
             eventually(lambda: len(answered) > 200)
             seen = {id_: client.document(id_) for id_ in answered[:100]}
-            losing.cut_power()
+            losing.cut_power(cut.pid("server"))
             for thread in threads:
                 thread.join()
             cut.kill_all()
