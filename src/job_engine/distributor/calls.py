@@ -73,8 +73,8 @@ class Calls:
                 loop.call_soon_threadsafe(settle, value, failed)
 
         thread = threading.Thread(target=run, name=self._name, daemon=True)
-        self._running.add(thread)
         thread.start()
+        self._running.add(thread)  # once it runs, which may fail; it is taken out by the loop, so not before this
         try:
             async with asyncio.timeout(self._timeout):
                 return await done

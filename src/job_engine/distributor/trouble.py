@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 RETRIED_AFTER: Final = (0.2, 5.0)
 """Seconds: the first pause before a call that was not answered is made again, and the longest; they double."""
+LONGEST: Final = 1000
+"""Characters of an error's text."""
 
 
 class Trouble:
@@ -77,8 +79,8 @@ class Trouble:
 
 
 def one_line(error: BaseException) -> str:
-    """The error in a line that people read."""
-    text = " ".join(str(error).split())
+    """The error in a line that people read, and that any record takes: of bounded length, without lone surrogates."""
+    text = " ".join(str(error).split())[:LONGEST].encode(errors="replace").decode()
     if isinstance(error, JobEngineError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

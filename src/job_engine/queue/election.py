@@ -27,6 +27,9 @@ from job_engine.queue.session import Session
 PATH = "/election"
 """Where elections are, beside the queue."""
 
+NAMELESS = "(without a name)"
+"""Who contends without saying who he is, as kazoo's recipe lets them."""
+
 MARK = "__lock__"
 _CONTENDER = re.compile(rf"{MARK}(-?[0-9]{{10}})$")
 
@@ -133,7 +136,7 @@ class Election:
         link = await self._session.usable()
         paths = [self._node(link, name) for name in await self._names(link)]
         nodes = await link.nodes(paths, link.send_reads(paths))
-        return [node.data.decode(errors="replace") for node in nodes if node]
+        return [node.data.decode(errors="replace").strip() or NAMELESS for node in nodes if node]
 
     # Part of the session
 

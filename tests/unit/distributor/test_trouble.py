@@ -1,0 +1,13 @@
+"""What is said of an error."""
+
+import os
+
+from job_engine.distributor.trouble import LONGEST, one_line
+
+
+def test_any_error_can_be_told():
+    """One distribution's strange text must not keep the record from hearing of the others."""
+    text = one_line(ValueError(f"bad file {os.fsdecode(bytes([0xFF]))}\n" + "x" * 2 * LONGEST))
+    assert text.startswith("ValueError: bad file ? x")
+    assert text.encode()
+    assert len(text) <= LONGEST + len("ValueError: ")
