@@ -256,7 +256,6 @@ class BulkAction:
 
     def _leave(self) -> NoReturn:
         self._tell()
-        # those that the queue made are paths, and this job leaves it
         self.job.update_job(tags=[*own_tags(self.job.get("tags") or ()), MONITOR])
         raise Unfinished
 

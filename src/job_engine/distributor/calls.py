@@ -74,7 +74,7 @@ class Calls:
 
         thread = threading.Thread(target=run, name=self._name, daemon=True)
         thread.start()
-        self._running.add(thread)  # once it runs, which may fail; it is taken out by the loop, so not before this
+        self._running.add(thread)  # not before: it may not start. `settle` takes it out, in this loop, so later
         try:
             async with asyncio.timeout(self._timeout):
                 return await done

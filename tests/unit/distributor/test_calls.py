@@ -48,6 +48,22 @@ def test_its_own_timeout_is_its_error():
     asyncio.run(scene())
 
 
+def test_a_thread_that_cannot_start_is_an_error_and_hangs_for_nobody(monkeypatch):
+    def full(thread):
+        raise RuntimeError("can't start new thread")
+
+    async def scene():
+        calls = Calls("x", 5)
+        with monkeypatch.context() as limited:
+            limited.setattr(threading.Thread, "start", full)
+            for _ in range(HANGING):
+                with pytest.raises(RuntimeError, match="can't start"):
+                    await calls.call(lambda go_on: 1)
+        assert await calls.call(lambda go_on: 1) == 1
+
+    asyncio.run(scene())
+
+
 def test_whoever_is_cancelled_does_not_wait():
     async def scene():
         calls, release = Calls("x", 60), threading.Event()
