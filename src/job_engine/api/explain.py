@@ -32,6 +32,7 @@ class Facts:
     needed: int = 0  # how many they are in all
     fails_at: float | None = None  # when it is FAILED because nobody has its action, seconds since the epoch
     cluster: bool = False  # whether executors take jobs from the locking queue
+    connected: bool = True  # whether this server is connected to ZooKeeper, where that queue is
     entry: str | None = None  # under which name it is there
     runs_on: str | None = None  # the executor alive that holds it
 
@@ -95,7 +96,16 @@ def _terms(facts: Facts) -> list[Term]:
             who,
             f"for an executor that has the action {action} ({who})",
         ),
+        *_zookeeper(facts),
     ]
+
+
+def _zookeeper(facts: Facts) -> list[Term]:
+    """In a cluster, the term on the way to the executors."""
+    if not facts.cluster:
+        return []
+    detail = "the queue is there" if facts.connected else "it is away; the log of the server says since when"
+    return [Term("ZooKeeper is connected", facts.connected, detail, "for ZooKeeper (it is away)")]
 
 
 def _who_has_it(facts: Facts) -> tuple[bool, str]:

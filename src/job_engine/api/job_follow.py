@@ -60,6 +60,7 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
         needed=needed,
         fails_at=api.executors.fails_at(action),
         cluster=api.settings.cluster,
+        connected=api.queue is None or api.queue.status()["zookeeper"] == "connected",
         entry=entry,
         runs_on=next((executor.id for executor in alive if job.holder in (executor.id, executor.member)), None),
     )

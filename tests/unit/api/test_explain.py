@@ -29,6 +29,13 @@ def test_a_ready_job_is_in_the_queue_or_waits_for_the_window() -> None:
     assert "locking queue" not in told(cluster=False)["summary"]
 
 
+def test_without_zookeeper_it_waits_for_that() -> None:
+    away = told(connected=False)
+    assert away["condition"] == "waiting"
+    assert away["summary"] == "It waits for ZooKeeper (it is away)."
+    assert "ZooKeeper" not in str(told(cluster=False)["terms"])
+
+
 def test_a_held_job_names_its_member_and_the_executor_if_it_is_heard_of() -> None:
     held = told("RUNNING", holder=MEMBER, claimed="2026-11-25T00:00:01.000Z", entry=ENTRY, runs_on="0192")
     assert (held["condition"], held["member"], held["holder"]) == ("held", MEMBER, "executor/0192")
@@ -46,7 +53,7 @@ def test_a_detached_job_says_where_its_entry_is() -> None:
 def test_an_action_that_nobody_of_ours_has_holds_nothing_back_until_it_was_lacked() -> None:
     unknown = told(able=[], entry=ENTRY)
     assert unknown["condition"] == "ready"
-    assert unknown["terms"][-1]["detail"] == "0 of 1 executors alive have it; those of other kinds do not say"
+    assert unknown["terms"][-2]["detail"] == "0 of 1 executors alive have it; those of other kinds do not say"
     lacked = told(able=[], entry=ENTRY, fails_at=1.8e9)
     assert lacked["condition"] == "waiting"
     assert "it is FAILED at 2027-01-15T08:00:00.000Z, unless one of another kind runs it" in lacked["summary"]
