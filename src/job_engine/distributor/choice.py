@@ -24,8 +24,9 @@ def chosen(loaded: Distributions, settings: DistributorSettings) -> Distribution
     known = {name for each in every for name in (each.name, each.registered)}
     unknown = sorted(set(settings.only) - known)
     if unknown:
-        raise Invalid(f"there is no distribution {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    for name in sorted(set(settings.exclude) - known):
+        failed = "".join(f"; {where} does not load: {why}" for where, why in loaded.failed.items())
+        raise Invalid(f"there is no distribution {', '.join(unknown)}; there are {', '.join(sorted(known))}{failed}")
+    for name in sorted(set(settings.exclude) - {each.registered for each in every}):
         log.warning("there is no distribution %s to leave out", name)
     intervals = dict(settings.intervals)
     for name in sorted(set(intervals) - {each.name for each in every}):

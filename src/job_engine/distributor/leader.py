@@ -19,7 +19,7 @@ from job_engine.distributor.standing import Standing
 from job_engine.distributor.tick import Tick
 from job_engine.distributor.trouble import Trouble, one_line
 from job_engine.job.errors import JobEngineError
-from job_engine.job.schedule import plan
+from job_engine.job.schedule import MOST, Missed, plan
 from job_engine.job.times import epoch, iso
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Leader:
             with contextlib.suppress(JobEngineError, PausedError):  # its own error is the one to tell
                 await self._until_answered(lambda: self._tick(due, [], lead), lead)
             self.standing.tell(last_error=one_line(error))
-        self.standing.ran()
+        self.standing.ran(run_at)
 
     async def _make(self, due: int, lead: "Lead | None") -> None:
         distribution = self._distribution
@@ -188,9 +188,15 @@ class Leader:
         return await self._server.outlast(while_leading, "it goes on when that answers", sleep=self._clock.sleep)
 
     def _say_passed(self, since: int, now: int) -> None:
+        made = {
+            Missed.SKIP: "none is made",
+            Missed.ONCE: "one is made for all",
+            Missed.ALL: f"the last {MOST} are made",
+        }
         log.info(
-            "distribution %s: of its ticks between %s and %s some were missed and are not made (missed=%s)",
-            self.standing.name, iso(since / 1000), iso(now / 1000), self._distribution.missed,
+            "distribution %s: of its ticks between %s and %s several were missed; %s (missed=%s)",
+            self.standing.name, iso(since / 1000), iso(now / 1000), made[self._distribution.missed],
+            self._distribution.missed,
         )  # fmt: skip
 
 

@@ -64,6 +64,8 @@ class Standing:
             self.paused, self.run_at = paused, run_at
             self.woken.set()
 
-    def ran(self) -> None:
-        """The tick that was asked for is made, or cannot be made."""
-        self._ran, self.run_at = self.run_at, None
+    def ran(self, run_at: str) -> None:
+        """The tick that was asked for is made, or cannot be made; another may have been asked for meanwhile."""
+        self._ran = run_at
+        if self.run_at == run_at:
+            self.run_at = None

@@ -35,8 +35,8 @@ PAUSE, LONGEST_PAUSE = 0.003, 0.1
 """Seconds, times the number of takers, between listings that bring nothing; and at most."""
 
 COURTESY = 0.01
-"""Seconds that an idle taker leaves a change of an idle queue to the owner of the next entry: by then it is taken, unless
-the owner has no room or is dead."""
+"""Seconds that an idle taker leaves a change of an idle queue to the owner of the next entry: by then it is taken,
+unless the owner has no room or is dead."""
 
 
 class View:

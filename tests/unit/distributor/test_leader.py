@@ -228,3 +228,10 @@ def test_a_tick_without_jobs_is_a_tick():
     record = Memory()
     play(every(1, lambda: None), record, clock(2))
     assert list(record.made.values()) == [[], []]
+
+
+@pytest.mark.parametrize(("missed", "said"), [("skip", "none is made"), ("once", "one is made for all")])
+def test_what_becomes_of_missed_ticks_is_said(missed, said, caplog):
+    with caplog.at_level(logging.INFO):
+        play(every(1, missed=missed), Memory(last=NOW - 5 * SECOND), clock(1))
+    assert f"several were missed; {said} (missed={missed})" in caplog.text

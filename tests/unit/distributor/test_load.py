@@ -137,6 +137,9 @@ def test_some_are_chosen(caplog):
     assert names(only=("a", "b"), exclude=("b",)) == ["a"]
     with pytest.raises(Invalid, match=r"no distribution c; there are a, b, cleanup_jobs"):
         names(only=("c",))
+    write("bad.py", "1 / 0")
+    with pytest.raises(Invalid, match=r"no distribution c; there are cleanup_jobs; \S*bad\.py does not load: ZeroDiv"):
+        chosen(loaded("bad.py"), DistributorSettings(api_url="x", only=("c",)))
     with caplog.at_level(logging.WARNING):
         assert names(exclude=("x",), intervals=(("y", 3.0),)) == ["a", "b", "cleanup_jobs"]
     assert caplog.messages == [

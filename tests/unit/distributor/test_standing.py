@@ -51,9 +51,19 @@ def test_a_run_that_is_done_is_not_asked_for_again():
     standing = Standing(often, asyncio.Event())
     standing.heard(False, "now")
     assert standing.woken.is_set()
-    standing.ran()
+    standing.ran("now")
     standing.woken.clear()
     standing.heard(False, "now")
     assert (standing.run_at, standing.woken.is_set(), standing.known) == (None, False, (False, "now"))
     standing.heard(False, "later")
     assert (standing.run_at, standing.woken.is_set()) == ("later", True)
+
+
+def test_a_run_that_is_asked_for_during_another_is_not_lost():
+    standing = Standing(often, asyncio.Event())
+    standing.heard(False, "first")
+    standing.heard(False, "second")
+    standing.ran("first")
+    assert standing.run_at == "second"
+    standing.heard(False, "second")
+    assert standing.run_at == "second"
