@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from job_engine.client.wire import WireClient
 from job_engine.distributor.records import Made, nuvla
 from job_engine.distributor.records.nuvla import NuvlaRecord
 from job_engine.distributor.standing import Standing
+from job_engine.job.schedule import FUTURE
 from job_engine.queue import Election, Lead, Session, ZooKeeper
 from tests.integration.distributor.scene import SESSION, Distributor, Place
 from tests.integration.engine_processes import until
@@ -117,7 +119,10 @@ def test_a_tick_is_begun_once_and_by_who_leads(beside: Place) -> None:
                 with pytest.raises(Unavailable):  # whoever led before and does not know
                     await tick(records[0], 2000, lead)
                 assert await tick(records[1], 2000, another) == Made(1)
-            assert beside.client.count("action='waits-for-nobody'") == 2
+                wrong = round(time.time() * 1000) + 2 * FUTURE  # a clock that was hours ahead, and is right again
+                assert await tick(records[1], wrong, another) == Made(1)
+                assert await tick(records[1], 3000, another) == Made(1)
+            assert beside.client.count("action='waits-for-nobody'") == 4
         finally:
             for session in sessions:
                 await session.close()

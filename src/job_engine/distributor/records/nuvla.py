@@ -8,6 +8,7 @@ lost is not repeated: nobody can tell there whether it was carried out.
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -21,6 +22,7 @@ from job_engine.client.wire import WireClient
 from job_engine.distributor.records import Made
 from job_engine.distributor.standing import Standing
 from job_engine.job.errors import Forbidden, Invalid, JobEngineError, Unavailable, Unreachable
+from job_engine.job.schedule import FUTURE
 from job_engine.queue import Lead, Session, SessionLost, Unanswered, folders, wire
 
 CALL: Final = 30.0
@@ -154,9 +156,12 @@ class NuvlaRecord:
             return None, node.version
 
     async def _claim(self, name: str, due: int, lead: Lead) -> bool:
-        """Note a tick that is about to be made; False when it, or a later one, was noted before."""
+        """Note a tick that is about to be made; False when it, or a later one, was noted before.
+
+        A note from a clock that was wrong, too far ahead of ours to be waited for, says nothing.
+        """
         note, version = await self._read(name)
-        if note is not None and note.due >= due:
+        if note is not None and due <= note.due <= time.time() * 1000 + FUTURE:
             return False
         ours = _Note(due, self._distributor, secrets.token_hex(8))
         if not await self._write(name, ours, version, lead):
