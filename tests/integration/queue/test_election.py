@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from job_engine.queue import Election, Session, SessionLost, ZooKeeper, boottime, wire
+from job_engine.queue.election import NAMELESS
 from tests.integration.queue.candidates import candidate, nodes
 from tests.integration.queue.scene import TIMEOUT, Stage, play, until
 
@@ -81,6 +82,10 @@ def test_kazoo_waits_for_us_and_we_wait_for_kazoo(host):
         ours.append(await candidate(stage, "last"))
         assert await asyncio.to_thread(theirs.contenders) == ["first", "kazoo's", "last"]
         assert await ours[0].election.contenders() == ["first", "kazoo's", "last"]
+        path = f"{stage.path}/collect/{'0' * 32}__lock__"  # as kazoo contends for who gives no name
+        silent = await asyncio.to_thread(client.create, path, b"", ephemeral=True, sequence=True)
+        assert await ours[0].election.contenders() == ["first", "kazoo's", "last", NAMELESS]
+        await asyncio.to_thread(client.delete, silent)
         assert not leads.is_set()
         ours[0].task.cancel()
         await until(leads.is_set, "kazoo leading")
