@@ -6,10 +6,10 @@ import shutil
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from job_engine.cli.folder import LOCK, RECORD, in_use
 from job_engine.client import Client
@@ -119,6 +119,7 @@ def _server(client: Client) -> Iterator[Finding]:
         yield Finding(
             "server", WARN, f"{client.url} has version {status.version}, this program {own}; use the same of both"
         )
+    yield from _queue(status.queue)
     if status.now is not None:
         at = epoch(status.now)
         difference = max(before - at, at - after, 0.0)
@@ -127,6 +128,24 @@ def _server(client: Client) -> Iterator[Finding]:
             yield Finding("clock", WARN, f"{shown}; set both by NTP")
         else:
             yield Finding("clock", OK, shown)
+
+
+def _queue(queue: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """The locking queue, of a server that uses ZooKeeper."""
+    if queue is None:
+        return
+    if queue["zookeeper"] != "connected":
+        yield Finding(
+            "zookeeper", FAIL, "the server is not connected to it: jobs wait; look closer with doctor --zk-hosts HOSTS"
+        )
+    elif queue.get("rivals"):
+        yield Finding(
+            "zookeeper",
+            FAIL,
+            "a server of another record uses the same --zk-path: see job-engine queue; give it its own",
+        )
+    else:
+        yield Finding("zookeeper", OK, "the server is connected" + (", and leads" if queue["leads"] else ""))
 
 
 def _executors(executors: list[ExecutorInfo]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from job_engine.cli.checks import CLOCK, FAIL, OK, WARN, Finding
 from job_engine.job.errors import JobEngineError
+from job_engine.relay.rivals import by_record
 
 if TYPE_CHECKING:
     from job_engine.queue import ZooKeeper
@@ -37,6 +38,7 @@ def zookeeper(settings: "ZooKeeper") -> Iterator[Finding]:
         return
     yield _session(settings, seen)
     yield from _path(settings, seen)
+    yield from _records(settings, seen)
     yield from _leftovers(seen)
     if seen.ahead is not None:
         yield _clock(seen.ahead)
@@ -96,6 +98,18 @@ def _path(settings: "ZooKeeper", seen: "Examination") -> Iterator[Finding]:
         )
     else:
         yield Finding("rights", OK, f"create and delete below {at}")
+
+
+def _records(settings: "ZooKeeper", seen: "Examination") -> Iterator[Finding]:
+    found = by_record(seen.members.values())
+    if len(found) > 1:
+        servers = "; ".join(name for names in found.values() for name in names)
+        yield Finding(
+            "records",
+            FAIL,
+            f"servers of {len(found)} records use {settings.path} ({servers}): only one leads, and the jobs of the"
+            " others wait; give each record a --zk-path of its own",
+        )
 
 
 def _leftovers(seen: "Examination") -> Iterator[Finding]:

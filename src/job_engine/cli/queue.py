@@ -58,6 +58,8 @@ def _summary(found: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("leader", found["leader"] or "none"),
             ("entries", f"{found['published']} (window {found['window']})"),
         ]
+    if "trouble" in found:
+        lines.append(("trouble", found["trouble"]))
     if found["waiting"] is not None:
         lines.append(("not put yet", str(found["waiting"])))
     repairs = ", ".join(f"{kind} {count}" for kind, count in found["repairs"].items())

@@ -92,6 +92,7 @@ class ServerStatus(Struct, frozen=True):
     status: str
     version: str = ""
     now: str | None = None  # its clock
+    queue: dict[str, Any] | None = None  # of a server of a cluster: whether ZooKeeper is there, and who leads
 
 
 def decoded(reply: Reply, kind: type[T]) -> T:

@@ -51,7 +51,7 @@ class Examination:
     refused: list[str]  # folders in which we must not create and delete
     entries: int
     taken: int
-    members: list[str]
+    members: dict[str, str]  # names, and how they call themselves
     strays: list[str]  # names among the entries that are no entry's
     orphans: list[str]  # taken nodes without an entry
     ahead: float | None  # seconds by which our clock is before the server's, None where it could not be asked
@@ -98,13 +98,17 @@ async def _examine(link: Link, settings: ZooKeeper) -> Examination:
     missing = [folder for folder, names in zip(asked[1:], listed[1:], strict=True) if isinstance(names, Exception)]
     present = [folder for folder in FOLDERS if folder not in missing]
     refused = [folder for folder in present if not await _may(link, paths[folder])]
+    member_paths = [link.path(settings.path, MEMBERS, name) for name in members]
+    nodes = await link.nodes(member_paths, link.send_reads(member_paths))
     return Examination(
         granted=link.granted,
         missing=missing,
         refused=refused,
         entries=sum(parse(name) is not None for name in entries),
         taken=len(after),
-        members=sorted(members),
+        members={
+            name: node.data.decode(errors="replace") for name, node in sorted(zip(members, nodes, strict=True)) if node
+        },
         strays=sorted(name for name in entries if parse(name) is None),
         orphans=sorted(set(before) & set(after) - set(entries)),
         ahead=await _ahead(link, paths[MEMBERS]) if MEMBERS in present and MEMBERS not in refused else None,

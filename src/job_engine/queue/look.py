@@ -51,6 +51,13 @@ async def members(session: Session) -> set[str]:
     return set(await link.call(wire.Children(folder.decode(), None)))
 
 
+async def members_of(session: Session, kind: str) -> list[str]:
+    """How the living sessions of this kind call themselves. Raises as `Link.call` does."""
+    theirs = sorted(name for name in await members(session) if name.startswith(f"{kind}-"))
+    nodes = await _nodes(await session.usable(), session, MEMBERS, theirs)
+    return [node.data.decode(errors="replace") for node in nodes.values()]
+
+
 async def names(session: Session) -> list[str]:
     """All entries in the order of the queue, as everybody sees them now."""
     link = await session.usable()

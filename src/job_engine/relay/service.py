@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -12,12 +10,11 @@ from job_engine.job.errors import JobEngineError
 from job_engine.queue import Election, LockingQueue, Session, ZooKeeper
 from job_engine.relay.overview import Overview
 from job_engine.relay.relay import RETRY, Relay
+from job_engine.relay.rivals import NAME, Rivals, about
 from job_engine.relay.settings import RelaySettings
+from job_engine.store import settings as remembered
 from job_engine.store.database import Store
 from job_engine.store.executors import Executors
-
-NAME: Final = "relay"
-"""Kind of the member, and name of the election."""
 
 FIRST: Final = 5.0
 """Seconds without ZooKeeper after which the log says so."""
@@ -30,17 +27,23 @@ async def open_relay(
     zookeeper: ZooKeeper, store: Store, executors: Executors, settings: RelaySettings | None = None
 ) -> AsyncIterator[Overview]:
     """A relay that works, whenever ZooKeeper is there and this server is elected, until the end of the block."""
-    about = f"{socket.gethostname()}, pid {os.getpid()}".encode()
-    session = Session(zookeeper, kind=NAME, about=about)
+    record = await store.read(remembered.text, remembered.RECORD)
+    name = about(record).encode()
+    session = Session(zookeeper, kind=NAME, about=name)
     queue = LockingQueue(session)
-    election = Election(session, NAME, about, path=f"{zookeeper.path}/election")
+    election = Election(session, NAME, name, path=f"{zookeeper.path}/election")
     relay = Relay(store, session, queue, lambda: executors.longest_session, settings)
-    task = asyncio.create_task(_keep(session, election, relay), name=NAME)
+    rivals = Rivals(session, record)
+    tasks = [
+        asyncio.create_task(_keep(session, election, relay), name=NAME),
+        asyncio.create_task(rivals.watch(), name="looking for rivals"),
+    ]
     try:
-        yield Overview(store, session, election, relay)
+        yield Overview(store, session, election, relay, rivals)
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         relay.leave()
         await session.close()
 

@@ -21,6 +21,8 @@ create table settling (
 ) without rowid;
 """
 
+IDENTITY: Final = "insert into setting (name, value) values ('record', lower(hex(randomblob(8))));"
+
 SCHEMA: Final = (
     """
 -- Jobs. What changes or is queried has a column; `document` is JSON text with the rest and is written once, but for
@@ -126,9 +128,10 @@ create index resource_type on resource (type, id);
 create table setting (name text primary key, value text not null) without rowid;
 """
     + AFTER
+    + IDENTITY
 )
 
-MIGRATIONS: Final[dict[int, str]] = {1: "alter table job add column entry text;" + AFTER}
+MIGRATIONS: Final[dict[int, str]] = {1: "alter table job add column entry text;" + AFTER + IDENTITY}
 """From version N: the statements that lead to N + 1."""
 
 

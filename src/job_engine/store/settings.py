@@ -5,6 +5,8 @@ from typing import Final
 
 from job_engine.store.transaction import Transaction
 
+RECORD: Final = "record"
+"""The identity of this record, the same in its copies."""
 LONGEST_SESSION: Final = "longest-session"
 """The longest session timeout that an executor ever had, in seconds: that long one may believe in its holds."""
 LACKED: Final = "lacked "
@@ -30,3 +32,9 @@ def number(connection: sqlite3.Connection, name: str) -> float:
     """The setting's value, or 0."""
     row = connection.execute("select value from setting where name = ?", (name,)).fetchone()
     return 0.0 if row is None else float(row[0])
+
+
+def text(connection: sqlite3.Connection, name: str) -> str:
+    """The setting's value, or nothing."""
+    row = connection.execute("select value from setting where name = ?", (name,)).fetchone()
+    return "" if row is None else str(row[0])

@@ -7,13 +7,16 @@ import pytest
 from job_engine.job.errors import Unavailable
 from job_engine.queue import Election
 from job_engine.relay.overview import Overview
+from job_engine.relay.rivals import Rivals
 from tests.integration.relay.scene import Scene, play
 
 
 def test_folders_that_somebody_deleted_are_no_fault_of_the_server(host: str, tmp_path: Path) -> None:
     async def scene(s: Scene) -> None:
         relay = await s.relay()  # it does not run, so nobody mends them
-        overview = Overview(s.store, relay._session, Election(relay._session, "relay"), relay)
+        overview = Overview(
+            s.store, relay._session, Election(relay._session, "relay"), relay, Rivals(relay._session, "")
+        )
         (job,) = await s.add()
         name = await s.put(job)
         await s.ask("delete", "taken")

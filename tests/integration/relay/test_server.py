@@ -1,6 +1,7 @@
 """A real server beside a real ZooKeeper, and a stranger with kazoo's own recipe: the contract as upstream sees it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -74,6 +75,11 @@ def stranger(host: str, path: str) -> Iterator[LockingQueue]:
         client.close()
 
 
+def fresh() -> str:
+    """A path that nobody has used."""
+    return f"/server-{os.urandom(4).hex()}"
+
+
 def put(client: Client, job: str, **changes: Any) -> dict[str, Any]:
     """As upstream's executor edits: a PUT of some attributes."""
     reply = client._connection.call("PUT", f"/api/{job}", json.dumps(changes).encode())
@@ -82,7 +88,7 @@ def put(client: Client, job: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_stranger_gets_a_job_runs_it_and_consumes_it(host: str, tmp_path: Path) -> None:
-    path = "/stranger"
+    path = fresh()
     with (
         served(tmp_path / "data", "--zk-hosts", host, "--zk-path", path, "--session-timeout", "2s") as server,
         server.client() as client,
@@ -118,7 +124,7 @@ def test_a_stranger_gets_a_job_runs_it_and_consumes_it(host: str, tmp_path: Path
 
 
 def test_a_comparison_on_demand_says_what_it_would_do_and_does_it(host: str, tmp_path: Path) -> None:
-    path = "/on-demand"
+    path = fresh()
     with (
         served(tmp_path / "data", "--zk-hosts", host, "--zk-path", path, "--session-timeout", "2s") as server,
         server.client() as client,
@@ -176,3 +182,45 @@ def test_without_zookeeper_there_is_nothing_to_reconcile(tmp_path: Path) -> None
         failed = server.command("reconcile")
         assert failed.returncode == 2
         assert "--zk-hosts" in failed.stderr
+
+
+def test_two_records_on_one_path_are_told_everywhere(host: str, tmp_path: Path) -> None:
+    path = fresh()
+    zk = ("--zk-hosts", host, "--zk-path", path)
+    with served(tmp_path / "one", *zk, "--session-timeout", "2s") as first:
+        eventually(lambda: first.status()["queue"]["leads"])
+        assert "rivals" not in first.status()["queue"]
+        with served(tmp_path / "two", *zk, "--session-timeout", "2s") as second, second.client() as client:
+            job = client.submit("noop")
+            for server in (first, second):
+                eventually(lambda server=server: server.status()["queue"].get("rivals") == 1)
+                eventually(lambda server=server: server.said().count("used by a server of another record") == 1)
+                refused = server.command("reconcile", "--dry-run")
+                assert (refused.returncode, refused.stdout) == (2, "")
+                assert "another record" in refused.stderr
+                assert "--zk-path of its own" in refused.stderr
+                assert "trouble " in server.command("queue").stdout
+                told = server.command("doctor")
+                assert re.search(r"^fail +zookeeper .*another record", told.stdout, re.MULTILINE), told.stdout
+            told = second.command("doctor", *zk, "--data", str(tmp_path / "none"))
+            assert re.search(rf"^fail +records +servers of 2 records use {path} ", told.stdout, re.MULTILINE), (
+                told.stdout
+            )
+            assert client.document(job)["state"] == "QUEUED"
+        eventually(lambda: "rivals" not in first.status()["queue"])
+        assert "has no server of another record any more" in first.said()
+        assert first.command("reconcile", "--dry-run").stdout == "queue and record agree\n"
+
+
+def test_doctor_says_that_the_server_misses_zookeeper(tmp_path: Path) -> None:
+    one = zookeeper.Server()
+    try:
+        with served(tmp_path / "data", "--zk-hosts", one.host, "--session-timeout", "2s") as server:
+            said = server.command("doctor").stdout
+            assert re.search(r"^fail +zookeeper +the server is not connected to it", said, re.MULTILINE), said
+            one.start()
+            eventually(lambda: server.status()["queue"]["leads"])
+            said = server.command("doctor").stdout
+            assert re.search(r"^ok +zookeeper +the server is connected, and leads$", said, re.MULTILINE), said
+    finally:
+        one.remove()
