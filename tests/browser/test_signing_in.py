@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.engine import WITHIN, Engine, Looks
+from tests.integration.running import unique
 
 COOKIE = "com.com.sixsq.nuvla.cookie"
 
@@ -60,7 +61,8 @@ def test_where_a_sign_in_leads_is_a_page_of_ours(engine: Engine, visit: Callable
 
 
 def test_others_see_what_their_rights_say(engine: Engine, page: Page, visit: Callable[..., Page], looks: Looks) -> None:
-    template = {"href": "user-template/username-password", "username": "mia", "password": "mia's secret"}
+    name = unique("mia")
+    template = {"href": "user-template/username-password", "username": name, "password": "mia's secret"}
     mia = page.request.post(f"{engine.url}/api/user", data={"template": template}).json()["resource-id"]
     acl = {"owners": ["group/nuvla-admin"], "view-data": [mia]}
     shared = page.request.post(f"{engine.url}/api/job", data={"action": "noop", "name": "shared", "acl": acl}).json()
@@ -68,7 +70,7 @@ def test_others_see_what_their_rights_say(engine: Engine, page: Page, visit: Cal
     named = page.request.post(f"{engine.url}/api/job", data={"action": "noop", "name": "named", "acl": meta}).json()
     secret = engine.client.submit("noop", name="secret")
     page = visit()
-    sign_in(page, "mia", "mia's secret")
+    sign_in(page, name, "mia's secret")
     expect(page.locator("tbody tr")).to_have_count(2)
     page.locator("tbody tr", has_text="shared").get_by_role("cell").nth(3).click()  # anywhere in the row
     expect(page).to_have_url(f"{engine.url}/{shared['resource-id']}")
@@ -127,10 +129,11 @@ def test_pages_allow_nothing_but_themselves(page: Page, engine: Engine) -> None:
 def test_without_javascript(engine: Engine, visit: Callable[..., Page], signed_in: Path) -> None:
     page = visit("/", java_script_enabled=False)
     sign_in(page, *admin(engine))
-    job = engine.client.submit("forever", name="without script")
+    name = unique("without script")
+    job = engine.client.submit("forever", name=name)
     engine.client.wait_for(job, WITHIN, updated=job.document["updated"])
     page.goto(engine.url)
-    page.get_by_label("Filter").fill("name='without script'")
+    page.get_by_label("Filter").fill(f"name='{name}'")
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("tbody a").click()

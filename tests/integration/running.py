@@ -131,6 +131,11 @@ def clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("JOB_", "XDG_", "NO_COLOR"))}
 
 
+def unique(word: str) -> str:
+    """A name that no other test has, nor this one when it is run once more beside the same server."""
+    return f"{word}-{os.urandom(4).hex()}"
+
+
 def eventually(condition: Callable[[], Any]) -> Any:
     """Waits until the condition holds; what it returned then."""
     give_up = time.monotonic() + WITHIN

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.running import PROGRAM, WITHIN, clean, cli, eventually, running
+from tests.integration.running import PROGRAM, WITHIN, clean, cli, eventually, running, unique
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,10 @@ def test_the_same_key_adds_nothing(up):
 
 
 def test_lists(up):
-    id_ = cli(up, "submit", "add", "a=5", "--tag", "listed", "--wait", "--json").stdout
+    tag = unique("listed")
+    id_ = cli(up, "submit", "add", "a=5", "--tag", tag, "--wait", "--json").stdout
     id_ = json.loads(id_)["id"]
-    found = json.loads(cli(up, "jobs", "--filter", "tags='listed'", "--json").stdout)
+    found = json.loads(cli(up, "jobs", "--filter", f"tags='{tag}'", "--json").stdout)
     assert [job["id"] for job in found] == [id_]
     shown = cli(up, "jobs", "--action", "add", "--state", "success", "--limit", "1")
     header, row = shown.stdout.splitlines()
@@ -172,10 +173,11 @@ def test_doctor(up):
     done = cli(up, "doctor")
     assert done.returncode == 0, done.stdout
     assert "fail" not in [line.split()[0] for line in done.stdout.splitlines()[:-2]]
-    cli(up, "submit", "nobody_has_this", "--delay", "1h")
+    lacking = cli(up, "submit", "nobody_has_this", "--delay", "1h").stdout.strip()
     found = json.loads(cli(up, "doctor", "--json").stdout)
     assert not found["ok"]
     assert "nobody_has_this" in next(c["detail"] for c in found["checks"] if c["outcome"] == "fail")
+    assert cli(up, "cancel", lacking).returncode == 0
 
 
 def test_credentials_on_the_command_line(up):

@@ -9,7 +9,7 @@ import pytest
 from job_engine.client import Client, JobCanceled, JobFailed
 from job_engine.job.errors import Conflict, Forbidden, Invalid, NotFound
 from job_engine.job.states import State
-from tests.integration.running import WITHIN, eventually, running
+from tests.integration.running import WITHIN, eventually, running, unique
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,11 @@ def test_a_failure_says_why(client):
 
 
 def test_many(client):
-    jobs = client.submit_many("add", ({"a": n} for n in range(2500)), tags=["many"])
+    tag = unique("many")
+    jobs = client.submit_many("add", ({"a": n} for n in range(2500)), tags=[tag])
     assert len({job.id for job in jobs}) == 2500
     assert [job.wait(WITHIN) for job in jobs[::100]] == list(range(1, 2501, 100))
-    eventually(lambda: client.count("tags='many' and state='SUCCESS'") == 2500)
+    eventually(lambda: client.count(f"tags='{tag}' and state='SUCCESS'") == 2500)
 
 
 def test_adding_again_with_the_same_key_adds_nothing(client):
@@ -56,12 +57,13 @@ def test_adding_again_with_the_same_key_adds_nothing(client):
 
 def test_a_lost_answer_adds_nothing_twice(up, client):
     """The requests of a whole submission are sent twice, as the client does when an answer was lost."""
+    tag = unique("lost")
     call = client._connection.call
     client._connection.call = lambda *a, **k: (call(*a, **k), call(*a, **k))[1]
-    jobs = client.submit_many("noop", [None] * 5, tags=["lost"])
-    job = client.submit("noop", tags=["lost"])
+    jobs = client.submit_many("noop", [None] * 5, tags=[tag])
+    job = client.submit("noop", tags=[tag])
     client._connection.call = call
-    assert client.count("tags='lost'") == 6
+    assert client.count(f"tags='{tag}'") == 6
     assert len({*jobs, job}) == 6
 
 
@@ -148,12 +150,13 @@ def test_following_a_log(client, tmp_path):
 
 
 def test_search(client):
+    tag = unique("search")
     for n in range(3):
-        client.submit("add", payload={"a": n}, name=f"s{n}", tags=["search"]).wait(WITHIN)
-    found = client.jobs("tags='search'", select=["name"], orderby="name:desc", first=1, last=2)
+        client.submit("add", payload={"a": n}, name=f"s{n}", tags=[tag]).wait(WITHIN)
+    found = client.jobs(f"tags='{tag}'", select=["name"], orderby="name:desc", first=1, last=2)
     assert [job.document["name"] for job in found] == ["s2", "s1"]
     assert found[0].document.keys() == {"id", "name"}
-    assert client.count("tags='search'") == 3
+    assert client.count(f"tags='{tag}'") == 3
     with pytest.raises(Invalid, match="filter"):
         client.jobs("tags=")
 

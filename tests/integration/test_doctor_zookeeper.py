@@ -13,7 +13,7 @@ from job_engine.cli import checks_zookeeper
 from job_engine.queue import LockingQueue, Session, ZooKeeper, parse_acl
 from job_engine.queue.examine import Server
 from tests import certificates, zookeeper
-from tests.integration.running import PROGRAM, clean
+from tests.integration.running import PROGRAM, clean, unique
 
 
 def doctor(tmp_path, *arguments: str) -> tuple[int, dict[str, list[tuple[str, str]]]]:
@@ -42,8 +42,9 @@ def make(host: str, path: str) -> None:
 
 
 def test_a_server_that_is_well(host, tmp_path):
-    make(host, "/well")
-    code, found = doctor(tmp_path, "--zk-hosts", host, "--zk-path", "/well", "--session-timeout", "2")
+    path = unique("/well")
+    make(host, path)
+    code, found = doctor(tmp_path, "--zk-hosts", host, "--zk-path", path, "--session-timeout", "2")
     assert code == 0
     assert {outcome for findings in found.values() for outcome, _ in findings} == {"ok"}
     assert found["zookeeper"] == [("ok", f"{host}, standalone, version 3.8.0")]
@@ -68,32 +69,34 @@ def test_a_queue_that_nobody_has_used_is_not_made_by_looking(host, tmp_path):
 
 
 def test_what_is_left_over(host, tmp_path):
-    make(host, "/left")
+    path = unique("/left")
+    make(host, path)
     client = KazooClient(host)
     client.start()
-    client.create("/left/entries/stray")
-    client.create("/left/taken/entry-100-0000000099", ephemeral=True)
-    code, found = doctor(tmp_path, "--zk-hosts", host, "--zk-path", "/left")
+    client.create(f"{path}/entries/stray")
+    client.create(f"{path}/taken/entry-100-0000000099", ephemeral=True)
+    code, found = doctor(tmp_path, "--zk-hosts", host, "--zk-path", path)
     assert code == 0
     assert found["entries"][0] == ("ok", "1, of which 1 taken; members: none")
     assert [outcome for outcome, _ in found["entries"]] == ["ok", "warn"]
     assert "stray" in found["entries"][1][1]
     assert "entry-100-0000000099 without an entry" in found["taken"][0][1]
-    assert sorted(client.get_children("/left/entries"))[1:] == ["stray"], "nothing is put"
+    assert sorted(client.get_children(f"{path}/entries"))[1:] == ["stray"], "nothing is put"
     client.stop()
     client.close()
 
 
 def test_rights_that_lack(host, tmp_path):
-    make(host, "/rights")
+    path = unique("/rights")
+    make(host, path)
     client = KazooClient(host, auth_data=[("digest", "a:b")])
     client.start()
-    client.set_acls("/rights/entries", [parse_acl("world:anyone:r"), parse_acl("auth::cdrwa")])
-    code, found = doctor(tmp_path, "--zk-hosts", host, "--zk-path", "/rights")
+    client.set_acls(f"{path}/entries", [parse_acl("world:anyone:r"), parse_acl("auth::cdrwa")])
+    code, found = doctor(tmp_path, "--zk-hosts", host, "--zk-path", path)
     assert code == 1
     assert found["rights"][0][0] == "fail"
-    assert "in entries of /rights" in found["rights"][0][1]
-    code, found = doctor(tmp_path, "--zk-hosts", host, "--zk-path", "/rights", "--zk-auth", "digest:a:b")
+    assert f"in entries of {path}" in found["rights"][0][1]
+    code, found = doctor(tmp_path, "--zk-hosts", host, "--zk-path", path, "--zk-auth", "digest:a:b")
     assert found["rights"][0][0] == "ok"
     client.stop()
     client.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.running import Up, running
+from tests.integration.running import Up, running, unique
 from tests.upstream.conftest import ACTIONS
 from tests.upstream.scene import FINAL, JANE, Scene, result
 
@@ -78,9 +78,10 @@ def test_the_cancel_of_a_bulk_job_cancels_its_children(scene: Scene) -> None:
 
 def test_a_bulk_job_is_left_to_its_children(scene: Scene) -> None:
     """They fail, because no container engine is here; that is what the bulk job says in the end."""
-    ids = [scene.document("deployment", name=f"left-{number}") for number in range(3)]
-    foreign = scene.api.add("deployment", {"name": "left-too"}).data["resource-id"]
-    payload = {"filter": 'name^="left-"', "authn-info": JANE}
+    name = unique("left")
+    ids = [scene.document("deployment", name=f"{name}-{number}") for number in range(3)]
+    foreign = scene.api.add("deployment", {"name": f"{name}-too"}).data["resource-id"]
+    payload = {"filter": f'name^="{name}-"', "authn-info": JANE}
     bulk = scene.job("bulk_stop_deployment", "deployment", payload)
     ended = scene.ended(bulk)
     assert "monitor" in ended["tags"]
@@ -111,13 +112,14 @@ def test_what_a_bulk_job_does_itself(scene: Scene) -> None:
 
 
 def test_a_bulk_job_whose_elements_make_jobs_by_their_operations(scene: Scene) -> None:
-    edge = scene.document("nuvlabox", name="edge")
-    bulk = scene.job("bulk_update_nuvlabox", "nuvlabox", {"filter": 'name="edge"', "authn-info": JANE})
+    name = unique("edge")
+    edge = scene.document("nuvlabox", name=name)
+    bulk = scene.job("bulk_update_nuvlabox", "nuvlabox", {"filter": f'name="{name}"', "authn-info": JANE})
     scene.ended(bulk)
     (child,) = scene.api.search("job", filter=f'parent-job="{bulk}"').resources
     assert (child.data["action"], child.data["target-resource"]["href"]) == ("nuvlabox_update", edge)
-    deployment = scene.document("deployment", name="updated")
-    bulk = scene.job("bulk_update_deployment", "deployment", {"filter": 'name="updated"', "authn-info": JANE})
+    deployment = scene.document("deployment", name=name)
+    bulk = scene.job("bulk_update_deployment", "deployment", {"filter": f'name="{name}"', "authn-info": JANE})
     scene.ended(bulk)
     (child,) = scene.api.search("job", filter=f'parent-job="{bulk}"').resources
     assert (child.data["action"], child.data["target-resource"]["href"]) == ("update_deployment", deployment)

@@ -44,8 +44,11 @@ def test_all_load_with_their_intervals(distributed):
 @pytest.mark.parametrize("name", SIMPLE)
 def test_those_of_one_job_make_it(distributed, name):
     _, client = distributed
+    made = f"action='{name}'"
+    before = client.count(made)
     client.run_distribution(name)
-    (job,) = eventually(lambda: client.jobs(f"action='{name}'"))
+    eventually(lambda: client.count(made) == before + 1)
+    job = client.jobs(made)[0]
     assert job.document["target-resource"]["href"] == "job"
 
 

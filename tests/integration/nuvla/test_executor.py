@@ -85,39 +85,41 @@ def test_mixed_goes_on_in_pull_mode(server: NuvlaServer, running: Any) -> None:
 
 
 def test_a_stop_gives_back_what_runs(server: NuvlaServer, tmp_path: Path) -> None:
-    place = ["--zk-hosts", server.host, "--zk-path", "/elsewhere"]
+    path = f"/{tmp_path.name}"
+    place = ["--zk-hosts", server.host, "--zk-path", path]
     with program(server.folder, *executor(server, *place, "--shutdown-timeout", "0", *server.credentials)) as one:
         job = server.add("wait-for", put=False, payload=f'{{"path": "{tmp_path / "go"}"}}')
-        LockingQueue(server.kazoo, "/elsewhere").put(job.id.encode(), 100)
+        LockingQueue(server.kazoo, path).put(job.id.encode(), 100)
         eventually((tmp_path / "go.begun").exists)
         one.process.send_signal(signal.SIGTERM)
         assert one.code() == 0
     assert server.client.document(job.id)["state"] == "RUNNING"
-    assert len(server.kazoo.get_children("/elsewhere/entries")) == 1
-    assert server.kazoo.get_children("/elsewhere/taken") == []
+    assert len(server.kazoo.get_children(f"{path}/entries")) == 1
+    assert server.kazoo.get_children(f"{path}/taken") == []
     server.client.cancel(job.id)
 
 
 def test_an_api_that_is_away_for_too_long_costs_an_attempt_and_no_job(server: NuvlaServer, tmp_path: Path) -> None:
     proxy = Proxy(server.port)
-    place = ["--zk-hosts", server.host, "--zk-path", "/third", "--api-url", proxy_url(proxy)]
+    path = f"/{tmp_path.name}"
+    place = ["--zk-hosts", server.host, "--zk-path", path, "--api-url", proxy_url(proxy)]
     login = ["--api-user", server.user, "--api-pass", server.password]
     notes = tmp_path / "notes"
     with program(server.folder, *executor(server, *place, "--api-grace", "0.5", *login)) as one:
         job = server.add("busy", put=False, payload=f'{{"path": "{notes}"}}')
-        LockingQueue(server.kazoo, "/third").put(job.id.encode(), 100)
+        LockingQueue(server.kazoo, path).put(job.id.encode(), 100)
         eventually(lambda: server.client.document(job.id)["progress"] > 0)
         proxy.set(refuse=True)
         proxy.cut()
         eventually(lambda: notes.exists() and "lost" in notes.read_text())
-        eventually(lambda: server.kazoo.get_children("/third/taken") == [])
-        assert len(server.kazoo.get_children("/third/entries")) == 1
+        eventually(lambda: server.kazoo.get_children(f"{path}/taken") == [])
+        assert len(server.kazoo.get_children(f"{path}/entries")) == 1
         assert notes.read_text().count("begun") == 1
         proxy.set(refuse=False)
         eventually(lambda: notes.read_text().count("begun") == 2)
         Path(f"{notes}.go").touch()
         assert server.ended(job)["state"] == "SUCCESS"
-        eventually(lambda: server.kazoo.get_children("/third/entries") == [])
+        eventually(lambda: server.kazoo.get_children(f"{path}/entries") == [])
         assert "answers again" in one.said
     proxy.close()
 

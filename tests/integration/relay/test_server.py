@@ -1,7 +1,6 @@
 """A real server beside a real ZooKeeper, and a stranger with kazoo's own recipe: the contract as upstream sees it."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from kazoo.recipe.queue import LockingQueue
 from job_engine.client import Client
 from job_engine.job.errors import Conflict, Invalid
 from tests import zookeeper
-from tests.integration.running import PROGRAM, clean, eventually, start
+from tests.integration.running import PROGRAM, clean, eventually, start, unique
 
 
 class Served:
@@ -75,11 +74,6 @@ def stranger(host: str, path: str) -> Iterator[LockingQueue]:
         client.close()
 
 
-def fresh() -> str:
-    """A path that nobody has used."""
-    return f"/server-{os.urandom(4).hex()}"
-
-
 def put(client: Client, job: str, **changes: Any) -> dict[str, Any]:
     """As upstream's executor edits: a PUT of some attributes."""
     reply = client._connection.call("PUT", f"/api/{job}", json.dumps(changes).encode())
@@ -88,7 +82,7 @@ def put(client: Client, job: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_stranger_gets_a_job_runs_it_and_consumes_it(host: str, tmp_path: Path) -> None:
-    path = fresh()
+    path = unique("/server")
     with (
         served(tmp_path / "data", "--zk-hosts", host, "--zk-path", path, "--session-timeout", "2s") as server,
         server.client() as client,
@@ -124,7 +118,7 @@ def test_a_stranger_gets_a_job_runs_it_and_consumes_it(host: str, tmp_path: Path
 
 
 def test_a_comparison_on_demand_says_what_it_would_do_and_does_it(host: str, tmp_path: Path) -> None:
-    path = fresh()
+    path = unique("/server")
     with (
         served(tmp_path / "data", "--zk-hosts", host, "--zk-path", path, "--session-timeout", "2s") as server,
         server.client() as client,
@@ -185,7 +179,7 @@ def test_without_zookeeper_there_is_nothing_to_reconcile(tmp_path: Path) -> None
 
 
 def test_two_records_on_one_path_are_told_everywhere(host: str, tmp_path: Path) -> None:
-    path = fresh()
+    path = unique("/server")
     zk = ("--zk-hosts", host, "--zk-path", path)
     with served(tmp_path / "one", *zk, "--session-timeout", "2s") as first:
         eventually(lambda: first.status()["queue"]["leads"])
