@@ -81,8 +81,10 @@ def plan(first: Sequence[str], share: Share, ages: Mapping[str, float], waits: M
     helped = {name: NEGLECTED if name in spare else 3 * NEGLECTED for name in list(places)[:FRONT]}
     neglected = {name for name, patience in helped.items() if waits.get(name, 0) >= patience} - set(own)
     spare -= neglected
-    if not mine:
-        mine = {name for name in spare if ages.get(name, 0) >= GRACE}
-        spare -= mine
-    rest = places.keys() - neglected - mine - spare
+    rest = places.keys() - neglected - set(own) - spare
+    for others, patience in ((spare, GRACE), (rest, 2 * GRACE)):  # as if nothing had changed since it was first seen
+        if not mine:
+            mine = {name for name in others if ages.get(name, 0) >= patience}
+            others -= mine
+    rest |= set(own) - mine
     return Plan(*([name for name in places if name in part] for part in (neglected, mine, spare, rest)))

@@ -67,6 +67,13 @@ def test_without_entries_of_our_own_we_help_a_busy_neighbour():
     assert plan(evens, Share(1, 2), dict.fromkeys(evens, GRACE), {}).mine == evens[1::2]
 
 
+def test_what_two_busy_neighbours_leave_is_ours_however_often_the_queue_changes():
+    old = entries(9)[0]  # its owner is the first of three, and who helps first is the first, too
+    fresh = entries(9)[3]  # put this moment
+    for age, mine in ((GRACE, []), (2 * GRACE, [old])):
+        assert plan([old, fresh], Share(1, 3), {old: age}, {}).mine == mine
+
+
 @given(FREE, st.integers(1, 5))
 def test_an_entry_is_never_left_for_one_of_worse_priority(free, of):
     for i in range(of):
