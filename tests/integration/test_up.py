@@ -180,9 +180,14 @@ def test_a_second_signal_stops_at_once_and_the_job_runs_again(tmp_path):
     with running(tmp_path / "data") as up, up.client() as client:
         job = client.submit("wait-for", payload={"path": str(go)}).id
         eventually(Path(f"{go}.started").exists)
+        executor = up.children()["executor"]
+        os.kill(executor, signal.SIGSTOP)  # as if it were slow: both signals are pending when it sees the first
         up.ctrl_c()
-        eventually(lambda: "stopping" in up.said())
-        assert up.stop() == 0
+        eventually(lambda: "stopping: " in up.said())
+        up.ctrl_c()
+        eventually(lambda: "stopping now" in up.said())
+        os.kill(executor, signal.SIGCONT)
+        assert up.process.wait(WITHIN) == 0
     go.touch()
     with running(tmp_path / "data") as up, up.client() as client:
         assert client.job(job).wait(WITHIN) == {"attempt": 2}

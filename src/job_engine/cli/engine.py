@@ -122,7 +122,8 @@ class Engine:
             if self._server.ended() is not None:
                 self._server.start()  # what the executor finishes must reach the record
             if STOPS.intersection(arrived) and self._executor.pid is not None:
-                self._executor.signal(signal.SIGTERM)
+                self._executor.signal(signal.SIGINT)  # a second SIGTERM would be lost if the first is still pending
+                self._say("stopping now")
                 give_up = min(give_up, time.monotonic() + LEAVING)
         self._executor.end(0.0)
         self._distributor.end()
