@@ -29,7 +29,7 @@ REPORT: Final = "distribution/report"
 """Where distributors report."""
 WAIT: Final = 20.0
 """Seconds that a report is parked at most: below what proxies and clients take for a dead connection."""
-HEARD: Final = 60.0
+HEARD: Final = 15.0
 """Seconds after which it is noted again that a distribution is reported, though nothing else has changed."""
 AHEAD: Final = 60.0
 """Seconds by which a distributor's clock may be ahead of the server's: more is an error that somebody has to mend."""
@@ -96,10 +96,12 @@ def _tick(
     elif last is None or due > last or epoch(last) > tx.now + AHEAD:
         changes["last-tick"] = due
     skipped = [refusal for refusal in added.refused.values() if refusal.active is not None]
-    bad = [job for job in found if isinstance(job, Invalid)]
-    bad += [refusal.error for refusal in added.refused.values() if isinstance(refusal.error, Invalid)]
+    places = [number for number, job in enumerate(found, start=1) if isinstance(job, NewJob)]
+    bad = {number: job for number, job in enumerate(found, start=1) if isinstance(job, Invalid)}
+    bad |= {places[n]: refused.error for n, refused in added.refused.items() if isinstance(refused.error, Invalid)}
     if bad:
-        said = f"{len(bad)} of {len(found)} documents were refused; the first: {bad[0].message}"
+        place = min(bad)
+        said = f"{len(bad)} of {len(found)} documents were refused; the first, job {place}: {bad[place].message}"
         changes["last-error"] = said[:TEXT_LIMIT]
     elif part == 0:
         document = _without(document, "last-error")

@@ -1,13 +1,16 @@
 """``job-engine distributions``"""
 
 import sys
+import time
 from typing import Any
 
 import click
 
 from job_engine.cli.options import command, connecting, json_option
-from job_engine.cli.screen import age, first_line, print_json, print_table
+from job_engine.cli.screen import age, first_line, length, print_json, print_table
 from job_engine.client import Client
+from job_engine.job.distributions import overdue, schedule, silence
+from job_engine.job.times import epoch
 
 
 @command("distributions")
@@ -46,22 +49,29 @@ def distributions(client: Client, deed: str, names: tuple[str, ...], as_json: bo
     documents = [does(name) for name in names]
     if as_json:
         print_json(documents)
-        return
-    for name in names:
-        click.echo(f"{name} {done}")
+    for document in documents:
+        if not as_json:
+            click.echo(f"{document['name']} {done}")
+        if deed == "run" and (silent := silence(document, time.time())) is not None:
+            click.echo(
+                f"{document['name']}: no distributor that makes its jobs is alive (none was heard of for"
+                f" {length(silent)}); it runs when one is",
+                err=True,
+            )
 
 
 def _table(found: list[dict[str, Any]]) -> None:
+    now = time.time()
     print_table(
         ("name", "schedule", "leader", "contenders", "last", "next", "jobs", "last error"),
         [
             (
                 document["name"],
-                _schedule(document),
-                document.get("leader") or document.get("ticked-by") or "",
+                schedule(document),
+                _leader(document, now),
                 str(len(document["contenders"])) if "contenders" in document else "",
                 _ago(document.get("last-tick")),
-                "paused" if document["paused"] else age(document.get("next-tick")),
+                _next(document, now),
                 str(document.get("jobs-made", 0)),
                 first_line(document.get("last-error")),
             )
@@ -70,12 +80,22 @@ def _table(found: list[dict[str, Any]]) -> None:
     )
 
 
-def _schedule(document: dict[str, Any]) -> str:
-    if document.get("every"):
-        return f"every {document['every']}"
-    zone = document.get("timezone")
-    shown = str(document.get("cron") or "")
-    return f"{shown} {zone}" if shown and zone not in (None, "UTC") else shown
+def _leader(document: dict[str, Any], now: float) -> str:
+    """Who makes its jobs, while somebody is alive who does."""
+    known = str(document.get("leader") or document.get("ticked-by") or "")
+    if (silent := silence(document, now)) is None:
+        return known
+    last = f"last was {known}, " if known else ""
+    return f"none ({last}not heard of for {length(silent)})"
+
+
+def _next(document: dict[str, Any], now: float) -> str:
+    if document["paused"]:
+        return "paused"
+    at = document.get("next-tick")
+    if at is None or epoch(at) > now:
+        return age(at, now)
+    return f"{age(at, now)} ago, overdue" if overdue(document, now) else "now"
 
 
 def _ago(at: str | None) -> str:

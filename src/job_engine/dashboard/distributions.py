@@ -1,5 +1,6 @@
 """The distributions: when they make jobs, who leads them, and what one can do to them."""
 
+import time
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.responses import Response
 from job_engine.dashboard import record
 from job_engine.dashboard.page import render, to
 from job_engine.dashboard.visitor import Visitor
+from job_engine.job.distributions import overdue, schedule, silence
 from job_engine.job.errors import NotFound
 
 DEEDS: Final = {"run": "Run now", "pause": "Pause", "resume": "Resume"}
@@ -18,11 +20,7 @@ async def show(request: Request) -> Response:
     """``GET /distributions``."""
     found = await record.get(request.state.visitor, "distribution")
     distributions = sorted(found["resources"], key=lambda document: str(document["name"]))
-    return render(
-        request,
-        "distributions.html",
-        distributions=[(document, schedule(document), deeds(document)) for document in distributions],
-    )
+    return render(request, "distributions.html", distributions=[_shown(document) for document in distributions])
 
 
 async def do(request: Request) -> Response:
@@ -36,12 +34,15 @@ async def do(request: Request) -> Response:
     return to(request, "distributions")
 
 
-def schedule(document: dict[str, Any]) -> str:
-    """When one makes jobs, in a line."""
-    if document.get("every"):
-        return f"every {document['every']}"
-    cron, zone = document.get("cron", ""), document.get("timezone", "")
-    return f"{cron} {zone}" if cron and zone not in ("", "UTC") else cron
+def _shown(document: dict[str, Any]) -> dict[str, Any]:
+    now = time.time()
+    return {
+        "document": document,
+        "schedule": schedule(document),
+        "deeds": deeds(document),
+        "silent": silence(document, now) is not None,
+        "overdue": overdue(document, now),
+    }
 
 
 def deeds(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The distributor: all of its distributions side by side, each contending in its own election, until it is stopped."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,7 @@ from job_engine.distributor.registry import Distributions
 from job_engine.distributor.settings import DistributorSettings
 from job_engine.distributor.standing import Standing
 from job_engine.distributor.trouble import Trouble
-from job_engine.job.errors import Invalid, Unavailable
+from job_engine.job.errors import Invalid, Unavailable, Unreachable
 
 if TYPE_CHECKING:
     from job_engine.distributor.contenders import Contenders
@@ -32,8 +33,14 @@ RESTARTED_AFTER: Final = 5.0
 """Seconds until a distribution goes on whose leader ended by a fault of ours."""
 ZOOKEEPER: Final = 15.0
 """Seconds for each try to connect."""
+FIRST: Final = 5.0
+"""Seconds without ZooKeeper after which the log says so."""
 
 log = logging.getLogger(__name__)
+
+
+class _EntryPoint(msgspec.Struct):
+    collections: dict[str, Any]
 
 
 class Distributor:
@@ -70,6 +77,8 @@ class Distributor:
             if self._settings.zookeeper is None:
                 if not ours:
                     raise Invalid(f"{self._wire.endpoint.url} is a Nuvla server: beside one, give --zk-hosts")
+                for standing in self.standings:  # an election may have been held before
+                    standing.untold({"leader": None, "contenders": None})
                 await self._work(EngineRecord(self._wire, self._name, self._telling), {})
             else:
                 await self._in_elections(ours)
@@ -93,7 +102,7 @@ class Distributor:
         engine = EngineRecord(self._wire, self._name, self._telling)
         record = engine if ours else _nuvla(self._wire, self._name, session)
         try:
-            await self._patiently(lambda: session.start(ZOOKEEPER))
+            await self._meet(session)
             await self._work(record, elections, contenders)
         finally:
             await session.close()
@@ -138,7 +147,36 @@ class Distributor:
             raise Unavailable(refusal(status, body).message)
         if status >= 400:
             raise refusal(status, body)
-        return "distribution" in msgspec.json.decode(body)["collections"]
+        try:
+            return "distribution" in msgspec.json.decode(body, type=_EntryPoint).collections
+        except msgspec.DecodeError:
+            raise Unavailable(
+                f"what answers at {self._wire.endpoint.url} is no API server (status {status}, and not the JSON of"
+                " one); is the address right?"
+            ) from None
+
+    async def _meet(self, session: "Session") -> None:
+        """Wait for ZooKeeper, as long as that takes; the log says so once, and when it is there."""
+        hosts, late = session.settings.hosts, asyncio.Event()
+
+        def say() -> None:
+            late.set()
+            trouble = session.current.trouble if session.current else ""
+            log.warning(
+                "distributor %s: ZooKeeper at %s does not answer%s; it is waited for",
+                self._name, hosts, f" ({trouble})" if trouble else "",
+            )  # fmt: skip
+
+        saying = asyncio.get_running_loop().call_later(FIRST, say)
+        try:
+            while True:
+                with contextlib.suppress(Unreachable, Unavailable):
+                    await session.start(ZOOKEEPER)
+                    break
+        finally:
+            saying.cancel()
+        if late.is_set():
+            log.warning("distributor %s: ZooKeeper at %s answers", self._name, hosts)
 
     async def _patiently(self, call: "Callable[[], Awaitable[Any]]") -> Any:
         """Make a call until it is answered."""

@@ -23,25 +23,29 @@ def _other(value: Any) -> str:
 _encode: Final = msgspec.json.Encoder(enc_hook=_other).encode
 
 
-def encoded(jobs: Iterable[Any], *, unless_active: bool) -> tuple[list[bytes], list[str]]:
-    """The documents as JSON, and a line for each that is none.
+def encoded(jobs: Iterable[Any], *, unless_active: bool) -> tuple[list[bytes], list[str], list[str]]:
+    """The documents as JSON, which of the tick each is, for messages, and a line for each that is none.
 
     Args:
         unless_active: what each says that does not say it itself.
     """
     good: list[bytes] = []
+    places: list[str] = []
     bad: list[str] = []
-    for number, job in enumerate(jobs):
+    for number, job in enumerate(jobs, start=1):
+        place = f"job {number} of the tick"
         if not isinstance(job, Mapping):
-            bad.append(
-                f"job {number} is {type(job).__name__} {job!r:.100}, not a document: use a dict or ACTION.job(...)"
-            )
+            bad.append(f"{place} is {type(job).__name__} {job!r:.100}, not a document: use a dict or ACTION.job(...)")
             continue
+        if isinstance(action := job.get("action"), str):
+            place += f" (action {action:.100})"
         try:
             good.append(_encode({"unless-active": True, **job} if unless_active else dict(job)))
         except (TypeError, ValueError, RecursionError, OverflowError) as error:
-            bad.append(f"job {number} cannot be written as JSON: {error}")
-    return good, bad
+            bad.append(f"{place} cannot be written as JSON: {error}")
+        else:
+            places.append(place)
+    return good, places, bad
 
 
 def parts(jobs: list[bytes]) -> Iterator[list[bytes]]:

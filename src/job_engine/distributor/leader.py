@@ -43,8 +43,8 @@ class Clock(Protocol):
     def now(self) -> int:
         """Milliseconds since the epoch."""
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
+    async def sleep(self, seconds: float, woken: asyncio.Event | None = None) -> None:
+        """Wait so long, or for ``woken``."""
 
     async def until(self, at: int, woken: asyncio.Event) -> None:
         """Wait until ``at``, or ``woken``, or for a while."""
@@ -57,9 +57,14 @@ class WallClock:
         """See `Clock`."""
         return time.time_ns() // 1_000_000
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float, woken: asyncio.Event | None = None) -> None:
         """See `Clock`."""
-        await asyncio.sleep(seconds)
+        if woken is None:
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await woken.wait()
 
     async def until(self, at: int, woken: asyncio.Event) -> None:
         """See `Clock`."""
@@ -92,6 +97,7 @@ class Leader:
         self._server = Trouble(log, f"distribution {standing.name}")
         self._seen = 0  # due times up to here are decided on
         self._failed: int | None = None  # a tick that is to be tried again
+        self._wrong: str | None = None  # what was said of its documents last
 
     async def lead(self, lead: "Lead | None" = None) -> None:
         """Make ticks until cancelled.
@@ -137,7 +143,7 @@ class Leader:
                 self._function.note(error, f"its tick of {iso(due / 1000)} is tried again, until a later one is due")
                 standing.tell(last_error=one_line(error))
                 self._failed, self._seen = due, due
-                await clock.sleep(pause)
+                await clock.sleep(pause, standing.woken)
             else:
                 self._failed, self._seen = None, due
 
@@ -147,7 +153,8 @@ class Leader:
         try:
             await self._make(due, lead)
         except PausedError:
-            pass  # somebody has made it
+            if not _leads(lead):
+                return  # it is for who leads now; else somebody has made it
         except Exception as error:  # noqa: BLE001 - as in lead
             self._function.note(error, "the run that was asked for made no job")
             with contextlib.suppress(JobEngineError, PausedError):  # its own error is the one to tell
@@ -160,19 +167,24 @@ class Leader:
         zone = distribution.schedule.zone or UTC
         tick = Tick(distribution.name, datetime.fromtimestamp(due / 1000, zone), self._connect)
         found: list[Any] = await self.calls.call(lambda go_on: distribution.jobs(tick, go_on))
-        jobs, bad = encoded(found, unless_active=distribution.unless_active)
+        jobs, places, bad = encoded(found, unless_active=distribution.unless_active)
         made = await self._until_answered(lambda: self._tick(due, jobs, lead), lead)
         self._function.over()
-        wrong = summed_up([*bad, *made.refused])
         if made.repeated:
             log.debug("distribution %s: the tick of %s had been made", distribution.name, iso(due / 1000))
         else:
             log.info("distribution %s: the tick of %s made %d jobs", distribution.name, iso(due / 1000), made.jobs)
+        wrong = summed_up([*bad, *(f"{places[number]}: {why}" for number, why in made.refused)])
         if wrong is not None:
-            log.error(
-                "distribution %s: of the jobs of %s some are wrong: %s", distribution.name, iso(due / 1000), wrong
-            )
-            self.standing.tell(last_error=wrong)
+            log.log(
+                logging.DEBUG if wrong == self._wrong else logging.ERROR,
+                "distribution %s: of the jobs of %s some are wrong: %s", distribution.name, iso(due / 1000), wrong,
+            )  # fmt: skip
+            if not made.repeated:  # else the record shows what came of somebody else's
+                self.standing.tell(last_error=wrong)
+        if wrong is not None or not made.repeated:  # of a repeated one nobody says what was refused
+            self._wrong = wrong
+        await self._record.finish(self.standing, due, made, lead)
 
     async def _tick(self, due: int, jobs: list[bytes], lead: "Lead | None") -> Made:
         after = self._distribution.schedule.after(max(due, self._clock.now()))

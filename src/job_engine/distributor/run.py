@@ -7,6 +7,7 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 from typing import Final, NoReturn
 
 from job_engine.distributor.choice import chosen
@@ -14,7 +15,7 @@ from job_engine.distributor.distributor import Distributor
 from job_engine.distributor.load import load
 from job_engine.distributor.settings import DistributorSettings
 from job_engine.distributor.upstream import Host
-from job_engine.job.errors import Forbidden, Invalid, Unavailable, Unreachable
+from job_engine.job.errors import Invalid, JobEngineError
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ REFUSED: Final = 1
 WRONG: Final = 2
 """Exit code: what was asked cannot be done, e.g. a folder of distributions that does not exist."""
 LEAVING: Final = 3.0
-"""Seconds to hand the elections over; whoever is not told by then finds out by the end of the session."""
+"""Seconds from a signal to the end, to hand the elections over and to say goodbye; whatever hangs then is left."""
 
 
 def run(settings: DistributorSettings) -> int:
@@ -42,14 +43,14 @@ def run(settings: DistributorSettings) -> int:
             log.warning("%s", line)
         with asyncio.Runner() as runner:
             hanging = runner.run(_run(settings, Distributor(settings, distributions, name), host, name))
-    except (Forbidden, Unreachable, Unavailable) as error:
-        log.error("%s", error)
-        return REFUSED
     except Invalid as error:
         log.error("%s", error)
         return WRONG
+    except JobEngineError as error:
+        log.error("%s", error)
+        return REFUSED
     if hanging:
-        _leave(hanging)
+        _leave(f"{hanging} calls of distributions were still under way; what they would have made is not made")
     return 0
 
 
@@ -57,8 +58,16 @@ async def _run(settings: DistributorSettings, distributor: Distributor, host: Ho
     """Until a signal; how many calls of functions have not ended then."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+
+    def asked_to_stop() -> None:
+        stop.set()
+        # A thread: what hangs may be this loop's end, ZooKeeper's client, or a thread that a function has made.
+        late = threading.Timer(LEAVING, _leave, [f"distributor {name} has not ended within {LEAVING:g} s; it is ended"])
+        late.daemon = True
+        late.start()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, asked_to_stop)
     if settings.parent_fd is not None:
         loop.add_reader(settings.parent_fd, _parent, settings.parent_fd)
     work, asked = asyncio.create_task(distributor.run()), asyncio.create_task(stop.wait())
@@ -70,14 +79,14 @@ async def _run(settings: DistributorSettings, distributor: Distributor, host: Ho
         host.stop_event.set()
         work.cancel()
         asked.cancel()
-        await asyncio.wait((work,), timeout=LEAVING)
+        await asyncio.wait((work,))
     log.info("distributor %s has stopped", name)
     return distributor.hanging
 
 
-def _leave(hanging: int) -> NoReturn:
+def _leave(why: str) -> NoReturn:
     """End, although functions of others still run: at its own end Python would wait for threads that they made."""
-    log.warning("%d calls of distributions were still under way; what they would have made is not made", hanging)
+    log.warning("%s", why)
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)

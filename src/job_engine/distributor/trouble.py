@@ -81,6 +81,6 @@ class Trouble:
 def one_line(error: BaseException) -> str:
     """The error in a line that people read, and that any record takes: of bounded length, without lone surrogates."""
     text = " ".join(str(error).split())[:LONGEST].encode(errors="replace").decode()
-    if isinstance(error, JobEngineError):
+    if isinstance(error, JobEngineError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -135,7 +135,9 @@ def schedule(
     Raises:
         Invalid: it means nothing, saying why.
     """
-    if (every is None) == (cron is None):
+    if every is not None and cron is not None:
+        raise Invalid("give every or cron, not both")
+    if every is None and cron is None:
         raise Invalid('a schedule is every="30s" or cron="0 3 * * *"')
     if every is not None:
         if timezone is not None:
@@ -154,10 +156,20 @@ def schedule(
     try:
         made.after(0)
     except CronSimError as error:
+        if str(error) == "Bad day-of-month" and _parses([*made.expression.split()[:-2], "*", "*"]):
+            raise Invalid(f"{cron!r} never comes: none of its months has such a day") from None
         raise Invalid(f"{cron!r} is not a cron expression such as '0 3 * * *': {str(error).lower()}") from None
     except StopIteration:
-        raise Invalid(f"{cron!r} is never due") from None
+        raise Invalid(f"{cron!r} never comes") from None
     return made
+
+
+def _parses(fields: list[str]) -> bool:
+    try:
+        CronSim(" ".join(fields), datetime.fromtimestamp(0, UTC))
+    except CronSimError:
+        return False
+    return True
 
 
 class Missed(StrEnum):

@@ -12,9 +12,10 @@ from types import ModuleType
 from typing import Any, Final
 from zlib import crc32
 
-from job_engine.job.errors import Invalid
+from job_engine.job.errors import Invalid, JobEngineError
 
 _HERE: Final = __file__
+_US: Final = Path(__file__).parents[1]
 
 
 class Modules:
@@ -154,5 +155,7 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return shown
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    last = frames[-1] if len(frames) > 1 else None
+    if isinstance(error, JobEngineError):  # what is wrong is what was given to us, and who gave it
+        frames = [frame for frame in frames if not Path(frame.filename).is_relative_to(_US)]
+    last = frames[-1] if frames else None
     return f"{shown} ({last.filename}, line {last.lineno})" if last is not None and last.filename != _HERE else shown

@@ -1,5 +1,7 @@
 """Each distribution stands alone, a stop is at once, and people can pause and run what they like."""
 
+import msgspec
+
 from tests.integration.engine_processes import until
 
 TROUBLED = """
@@ -96,3 +98,13 @@ def test_a_tick_of_more_jobs_than_a_transaction_takes(place):
     place.client.run_distribution("many")
     until(lambda: place.client.count("action='one-of-many'") == 10_001, "all of them")
     assert place.document("many")["jobs-made"] == 10_001
+
+
+def test_who_led_in_an_election_is_forgotten_where_there_is_none(place):
+    said = {"name": "often", "leader": "gone", "contenders": ["gone"]}
+    place.client._json(
+        "POST", "/api/distribution/report", msgspec.json.encode({"distributor": "gone", "distributions": [said]})
+    )
+    assert place.document()["leader"] == "gone"
+    place.start("--distributions", place.often())
+    until(lambda: not {"leader", "contenders"} & place.document().keys(), "another document")

@@ -10,8 +10,10 @@ import pytest
 from nuvla.api import Api
 
 from job_engine import Unavailable, distribution
+from job_engine.client import Client
 from job_engine.client.endpoint import Credentials
 from job_engine.client.wire import WireClient
+from job_engine.distributor.leader import Leader
 from job_engine.distributor.records import Made, nuvla
 from job_engine.distributor.records.nuvla import NuvlaRecord
 from job_engine.distributor.standing import Standing
@@ -19,6 +21,7 @@ from job_engine.job.schedule import FUTURE
 from job_engine.queue import Election, Lead, Session, ZooKeeper
 from tests.integration.distributor.scene import SESSION, Distributor, Place
 from tests.integration.engine_processes import until
+from tests.zookeeper import Proxy
 
 SEVERAL = """
 from job_engine import distribution
@@ -57,7 +60,7 @@ def test_each_job_stands_alone_and_none_piles_up(beside: Place) -> None:
     (one,) = beside.start("--distributions", beside.file(SEVERAL))
     until(lambda: beside.client.count("action='good'") >= 3, "ticks")
     until(lambda: "does not know retries" in one.log, "what is wrong with one job")
-    assert "job 1: attribute 'priority'" in one.log
+    assert "job 2 of the tick (action good): attribute 'priority'" in one.log
     until(lambda: one.log.count("distribution once-at-a-time: the tick of") > 2, "ticks of the other one")
     assert beside.client.count("action='slow'") == 2
 
@@ -127,6 +130,44 @@ def test_a_tick_is_begun_once_and_by_who_leads(beside: Place) -> None:
             for session in sessions:
                 await session.close()
             await client.close()
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+def test_what_was_refused_is_told_though_the_end_of_the_tick_cannot_be_noted(
+    beside: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin = Credentials(username=beside.engine.admin["username"], password=beside.engine.admin["password"])
+    proxy = Proxy(beside.zookeeper_port)
+
+    class Last(WireClient):
+        async def request(self, method: str, path: str, *rest: Any, **more: Any) -> tuple[int, bytes]:
+            answer = await super().request(method, path, *rest, **more)
+            if (method, path) == ("POST", "/api/job"):
+                proxy.set(up="hold", down="hold")
+            return answer
+
+    @distribution(every="1h")
+    def often() -> dict[str, Any]:
+        return {"action": "bad", "priority": 1000}
+
+    async def scene() -> None:
+        client = Last(beside.engine.url, credentials=admin)
+        settings = ZooKeeper(hosts=f"{proxy.host}/{beside.chroot}", session_timeout=SESSION)
+        session = Session(settings, kind="distributor")
+        election = Election(session, "often")
+        await session.start()
+        standing = Standing(often, asyncio.Event())
+        standing.heard(False, "2026-11-24T23:05:01.042Z")
+        leading = asyncio.create_task(election.run(Leader(standing, NuvlaRecord(client, "me", session), Client).lead))
+        try:
+            await asyncio.to_thread(until, lambda: "job 1 of the tick (action bad)" in caplog.text, "what was refused")
+        finally:
+            leading.cancel()
+            await asyncio.wait([leading])
+            await session.close()
+            await client.close()
+            proxy.close()
 
     asyncio.run(asyncio.wait_for(scene(), 60))
 

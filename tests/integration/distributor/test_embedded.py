@@ -1,7 +1,10 @@
 """Distributions under `job-engine up`, and the commands for them."""
 
 import json
+import os
+import signal
 
+from job_engine.cli.group import Session, group
 from tests.integration.running import cli, eventually, running
 
 OFTEN = """
@@ -33,7 +36,10 @@ def test_up_runs_distributions_and_people_see_and_steer_them(tmp_path):
         assert "0 3 * * * Europe/Zurich" in found["at-night"]
         assert "every 3600s" in found["cleanup_jobs"]
 
+        assert " in " in found["at-night"]
+
         ran = cli(up, "distributions", "run", "at-night")
+        assert ran.stderr == ""
         assert (ran.returncode, ran.stdout) == (0, "at-night is asked to run\n")
         eventually(lambda: client.count("name='of the night'") == 1)
 
@@ -44,6 +50,22 @@ def test_up_runs_distributions_and_people_see_and_steer_them(tmp_path):
         assert (shown["description"], shown["paused"], shown["jobs-made"]) == ("Adds in the night.", True, 1)
         assert cli(up, "distributions", "run", "nobody").returncode == 2
         assert "name the distributions to pause" in cli(up, "distributions", "pause").stderr
+        assert up.stop() == 0
+
+
+def test_a_run_that_nobody_is_there_to_make_is_noted_and_says_so(tmp_path, monkeypatch, capsys):
+    with running(tmp_path / "data") as up:
+        eventually(lambda: "cleanup_jobs" in rows(up))
+        os.kill(up.children()["distributor"], signal.SIGSTOP)
+        monkeypatch.setattr("job_engine.job.distributions.SILENT", 0.0)
+        arguments = ["distributions", "run", "cleanup_jobs", "--data", str(up.folder)]
+        assert not group.main(arguments, standalone_mode=False, obj=Session())
+        said = capsys.readouterr()
+        assert said.out == "cleanup_jobs is asked to run\n"
+        assert "cleanup_jobs: no distributor that makes its jobs is alive" in said.err
+        assert "run-at" in up.client().distribution("cleanup_jobs")
+        os.kill(up.children()["distributor"], signal.SIGCONT)
+        eventually(lambda: "run-at" not in up.client().distribution("cleanup_jobs"))
         assert up.stop() == 0
 
 

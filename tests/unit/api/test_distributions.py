@@ -107,7 +107,7 @@ def test_a_bad_document_fails_alone(api: InProcess) -> None:
     assert answer["jobs"][3]["resource-id"] == answer["jobs"][2]["resource-id"]
     document = get(api, "bad")
     assert (document["jobs-made"], document["jobs-skipped"]) == (2, 1)
-    assert document["last-error"].startswith("3 of 6 documents were refused; the first: attribute 'action'")
+    assert document["last-error"].startswith("3 of 6 documents were refused; the first, job 2: attribute 'action'")
     made(api, "bad", "2026-11-24T04:00:00Z", {"action": "a"})
     assert "last-error" not in get(api, "bad")
 

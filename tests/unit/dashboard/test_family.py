@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from job_engine.dashboard import page
-from job_engine.dashboard.distributions import deeds, schedule
+from job_engine.dashboard.distributions import deeds
 from job_engine.dashboard.family import Elements, Family
 from job_engine.dashboard.jobs import Row
 from job_engine.job.bulk import BulkResult
@@ -104,20 +104,6 @@ def test_a_parent_that_is_not_there_is_an_id() -> None:
 def test_the_list_says_a_result_in_a_sentence() -> None:
     row = Row.of({"id": ID, "status-message": result().text()})
     assert row.message == row.whole == "1 of 20 done, 9 failed, 1 skipped: no disk"
-
-
-@pytest.mark.parametrize(
-    ("document", "said"),
-    [
-        ({"every": "30s"}, "every 30s"),
-        ({"cron": "0 3 * * *"}, "0 3 * * *"),
-        ({"cron": "0 3 * * *", "timezone": "UTC"}, "0 3 * * *"),
-        ({"cron": "0 3 * * *", "timezone": "Europe/Zurich"}, "0 3 * * * Europe/Zurich"),
-        ({}, ""),
-    ],
-)
-def test_schedules(document: dict[str, Any], said: str) -> None:
-    assert schedule(document) == said
 
 
 def test_buttons_are_what_may_be_done_and_makes_sense() -> None:

@@ -31,9 +31,10 @@ class Clock:
     def now(self) -> int:
         return self.time
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float, woken: asyncio.Event | None = None) -> None:
         self.slept.append(seconds)
-        await self._to(self.time + round(seconds * 1000))
+        if woken is None or not woken.is_set():
+            await self._to(self.time + round(seconds * 1000))
 
     async def until(self, at: int, woken: asyncio.Event) -> None:
         if not woken.is_set():
@@ -62,6 +63,8 @@ class Memory:
         self.late: list[BaseException] = []  # raised when a leader begins
         self.lost_answers = 0  # of the next ticks, which are made all the same
         self.paused = False
+        self.refused: tuple[tuple[int, str], ...] = ()  # of each tick
+        self.finished: list[int] = []
 
     async def run(self, standings: Any) -> None: ...
 
@@ -85,16 +88,25 @@ class Memory:
         if self.lost_answers:
             self.lost_answers -= 1
             raise Unreachable
-        return Made(0 if repeated else len(jobs), repeated=repeated)
+        return Made(0 if repeated else len(jobs), self.refused, repeated=repeated)
+
+    async def finish(self, standing: Standing, due: int, made: Made, lead: Any) -> None:
+        self.finished.append(due)
 
 
-def play(distribution: Distribution, record: Memory, clock: Clock, act: Callable[[Standing], None] | None = None):
+def play(
+    distribution: Distribution,
+    record: Memory,
+    clock: Clock,
+    act: Callable[[Standing], None] | None = None,
+    lead: Any = None,
+):
     """Lead until the clock's end; the standing."""
 
     async def scene() -> Standing:
         standing = Standing(distribution, asyncio.Event())
         leader = Leader(standing, record, Client, clock)
-        task = asyncio.create_task(leader.lead())
+        task = asyncio.create_task(leader.lead(lead))
         if act is not None:
             act(standing)
         over = asyncio.create_task(clock.over.wait())

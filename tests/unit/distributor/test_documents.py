@@ -15,9 +15,14 @@ def test_parts(monkeypatch):
 
 
 def test_encoding():
-    good, bad = encoded([{"a": Path("/x")}, None, {"unless-active": False}, {1: 2}], unless_active=True)
-    assert good[:2] == [b'{"unless-active":true,"a":"/x"}', b'{"unless-active":false}']
-    assert bad == ["job 1 is NoneType None, not a document: use a dict or ACTION.job(...)"]
+    jobs = [{"a": Path("/x")}, None, {"unless-active": False, "action": "b"}, {"action": "c", "d": object()}]
+    good, places, bad = encoded(jobs, unless_active=True)
+    assert good[:2] == [b'{"unless-active":true,"a":"/x"}', b'{"unless-active":false,"action":"b"}']
+    assert places == ["job 1 of the tick", "job 3 of the tick (action b)"]
+    assert bad == [
+        "job 2 of the tick is NoneType None, not a document: use a dict or ACTION.job(...)",
+        "job 4 of the tick (action c) cannot be written as JSON: object is not JSON",
+    ]
 
 
 def test_thousands_of_refusals_are_one_line():

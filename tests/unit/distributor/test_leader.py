@@ -6,11 +6,14 @@ import logging
 import pytest
 
 from job_engine import Forbidden, Unavailable, Unreachable
+from job_engine.client import Client
+from job_engine.distributor import leader
 from job_engine.distributor.distribution import Distribution
-from job_engine.distributor.leader import BACKOFF
+from job_engine.distributor.leader import BACKOFF, Leader
 from job_engine.distributor.records import PausedError
+from job_engine.distributor.standing import Standing
 from job_engine.job.times import iso
-from tests.unit.distributor.scene import NOW, SECOND, Memory, clock, play
+from tests.unit.distributor.scene import NOW, PATIENCE, SECOND, Memory, clock, play
 
 
 def every(seconds=1, function=lambda: {"action": "noop"}, **options):
@@ -200,6 +203,81 @@ def test_a_run_that_fails_is_over_and_says_so():
     assert standing.run_at is None
 
 
+def test_a_run_that_is_asked_for_does_not_wait_for_the_pause_after_a_failure(monkeypatch):
+    """By the machine's clock: what wakes a leader is what is tried here."""
+    monkeypatch.setattr(leader, "BACKOFF", (3600.0, 3600.0))
+    calls = []
+
+    def raises():
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError
+        return {"action": "noop"}
+
+    async def scene():
+        ran = asyncio.Event()
+
+        class Noting(Memory):
+            async def finish(self, standing, due, made, lead):
+                if due == NOW:
+                    ran.set()
+
+        standing = Standing(every(86400, raises), asyncio.Event())
+        standing.telling.clear()
+        task = asyncio.create_task(Leader(standing, Noting(last=0), Client).lead())
+        async with asyncio.timeout(PATIENCE):
+            await standing.telling.wait()
+            assert "last-error" in standing.news()
+            standing.heard(False, iso(NOW / 1000))
+            await ran.wait()
+        task.cancel()
+        await asyncio.wait({task})
+
+    asyncio.run(scene())
+
+
+def test_a_run_that_a_leader_loses_is_for_the_next_one():
+    class Lead:
+        valid = True
+
+    class Losing(Memory):
+        async def tick(self, *args):
+            lead.valid = False
+            asyncio.get_running_loop().call_soon(time.over.set)
+            raise PausedError  # as records do that ask `still` first
+
+    lead, time, asked = Lead(), clock(1), iso(NOW / 1000 - 0.5)
+    standing = play(every(1), Losing(), time, lambda standing: standing.heard(False, asked), lead)
+    assert standing.run_at == asked
+
+
+def test_a_wrong_document_is_named_by_its_place_and_logged_once_until_it_changes(caplog):
+    documents = [{"action": "noop"}, {"action": "bad"}]
+    record = Memory()
+    record.refused = ((1, "too big"),)
+
+    def changes(tick):
+        if tick.due.timestamp() > NOW / 1000 + 3:
+            record.refused = ((1, "too small"),)
+        return documents
+
+    standing = play(every(1, changes), record, clock(6))
+    assert [r.getMessage().partition("wrong: ")[2] for r in caplog.records if r.levelname == "ERROR"] == [
+        "job 2 of the tick (action bad): too big",
+        "job 2 of the tick (action bad): too small",
+    ]
+    assert standing.news()["last-error"] == "job 2 of the tick (action bad): too small"
+    assert record.finished == list(record.made)
+
+
+def test_who_repeats_a_tick_leaves_the_error_of_who_made_it_alone():
+    record = Memory()
+    record.made = {NOW + SECOND: []}
+    standing = play(every(1, lambda: ["no document"]), record, clock(1))
+    assert record.asked == [NOW + SECOND]
+    assert "last-error" not in standing.news()
+
+
 @pytest.mark.parametrize("missed", ["once", "all"])
 def test_a_clock_that_is_set_makes_no_tick_twice(missed):
     record, time = Memory(), clock(40)
@@ -220,8 +298,8 @@ def test_bad_jobs_fail_alone():
     record = Memory()
     standing = play(every(1, some), record, clock(1))
     assert record.made[NOW + SECOND] == [{"action": "noop"}, {"action": "noop", "priority": 3}]
-    assert "job 1 is str 'noop'" in (said := standing.news()["last-error"])
-    assert "job 2 cannot be written as JSON" in said
+    assert "job 2 of the tick is str 'noop'" in (said := standing.news()["last-error"])
+    assert "job 3 of the tick (action noop) cannot be written as JSON" in said
 
 
 def test_a_tick_without_jobs_is_a_tick():

@@ -82,6 +82,21 @@ def test_files_modules_and_folders_and_what_fails_is_named():
         loaded("nowhere.py")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ('every="1s", cron="* * * * *"', "give every or cron, not both"),
+        ('cron="0 0 31 2 *"', "'0 0 31 2 *' never comes: none of its months has such a day"),
+        ('"a name"', "cannot be the name of a distribution"),
+    ],
+)
+def test_a_wrong_schedule_is_that_of_a_line_of_its_author(options, said):
+    file = write("mine.py", f"from job_engine import distribution\n\n\n@distribution({options})\ndef mine(): ...\n")
+    (why,) = loaded("mine.py").failed.values()
+    assert said in why
+    assert why.endswith(f"({file.resolve()}, line 4)")
+
+
 def test_entry_points(monkeypatch):
     write("plugin.py", OWN.format(name="plugged"))
     write("plugin.dist-info/METADATA", "Name: plugin\nVersion: 1\n")
@@ -146,3 +161,7 @@ def test_some_are_chosen(caplog):
         "there is no distribution x to leave out",
         "there is no distribution y to give an interval",
     ]
+    caplog.clear()
+    nothing = DistributorSettings(api_url="x", keep_jobs=None, exclude=("x",), intervals=(("y", 3.0),))
+    assert chosen(loaded(), nothing).names() == []
+    assert len(caplog.messages) == 2

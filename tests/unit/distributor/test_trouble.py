@@ -2,6 +2,7 @@
 
 import os
 
+from job_engine import JobEngineError
 from job_engine.distributor.trouble import LONGEST, one_line
 
 
@@ -11,3 +12,4 @@ def test_any_error_can_be_told():
     assert text.startswith("ValueError: bad file ? x")
     assert text.encode()
     assert len(text) <= LONGEST + len("ValueError: ")
+    assert one_line(JobEngineError(" ")) == "JobEngineError"  # the record takes no blank text

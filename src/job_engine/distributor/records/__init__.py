@@ -15,7 +15,7 @@ class Made:
     """What became of a tick."""
 
     jobs: int  # how many were added
-    refused: tuple[str, ...] = ()  # a line for each document that was not acceptable
+    refused: tuple[tuple[int, str], ...] = ()  # the place of each document that was not acceptable, and why
     active: int = 0  # how many were not added because one like it is queued or running
     repeated: bool = False  # somebody, perhaps we, had made it before; nothing was added now
 
@@ -58,3 +58,7 @@ class Record(Protocol):
             Unreachable, Unavailable: it may have been made, or not; call again.
             JobEngineError: the server does not take it.
         """
+
+    async def finish(self, standing: Standing, due: int, made: Made, lead: "Lead | None") -> None:
+        """Note that all of a tick is made; once what came of it was told, since this may take long. Raises nothing of
+        ours."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from job_engine.distributor.documents import parts
 from job_engine.distributor.records import Made, PausedError
 from job_engine.distributor.standing import Standing
 from job_engine.distributor.trouble import Trouble
-from job_engine.job.errors import Conflict, JobEngineError, Unavailable
+from job_engine.job.errors import Conflict, Invalid, JobEngineError, Unavailable
 from job_engine.job.times import epoch, iso
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class EngineRecord:
         self._distributor = distributor
         self._telling = telling
         self._trouble = Trouble(log, f"the API server at {self.where}")
+        self._said: set[str] = set()  # what it does not take
 
     async def run(self, standings: Sequence[Standing]) -> None:
         """See `Record`."""
@@ -83,7 +84,7 @@ class EngineRecord:
 
     async def begin(self, standing: Standing, lead: "Lead | None") -> int | None:
         """See `Record`."""
-        (known,) = await self._report([{**_asked(standing), **standing.distribution.described}])
+        (known,) = await self._report([_asked(standing)])  # the rest is told apart: it may be refused
         standing.heard(known.paused, known.run_at)
         if known.last_tick is not None:
             return milliseconds(known.last_tick)
@@ -100,7 +101,7 @@ class EngineRecord:
         still: Callable[[], bool],
     ) -> Made:
         """See `Record`."""
-        made = Made(0)
+        made, before = Made(0), 0
         for number, part in enumerate(parts(jobs)):
             if not still():
                 raise PausedError
@@ -117,12 +118,16 @@ class EngineRecord:
                 raise PausedError from None
             made = Made(
                 made.jobs + (0 if answer.repeated else len(answer.resource_ids)),
-                (*made.refused, *(job.message for job in answer.jobs if job.status == 400)),
+                (*made.refused, *((before + n, job.message) for n, job in enumerate(answer.jobs) if job.status == 400)),
                 made.active + sum(job.status == 409 for job in answer.jobs),
                 made.repeated or answer.repeated,
             )
+            before += len(part)
         standing.shown(next_tick=iso(after / 1000), last_error=None)
         return made
+
+    async def finish(self, standing: Standing, due: int, made: Made, lead: "Lead | None") -> None:
+        """See `Record`: its transactions have noted it."""
 
     async def _tell(self, standings: Sequence[Standing]) -> None:
         """Tell what has changed, together with what changed while the last telling was under way."""
@@ -133,13 +138,38 @@ class EngineRecord:
             if not news:
                 continue
             try:
-                await self._patiently(
-                    lambda news=news: self._report([{**_asked(s), **told} for s, told in news.items()])  # type: ignore[misc]
-                )
+                await self._told(list(news.items()))
             except BaseException:
                 for standing, told in news.items():
                     standing.untold(told)
                 raise
+
+    async def _told(self, news: Sequence[tuple[Standing, dict[str, Any]]]) -> None:
+        """Tell this. What the server does not take is told fact by fact, and dropped where that does not help."""
+
+        async def offered() -> Invalid | None:
+            try:
+                await self._report([{**_asked(standing), **facts} for standing, facts in news])
+            except Invalid as error:
+                return error
+            return None
+
+        refused = await self._patiently(offered)
+        if refused is None:
+            return
+        (standing, facts), *more = news
+        if more:
+            parts = [[each] for each in news]
+        elif len(facts) > 1:
+            parts = [[(standing, {fact: value})] for fact, value in facts.items()]
+        else:
+            (fact,) = facts
+            said = f"distribution {standing.name}: the API server does not take its {fact}: {refused.message}"
+            log.log(logging.DEBUG if said in self._said else logging.WARNING, "%s; it is not told", said)
+            self._said.add(said)
+            return
+        for part in parts:
+            await self._told(part)
 
     async def _listen(self, standings: Sequence[Standing]) -> None:
         """Keep one report parked: it is answered when something is asked of us."""
@@ -157,13 +187,17 @@ class EngineRecord:
 
     async def _report(self, distributions: list[dict[str, Any]], wait: float = 0.0) -> list[_Known]:
         body = {"distributor": self._distributor, "wait": wait, "distributions": distributions}
-        answer = await self._call("POST", "/api/distribution/report", _encode(body), wait + CALL, _Report)
+        try:
+            sent = _encode(body)
+        except UnicodeEncodeError as error:  # a lone surrogate in what an author wrote
+            raise Invalid(f"it is not Unicode text: {error}") from None
+        answer = await self._call("POST", "/api/distribution/report", sent, wait + CALL, _Report)
         if [known.name for known in answer.distributions] != [asked["name"] for asked in distributions]:
             raise JobEngineError("the server's answer to a report is not what it should be; is its version newer?")
         return answer.distributions
 
-    async def _patiently(self, call: Callable[[], Any]) -> None:
-        await self._trouble.outlast(call, of=(JobEngineError,))
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._trouble.outlast(call, of=(JobEngineError,))
 
     async def _call(self, method: str, path: str, body: bytes | None, timeout: float, kind: type[T]) -> T:
         status, answered = await self._client.request(method, path, body, timeout=timeout)

@@ -81,7 +81,7 @@ class NuvlaRecord:
         active = await self._active(documents)  # before the note: a server that is away costs no tick
         if not await self._claim(standing.name, due, lead):
             return Made(0, repeated=True)
-        added, refused, skipped = 0, [], 0
+        added, refused, skipped = 0, list[tuple[int, str]](), 0
         for number, document in enumerate(documents):
             if not still():
                 break
@@ -92,12 +92,24 @@ class NuvlaRecord:
             try:
                 await self._add(document)
             except JobEngineError as error:
-                refused.append(f"job {number}: {error.message}")
+                refused.append((number, error.message))
             else:
                 added += 1
                 active.add(_what(document))
-        await self._finish(standing.name, due, added, lead)
         return Made(added, tuple(refused), skipped)
+
+    async def finish(self, standing: Standing, due: int, made: Made, lead: Lead | None) -> None:
+        """See `Record`."""
+        assert lead is not None
+        if made.repeated:
+            return
+        try:
+            note, version = await self._read(standing.name)
+            if note is not None and note.due == due:
+                note.jobs = made.jobs
+                await self._write(standing.name, note, version, lead)
+        except JobEngineError as error:
+            log.warning("distribution %s: that its tick is complete could not be noted: %s", standing.name, error)
 
     async def _add(self, document: dict[str, Any]) -> None:
         lacking = sorted(EXTENSIONS & document.keys())
@@ -169,12 +181,6 @@ class NuvlaRecord:
             if again is None or again.mark != ours.mark:
                 raise Unavailable("another distributor leads now")
         return True
-
-    async def _finish(self, name: str, due: int, jobs: int, lead: Lead) -> None:
-        note, version = await self._read(name)
-        if note is not None and note.due == due:
-            note.jobs = jobs
-            await self._write(name, note, version, lead)
 
     async def _write(self, name: str, note: _Note, version: int, lead: Lead) -> bool:
         """Write the node, as the leader that we are; whether it was certainly written."""
