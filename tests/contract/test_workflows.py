@@ -55,7 +55,10 @@ def test_a_chain_by_nuvlas_client(server: Server, api: Api) -> None:
     status, body = attend(server, "chain", n=3, free=9, finished=[finished(granted, "FAILED", "no disk")])
     assert (status, body.get("jobs", [])) == (200, [])
     document = api.get(third).data
-    assert (document["state"], document["status-message"]) == ("FAILED", f"{second} it waits for has FAILED: no disk")
+    assert (document["state"], document["status-message"]) == (
+        "FAILED",
+        f"{second}, which it waits for, has FAILED: no disk",
+    )
     again = api.operation(api.get(third), "retry").data["resource-id"]
     assert "after" not in api.get(again).data
 
@@ -180,7 +183,7 @@ def test_more_wait_for_one_than_one_transaction_settles(server: Server, client: 
     for spoke in spokes:  # a wait ends when the job is final
         status, body, _ = server.call("GET", f"{spoke.id}/wait?timeout=20&select=state,status-message")
         assert (status, body["state"]) == (200, "FAILED")
-    assert body["status-message"].startswith(f"{one.id} it waits for was CANCELED: by user/")
+    assert body["status-message"].startswith(f"{one.id}, which it waits for, was CANCELED: by user/")
 
 
 def test_by_the_command_line(server: Server, client: Client, capsys: pytest.CaptureFixture[str]) -> None:

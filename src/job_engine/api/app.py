@@ -82,7 +82,7 @@ async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
     try:
         changes = Changes()
         store.after_commit.append(changes.told)
-        executors = Executors(store, settings.period, settings.unknown_action_grace, settings.cluster)
+        executors = Executors(store, settings.period, settings.unknown_action_grace, settings.cluster, settings.queue)
         identities = await Identities.open(store, settings.trust_authn_header)
         state = ApiState(settings, store, executors, identities, changes)
         await users.first_administrator(state)

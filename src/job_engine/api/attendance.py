@@ -47,10 +47,10 @@ async def _leave(call: Call, id_: str) -> None:
 
 
 def executors(api: ApiState) -> list[dict[str, Any]]:
-    """The executors that are alive, as documents."""
+    """The executors that are there, as documents."""
     now = asyncio.get_running_loop().time()
     shown = []
-    for executor in api.executors.alive.values():
+    for executor in api.executors.present:
         document: dict[str, Any] = {
             "id": f"executor/{executor.id}",
             "resource-type": "executor",
@@ -79,9 +79,9 @@ def executors(api: ApiState) -> list[dict[str, Any]]:
 
 
 def actions(api: ApiState) -> list[dict[str, Any]]:
-    """The actions that somebody alive can run, as documents."""
+    """The actions that somebody there can run, as documents."""
     who: dict[str, list[str]] = {}
-    for executor in api.executors.alive.values():
+    for executor in api.executors.present:
         for action in executor.hello.actions if executor.hello else ():
             who.setdefault(action, []).append(f"executor/{executor.id}")
     return [
@@ -97,7 +97,7 @@ def status(api: ApiState) -> dict[str, Any]:
         "version": api.settings.version,
         "started": iso(api.started),
         "now": iso(time.time()),
-        "executors": len(api.executors.alive),
+        "executors": len(api.executors.present),
     }
     if api.queue is not None:
         found["queue"] = api.queue.status()

@@ -34,7 +34,7 @@ class Facts:
     cluster: bool = False  # whether executors take jobs from the locking queue
     connected: bool = True  # whether this server is connected to ZooKeeper, where that queue is
     entry: str | None = None  # under which name it is there
-    runs_on: str | None = None  # the executor alive that holds it
+    runs_on: tuple[str, str] | None = None  # id and name of the executor that holds it, if that is heard of
 
 
 def explain(facts: Facts) -> dict[str, Any]:
@@ -54,10 +54,11 @@ def explain(facts: Facts) -> dict[str, Any]:
     }
     if facts.holder is not None and facts.cluster:
         answer["member"] = facts.holder
-        if facts.runs_on is not None:
-            answer["holder"] = f"executor/{facts.runs_on}"
     elif facts.holder is not None:
         answer["holder"] = f"executor/{facts.holder}"
+    if facts.runs_on is not None:
+        id_, answer["holder-name"] = facts.runs_on
+        answer["holder"] = f"executor/{id_}"
     if facts.cluster and facts.entry is not None and not is_final(document["state"]):
         answer["entry"] = facts.entry
     if last is not None:
@@ -110,16 +111,19 @@ def _zookeeper(facts: Facts) -> list[Term]:
 
 def _who_has_it(facts: Facts) -> tuple[bool, str]:
     """Whether somebody has the action, as far as that holds the job back; and who."""
-    who = (
-        f"{len(facts.able)} of {facts.executors} executors alive have it" if facts.executors else "no executor is alive"
-    )
+    who = f"{len(facts.able)} of {facts.executors} executors alive have it"
+    if not facts.executors:
+        who = f"no executor {'of ours ' if facts.cluster else ''}is alive"
     if facts.able:
         return True, who
     if facts.fails_at is not None:
         unless = ", unless one of another kind runs it" if facts.cluster else ""
-        return False, f"{who}; it is FAILED at {iso(facts.fails_at)}{unless}"
-    # executors of other kinds do not say what they can run, so in a cluster nothing is held back for it
-    return facts.cluster, f"{who}; those of other kinds do not say" if facts.cluster else who
+        return False, f"{who}; it will be FAILED at {iso(facts.fails_at)}{unless}"
+    if not facts.cluster:
+        return False, who
+    # Executors of other kinds do not say what they can run, nor that they are there: nothing is held back for want of
+    # the action, but where none of ours is there, somebody has to come.
+    return bool(facts.executors), f"{who}; those of other kinds do not say"
 
 
 def _after(facts: Facts) -> list[Term]:
@@ -161,7 +165,8 @@ def _summary(facts: Facts, terms: Sequence[Term]) -> str:
         if facts.holder is None:
             queue = f"; its entry in the locking queue is {facts.entry}" if facts.cluster and facts.entry else ""
             return f"It runs detached ({attempt}), without an executor of ours that holds it{queue}."
-        executor = facts.runs_on or ("that is not heard of now" if facts.cluster else facts.holder)
+        unheard = "that is not heard of now" if facts.cluster else facts.holder
+        executor = unheard if facts.runs_on is None else facts.runs_on[1]
         member = f", held by its member {facts.holder} by the entry {facts.entry}" if facts.cluster else ""
         return f"It runs on executor {executor} ({attempt}) since {facts.claimed}, at {document['progress']}%{member}."
     failing = [term.otherwise for term in terms if not term.met]

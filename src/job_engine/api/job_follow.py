@@ -45,7 +45,8 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
     """Why a job is where it is; raises as `job_views.get` does."""
     job, events, ahead, entry, (needs, needed) = await api.store.read(_facts, id_, caller)
     action = job.document["action"]
-    alive = [executor for executor in api.executors.alive.values() if executor.hello is not None]
+    alive = [executor for executor in api.executors.present if executor.hello is not None]
+    holder = next((executor for executor in alive if job.holder in (executor.id, executor.member)), None)
     able = [executor.id for executor in alive if executor.hello and action in executor.hello.actions]
     facts = Facts(
         job.document,
@@ -62,7 +63,7 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
         cluster=api.settings.cluster,
         connected=api.queue is None or api.queue.status()["zookeeper"] == "connected",
         entry=entry,
-        runs_on=next((executor.id for executor in alive if job.holder in (executor.id, executor.member)), None),
+        runs_on=None if holder is None else (holder.id, holder.name),
     )
     return explained(facts)
 

@@ -28,7 +28,13 @@ async def get(call: Call) -> Json:
     shown: dict[str, Any] = {"depth": [{"priority": priority, "count": count} for priority, count in depth]}
     if call.api.queue is None:
         return Json({"zookeeper": None, **shown})
-    return Json({**await call.api.queue.shown(), **shown})
+    found = await call.api.queue.shown()
+    members = {executor.member: executor for executor in call.api.executors.present}
+    for taken in found.get("taken", ()):
+        executor = members.get(taken["member"])
+        if executor is not None:
+            taken |= {"executor": f"executor/{executor.id}", "name": executor.name}
+    return Json({**found, **shown})
 
 
 async def post(call: Call) -> Json:

@@ -31,6 +31,7 @@ class ServerSettings:
     unknown_action_grace: float = UNKNOWN_ACTION_GRACE  # seconds
     period: float = PERIOD  # seconds after which a silent executor loses its holds
     cluster: bool = False  # whether executors take jobs from ZooKeeper, which this server fills
+    queue: str = ""  # where the queue is there, chroot and path: executors are told, to compare
     admin_folder: Path | None = (
         None  # where admin.toml is left for the owner of the data; None: no administrator is made
     )

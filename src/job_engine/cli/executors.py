@@ -13,7 +13,7 @@ from job_engine.client import Client
 @json_option
 @connecting
 def executors(client: Client, as_json: bool) -> None:
-    """List the executors that the engine knows."""
+    """List the executors that the engine knows; in a cluster also how ZooKeeper knows them."""
     found = client.executors()
     if as_json:
         print_json(found)
@@ -21,11 +21,13 @@ def executors(client: Client, as_json: bool) -> None:
     if not found and sys.stdout.isatty():
         click.echo("no executor; start one with: job-engine executor")
         return
+    member = any(executor.member for executor in found)
     print_table(
-        ("name", "host", "pid", "version", "running", "slots", "actions", "heard"),
+        ("name", *(("member",) if member else ()), "host", "pid", "version", "running", "slots", "actions", "heard"),
         [
             (
                 executor.name or executor.id,
+                *((executor.member,) if member else ()),
                 executor.host,
                 str(executor.pid),
                 executor.version,

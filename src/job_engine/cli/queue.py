@@ -27,10 +27,7 @@ def queue(client: Client, as_json: bool) -> None:
         click.echo()
         print_table(
             ("taken", "since", "by", "job"),
-            [
-                (one["entry"], age(one["since"]), one["member"] or f"a stranger, session {one['session']}", one["job"])
-                for one in found["taken"]
-            ],
+            [(one["entry"], age(one["since"]), _by(one), one["job"]) for one in found["taken"]],
         )
     if found.get("strays"):
         click.echo()
@@ -38,6 +35,12 @@ def queue(client: Client, as_json: bool) -> None:
     if found.get("last"):
         click.echo()
         print_repairs(found["last"])
+
+
+def _by(taken: Mapping[str, Any]) -> str:
+    if not taken["member"]:
+        return f"a stranger, session {taken['session']}"
+    return f"{taken['name']} ({taken['member']})" if "name" in taken else str(taken["member"])
 
 
 def print_repairs(repairs: Sequence[Mapping[str, Any]]) -> None:

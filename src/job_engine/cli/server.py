@@ -92,6 +92,7 @@ def server(
         unknown_action_grace=unknown_action_grace,
         admin_folder=path.parent,
         cluster=zookeeper is not None,
+        queue="" if zookeeper is None else zookeeper.place,
     )
     serving = Serving(settings, zookeeper)
     if parent_fd is not None:

@@ -68,6 +68,7 @@ class ExecutorInfo(Struct, frozen=True, rename="kebab"):
     id: str
     name: str = ""
     host: str = ""
+    member: str = ""  # in a cluster: its member in ZooKeeper
     pid: int = 0
     version: str = ""
     processes: int = 0

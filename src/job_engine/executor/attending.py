@@ -68,7 +68,7 @@ class Attending:
         self.away_since: float | None = None  # monotonic seconds at which the source began not to answer
         self.answered = asyncio.Event()
         """Set at the first answer."""
-        self.refused: Forbidden | None = None  # why the source does not let us attend, until it does
+        self.refused: Forbidden | Invalid | None = None  # why the source does not let us attend, until it does
         self._source = source
         self._holds = holds
         self._host = host
@@ -77,6 +77,7 @@ class Attending:
         self._greeting: Hello | None = None
         self._hello_due = False
         self._speak_anyway = False
+        self._leaving = False
         self._may_write = 0.0
         self._pause = FIRST_PAUSE
         self._sent = self._last_answered = 0
@@ -121,7 +122,10 @@ class Attending:
                 poll.cancel()
 
     async def last_words(self) -> None:
-        """Tell what is left, with as many tries as it takes."""
+        """Tell what is left, and that it was the last, with as many tries as it takes."""
+        if not self._source.heard:
+            return
+        self._leaving = True
         await self._speak()  # even of nothing: it ends what is parked, and brings what was granted there meanwhile
         while self._holds.urgent or self._holds.writes:
             await self._speak()
@@ -146,7 +150,7 @@ class Attending:
             self._may_write = time.monotonic() + WRITES
         attend = Attend(
             n=0, free=self._host.free(), holds=batch.holds, finished=batch.finished, released=batch.released,
-            writes=list(batch.writes.values()), hello=hello,
+            writes=list(batch.writes.values()), hello=hello, leaving=self._leaving,
         )  # fmt: skip
         self._sent += 1
         number = self._sent
@@ -178,6 +182,8 @@ class Attending:
                 self.away_since = time.monotonic()
                 log.warning("%s; trying again", error)
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        elif isinstance(error, Invalid) and not batch.size and not self.answered.is_set():
+            self.refused = error  # there was only a greeting to refuse
         else:
             self._narrow(error, batch)
         self._host.exchanged()

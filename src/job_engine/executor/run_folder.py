@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 WAIT: Final = 15.0
 """Seconds to wait for the lock: the worker processes of a supervisor that was killed take a moment to end."""
+SAY: Final = 0.5
+"""Seconds after which the log says whose end is waited for; a predecessor that was killed is gone by then."""
 LOOK: Final = 0.02
 """Seconds between two tries for it."""
 
@@ -64,16 +66,19 @@ class RunFolder:
         os.close(self.lock)
 
     def _get(self) -> None:
-        give_up = time.monotonic() + WAIT
+        began, said = time.monotonic(), False
         while True:
             try:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
-                if time.monotonic() > give_up:
-                    raise Invalid(
-                        f"another executor uses the run folder {self._path}: stop it first, or name another folder"
-                    ) from None
+                trouble = f"another executor uses the run folder {self._path}: stop it, or give another --run-dir"
+                waited = time.monotonic() - began
+                if waited > WAIT:
+                    raise Invalid(trouble) from None
+                if waited > SAY and not said:
+                    said = True
+                    log.warning("%s; waiting for its end", trouble)
             time.sleep(LOOK)
 
     def _read(self) -> str | None:

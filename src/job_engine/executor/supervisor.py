@@ -23,7 +23,7 @@ from job_engine.executor.settings import ExecutorSettings
 from job_engine.executor.sources import GOOD, Source
 from job_engine.executor.stop import Stop, first
 from job_engine.job.attend import Finished, Granted, Hello, Released, Write
-from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.errors import Invalid
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Supervisor:
         """Run until asked to stop, and everything is settled.
 
         Raises:
-            Invalid: the actions cannot be loaded as named.
+            Invalid: the actions cannot be loaded as named; or the source is for executors of another kind.
             Forbidden: the source lets nobody attend with these credentials.
         """
         self._pool.start()
@@ -97,7 +97,7 @@ class Supervisor:
             raise Invalid(self._loaded.wrong)
         refused = self._attending.refused
         if refused is not None and not self._attending.answered.is_set():
-            raise Forbidden(f"the executor may not attend at {self._source.where}: {refused.message}")
+            raise type(refused)(f"the executor may not attend at {self._source.where}: {refused.message}")
 
     # --- stopping
 

@@ -119,6 +119,7 @@ class Attend(Struct, kw_only=True, omit_defaults=True):
     hello: Hello | None = None
     member: str = ""  # its member in ZooKeeper, e.g. executor-0123456789abcdef; empty: it uses none
     claims: list[Claim] = []  # in a cluster, instead of ``free``
+    leaving: bool = False  # it stops: these may be its last words
 
 
 class Granted(Struct, array_like=True, omit_defaults=True):
@@ -147,6 +148,7 @@ class Answer(Struct, kw_only=True, omit_defaults=True):
     refused: list[tuple[str, str]] = []  # (entry, verdict) of each claim that was not granted; see `VERDICTS`
     hello: bool = False  # say hello in the next attend: the record does not know this executor
     period: float = PERIOD
+    queue: str = ""  # to who says hello in a cluster: where in ZooKeeper the queue is, chroot and path
 
 
 def _none(raw: OptionalRaw) -> OptionalRaw:

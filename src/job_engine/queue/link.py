@@ -91,8 +91,13 @@ class Link:
 
     async def close(self) -> None:
         """End the session, or leave it to its timeout when there is no connection."""
+        unheard = not self.connected
         self.connected, self.ended = False, True
-        await asyncio.to_thread(self._stop)
+        stopping = asyncio.ensure_future(asyncio.to_thread(self._stop))
+        while unheard and not stopping.done():
+            self.cut()  # else kazoo waits for who has taken its connection, be it only now, and says nothing
+            await asyncio.wait((stopping,), timeout=RECONNECT_DELAY)
+        await stopping
 
     def cut(self) -> None:
         """Shut the socket: kazoo notices at once, also in a network that hangs, and connects again."""

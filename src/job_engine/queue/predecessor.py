@@ -53,8 +53,9 @@ async def end(settings: ZooKeeper, file: Path, within: float = 5.0) -> bool:
                 await changed.wait()
     except TimeoutError:
         answered = False
-    ended = link.connected
-    await link.close()
+    finally:
+        ended = link.connected
+        await link.close()
     if answered:
         forget(file)
     if ended:

@@ -51,3 +51,9 @@ class ZooKeeper:
     sasl: Mapping[str, str] | None = None  # kazoo's sasl_options; needs the package pure-sasl
     tls: Tls | None = None
     acl: tuple[ACL, ...] = (ACL(Permissions.ALL, Id("world", "anyone")),)
+
+    @property
+    def place(self) -> str:
+        """Where the queue is, seen from ZooKeeper's root: the chroot and the path."""
+        _, slash, chroot = self.hosts.partition("/")
+        return slash + chroot + self.path

@@ -43,7 +43,18 @@ class Executor:
     since: float = field(default_factory=time.time)  # seconds since the epoch
     holds: int = 0
     member: str = ""  # its member in ZooKeeper; empty: it uses none
+    left: bool = False  # it has said goodbye
     parked: "Future[Answer] | None" = None
+
+    @property
+    def name(self) -> str:
+        """How people know it."""
+        return self.hello.name if self.hello is not None and self.hello.name else self.id
+
+    @property
+    def called(self) -> str:
+        """Its name and its id, for a log."""
+        return self.id if self.name == self.id else f"{self.name} ({self.id})"
 
 
 class Executors:
@@ -54,10 +65,16 @@ class Executors:
         period: seconds after which a silent executor loses its holds.
         unknown_action_grace: seconds that a job waits for an executor that has its action before it is FAILED.
         cluster: whether executors take jobs from ZooKeeper and claim them, instead of asking for some.
+        queue: where the queue is there, chroot and path, for executors to compare; empty: they are not told.
     """
 
     def __init__(
-        self, store: Store, period: float = PERIOD, unknown_action_grace: float = 3600.0, cluster: bool = False
+        self,
+        store: Store,
+        period: float = PERIOD,
+        unknown_action_grace: float = 3600.0,
+        cluster: bool = False,
+        queue: str = "",
     ) -> None:
         self._store = store
         self._attendance = Attendance(store)
@@ -65,9 +82,11 @@ class Executors:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._cluster = cluster
+        self._queue = queue
         self._unknown = UnknownActions(store, self, unknown_action_grace, settled=period / 3, cluster=cluster)
         self._tasks: set[asyncio.Future[None]] = set()
         self.alive: dict[str, Executor] = {}
+        """By id. Who has left stays for a period: its actions may be back with its successor by then."""
         self.longest_session = 0.0
         """The longest session timeout that an executor of this record ever had, in seconds; 0: none ever had one."""
 
@@ -88,6 +107,11 @@ class Executors:
             self._timer.cancel()
         for id_ in self.alive:
             self.leave(id_)
+
+    @property
+    def present(self) -> list[Executor]:
+        """Those alive that have not said goodbye."""
+        return [executor for executor in self.alive.values() if not executor.left]
 
     @property
     def met(self) -> bool:
@@ -119,7 +143,7 @@ class Executors:
         if attend.n <= executor.n:
             raise Conflict(f"conflict with {id_}: attend {attend.n} came after {executor.n}")
         executor.n, executor.heard, executor.holds = attend.n, self._loop.time(), len(attend.holds)
-        executor.member = attend.member
+        executor.member, executor.left = attend.member, attend.leaving
         self.leave(id_)  # a newer attend ends the parked one, whatever becomes of its transaction
         if attend.hello is not None:
             executor.hello = attend.hello
@@ -131,7 +155,7 @@ class Executors:
         answer = await self._store.write(self._attendance.attend, id_, actions, attend, future)
         if attend.hello is not None:
             if attend.hello.replaces:
-                self.alive.pop(attend.hello.replaces, None)  # only now have its holds ended
+                self._forget(attend.hello.replaces)  # only now have its holds ended
             self.longest_session = max(self.longest_session, attend.hello.session_timeout)
             self._unknown.look()
         if answer is None and future is not None:
@@ -140,6 +164,8 @@ class Executors:
             timer.cancel()
         answer = answer or Answer()
         answer.hello, answer.period = executor.hello is None, self._period
+        if attend.hello is not None:
+            answer.queue = self._queue
         return answer
 
     def leave(self, id_: str) -> None:
@@ -148,9 +174,15 @@ class Executors:
         if executor is not None and executor.parked is not None:
             _answer_empty(executor.parked)
 
+    def _forget(self, replaced: str) -> None:
+        """Who is known by this id, or in a cluster by this member, is dead."""
+        for executor in list(self.alive.values()):
+            if replaced in (executor.id, executor.member):
+                del self.alive[executor.id]
+
     def _check(self, attend: Attend) -> None:
-        if self._cluster and attend.free > 0:
-            raise Invalid("this server's executors take jobs from ZooKeeper: start them with --zk-hosts")
+        if self._cluster and (attend.free > 0 or (attend.hello is not None and not attend.member)):
+            raise Invalid("this server's jobs are in the queue of ZooKeeper: start the executor with --zk-hosts")
         if not self._cluster and (attend.member or attend.claims):
             raise Invalid(
                 "this server uses no ZooKeeper: start its executors without --zk-hosts, or the server with it"
@@ -178,11 +210,11 @@ class Executors:
         silent = [executor for executor in self.alive.values() if executor.heard + self._period <= now]
         for executor in silent:
             del self.alive[executor.id]
-            if self._cluster:
-                log.warning("executor %s was not heard of for %g s", executor.id, self._period)
-                continue
-            log.warning("executor %s was not heard of for %g s; its jobs are queued again", executor.id, self._period)
-            self._spawn(self._end_holds(executor.id))
+            if not executor.left:
+                again = "" if self._cluster else "; its jobs are queued again"
+                log.warning("executor %s was not heard of for %g s%s", executor.called, self._period, again)
+            if not self._cluster:
+                self._spawn(self._end_holds(executor.id))
         if silent:
             self._unknown.look()
         self._arm()

@@ -16,8 +16,7 @@ create index after_job on after (job);
 -- Jobs that have ended and of whose rows in `after` some are left, because they are too many for one transaction.
 create table settling (
     needs integer primary key,
-    failure text,                         -- what those that wait for it say when they fail; null: it is SUCCESS
-    root text                             -- and for those that wait for them: what failed first
+    failure text                          -- what those that wait for it say when they fail; null: it is SUCCESS
 ) without rowid;
 """
 

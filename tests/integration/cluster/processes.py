@@ -73,17 +73,24 @@ class Cluster:
         self.proxies.append(proxy)
         return proxy
 
-    def executor(self, *arguments: str, zookeeper: str = "", api: str = "") -> Executor:
-        """Start an executor, and wait until it attends."""
+    def executor(self, *arguments: str, zookeeper: str | None = "", api: str = "") -> Executor:
+        """Start an executor. ``zookeeper``: by another way, or None: without."""
         name = f"executor-{len(self.executors)}"
         command = [
             PROGRAM, "executor", "--api-url", api or self.url, "--api-user", self.admin["username"],
             "--api-pass", self.admin["password"], "--actions", ACTIONS_FILE, "--processes", "1",
-            "--name", name, *self.zookeeper(zookeeper), *arguments,
+            "--name", name, *([] if zookeeper is None else self.zookeeper(zookeeper)), *arguments,
         ]  # fmt: skip
         executor = Executor(self.folder / f"{name}.log", command, env=clean())
         self.executors.append(executor)
         return executor
+
+    def command(self, *arguments: str) -> str:
+        """What a client command prints."""
+        environ = clean() | {"JOB_ENGINE_DATA": str(self.folder)}
+        return subprocess.run(
+            [PROGRAM, *arguments], capture_output=True, text=True, timeout=60, env=environ, check=True
+        ).stdout
 
     # --- jobs, and what their actions tell
 

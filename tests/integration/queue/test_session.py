@@ -339,6 +339,20 @@ def test_a_start_that_is_given_up_leaves_nothing_behind():
     asyncio.run(scene())
 
 
+def test_a_start_is_given_up_though_the_server_says_nothing():
+    async def scene() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            session = Session(ZooKeeper(hosts=f"127.0.0.1:{silent.getsockname()[1]}", session_timeout=120.0))
+            starting = asyncio.create_task(session.start(60))
+            connection, _ = await asyncio.to_thread(silent.accept)
+            starting.cancel()
+            async with asyncio.timeout(20):  # far from the session timeout, which is how long an answer is waited for
+                await asyncio.wait([starting])
+            connection.close()
+
+    asyncio.run(scene())
+
+
 def test_nobody_there_is_an_error_that_says_so():
     async def scene(stage: Stage) -> None:
         session = Session(ZooKeeper(hosts=f"127.0.0.1:{zookeeper.free_port()}"))

@@ -147,14 +147,14 @@ def test_the_server_does_not_need_zookeeper_to_start_or_to_go_on(tmp_path: Path)
             assert (shown["zookeeper"], shown["depth"]) == ("away", [{"priority": 999, "count": 1}])
             with pytest.raises(Conflict, match="is away"):
                 client.reconcile()
-            assert client.explain(job).summary == "It waits for ZooKeeper (it is away)."
+            assert client.explain(job).summary.endswith("for ZooKeeper (it is away).")
             eventually(lambda: "does not answer" in server.said())
             for _ in range(2):
                 one.start()
                 eventually(lambda: server.status()["queue"]["leads"])
                 eventually(lambda: client.document(job).get("tags"))
                 eventually(lambda: client.queue().get("published") == 1)
-                assert client.explain(job).summary.startswith("It is ready")
+                assert "ZooKeeper" not in client.explain(job).summary
                 one.kill()
                 eventually(lambda: server.status()["queue"] == {"zookeeper": "away", "leads": False})
                 client.submit("noop", priority=1).cancel()

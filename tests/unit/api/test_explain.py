@@ -37,8 +37,10 @@ def test_without_zookeeper_it_waits_for_that() -> None:
 
 
 def test_a_held_job_names_its_member_and_the_executor_if_it_is_heard_of() -> None:
-    held = told("RUNNING", holder=MEMBER, claimed="2026-11-25T00:00:01.000Z", entry=ENTRY, runs_on="0192")
+    held = told("RUNNING", holder=MEMBER, claimed="2026-11-25T00:00:01.000Z", entry=ENTRY, runs_on=("0192", "alice"))
     assert (held["condition"], held["member"], held["holder"]) == ("held", MEMBER, "executor/0192")
+    assert held["holder-name"] == "alice"
+    assert held["summary"].startswith("It runs on executor alice (attempt 2)")
     assert held["summary"].endswith(f"held by its member {MEMBER} by the entry {ENTRY}.")
     silent = told("RUNNING", holder=MEMBER, claimed="2026-11-25T00:00:01.000Z", entry=ENTRY)
     assert "holder" not in silent
@@ -56,6 +58,10 @@ def test_an_action_that_nobody_of_ours_has_holds_nothing_back_until_it_was_lacke
     assert unknown["terms"][-2]["detail"] == "0 of 1 executors alive have it; those of other kinds do not say"
     lacked = told(able=[], entry=ENTRY, fails_at=1.8e9)
     assert lacked["condition"] == "waiting"
-    assert "it is FAILED at 2027-01-15T08:00:00.000Z, unless one of another kind runs it" in lacked["summary"]
+    assert "it will be FAILED at 2027-01-15T08:00:00.000Z, unless one of another kind runs it" in lacked["summary"]
+    nobody = told(able=[], executors=0, entry=ENTRY)
+    assert (nobody["condition"], nobody["terms"][-2]["met"]) == ("waiting", False)
+    who = "no executor of ours is alive; those of other kinds do not say"
+    assert nobody["summary"] == f"It waits for an executor that has the action noop ({who})."
     embedded = told(able=[], cluster=False, fails_at=1.8e9)
-    assert "it is FAILED at 2027-01-15T08:00:00.000Z)" in embedded["summary"]
+    assert "it will be FAILED at 2027-01-15T08:00:00.000Z)" in embedded["summary"]

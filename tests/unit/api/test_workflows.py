@@ -86,7 +86,10 @@ def test_a_failure_is_told(api: InProcess) -> None:
     two = add(api, after=[one])
     end(api, one, "FAILED", "no disk")
     document = get(api, two)
-    assert (document["state"], document["status-message"]) == ("FAILED", f"{one} it waits for has FAILED: no disk")
+    assert (document["state"], document["status-message"]) == (
+        "FAILED",
+        f"{one}, which it waits for, has FAILED: no disk",
+    )
     assert document["progress"] == 100
 
 
@@ -184,7 +187,7 @@ def test_bulk_delete_looks_beside_the_writer(api: InProcess, monkeypatch: pytest
     assert status == 200
     assert (body["deleted"], body["batches"]) == (7, 3)
     assert [api.call("GET", f"/api/{id_}")[0] for id_ in (kept, *gone)] == [200, 404, 404, 404, 404, 200, 404, 404, 404]
-    assert get(api, waiting)["status-message"] == f"{gone[0]} it waits for was deleted"
+    assert get(api, waiting)["status-message"] == f"{gone[0]}, which it waits for, was deleted"
 
 
 async def _untag(api: InProcess, id_: str) -> None:

@@ -29,6 +29,7 @@ class Scripted:
     period = 1.0
     good_until = 0.0
     urgent = False
+    heard = True
 
     def __init__(self) -> None:
         self.told: list[Attend] = []
@@ -317,4 +318,26 @@ async def test_the_last_words_end_what_is_parked_and_give_back_what_it_was_grant
     s.jobs.granted = refuse
     await s.attending.last_words()
     assert [(attend.free, len(attend.released)) for attend in s.source.told[1:]] == [(0, 0), (0, 1)]
+    assert [attend.leaving for attend in s.source.told] == [False, True, True]
     assert not s.holds
+
+
+@scene
+async def test_who_was_never_heard_has_no_last_words(s: Scene) -> None:
+    s.task.cancel()
+    s.source.heard = False
+    await s.attending.last_words()
+    assert s.source.told == []
+
+
+@scene
+async def test_a_greeting_that_is_not_taken_is_a_refusal(s: Scene) -> None:
+    def refuse(attend: Attend) -> Answer:
+        raise Invalid("not you")
+
+    s.source.take = refuse
+    await s.until(lambda: s.attending.refused)
+    assert isinstance(s.attending.refused, Invalid)
+    s.source.take = lambda attend: Answer()
+    await s.until(lambda: s.source.parked)
+    assert s.attending.refused is None

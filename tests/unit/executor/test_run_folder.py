@@ -20,6 +20,19 @@ def test_a_successor_learns_who_was_before_and_waits_for_the_lock(tmp_path: Path
     second.close()
 
 
+def test_who_waits_for_the_lock_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run_folder, "SAY", 0.0)
+    monkeypatch.setattr(run_folder, "WAIT", 0.2)
+    first = RunFolder(tmp_path / "run", "one")
+    with pytest.raises(Invalid, match="another executor uses"):
+        RunFolder(tmp_path / "run", "two")
+    (line,) = caplog.messages
+    assert f"{tmp_path / 'run'}: stop it, or give another --run-dir; waiting" in line
+    first.close()
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Invalid, match="run folder"):

@@ -80,8 +80,8 @@ def test_a_failure_goes_down_the_chain_with_its_reason(record: Record) -> None:
     c = add(record, after=[b])
     d = add(record, after=[c, a])
     finish(record, a, "FAILED", "boom\nTraceback ...")
-    assert state(record, b) == ("FAILED", 3, f"{a} it waits for has FAILED: boom")
-    assert state(record, c) == ("FAILED", 3, f"{b} it waits for has FAILED: {a} has FAILED: boom")
+    assert state(record, b) == ("FAILED", 3, f"{a}, which it waits for, has FAILED: boom")
+    assert state(record, c) == ("FAILED", 3, f"{a}, which it waits for, has FAILED: boom")
     assert state(record, d)[0] == "FAILED"
     assert rows(record) == (0, 0)
     assert record.events(seq(record, c)) == [("failed", None)]
@@ -90,9 +90,9 @@ def test_a_failure_goes_down_the_chain_with_its_reason(record: Record) -> None:
 def test_long_chains_name_what_failed_first(record: Record) -> None:
     first = last = add(record)
     for _ in range(50):
-        before, last = last, add(record, after=[last])
+        last = add(record, after=[last])
     finish(record, first, "FAILED", "boom")
-    assert state(record, last) == ("FAILED", 3, f"{before} it waits for has FAILED: {first} has FAILED: boom")
+    assert state(record, last) == ("FAILED", 3, f"{first}, which it waits for, has FAILED: boom")
 
 
 @pytest.mark.parametrize("how", ["cancel", "delete", "edit"])
@@ -102,13 +102,13 @@ def test_other_ends(record: Record, how: str) -> None:
     number = seq(record, a)
     if how == "cancel":
         record.do(jobs.cancel, [number], "by user/jane")
-        said = f"{a} it waits for was CANCELED: by user/jane"
+        said = f"{a}, which it waits for, was CANCELED: by user/jane"
     elif how == "delete":
         record.do(jobs.delete, [number])
-        said = f"{a} it waits for was deleted"
+        said = f"{a}, which it waits for, was deleted"
     else:
         record.do(jobs.edit, number, {"status-message": "no disk", "state": "FAILED"})
-        said = f"{a} it waits for has FAILED: no disk"
+        said = f"{a}, which it waits for, has FAILED: no disk"
     assert state(record, b) == ("FAILED", 3, said)
     assert state(record, c)[:2] == ("QUEUED", 0)
 
@@ -132,9 +132,19 @@ def test_cleanup_strands_nobody(record: Record) -> None:
 def test_what_has_failed_before_fails_it_at_once(record: Record) -> None:
     a = add(record)
     finish(record, a, "FAILED", "boom")
-    assert state(record, add(record, after=[a])) == ("FAILED", 3, f"{a} it waits for has FAILED: boom")
+    assert state(record, add(record, after=[a])) == ("FAILED", 3, f"{a}, which it waits for, has FAILED: boom")
     assert state(record, add(record, after=[a], after_failure="run"))[:2] == ("QUEUED", 0)
     assert rows(record) == (0, 0)
+
+
+def test_a_chain_that_is_added_after_the_failure_names_what_failed_first(record: Record) -> None:
+    first = last = add(record)
+    finish(record, first, "FAILED", "boom " * 100)
+    for _ in range(3):
+        last = add(record, after=[last])
+    message = str(state(record, last)[2])
+    assert message.startswith(f"{first}, which it waits for, has FAILED: boom boom")
+    assert message.count("which it waits for") == 1
 
 
 def test_a_retry_on_the_way_is_no_end(record: Record) -> None:
@@ -229,7 +239,7 @@ def test_many_are_settled_in_parts(record: Record, monkeypatch: pytest.MonkeyPat
     assert record.one(left) == (0,)
     assert record.one("select count(distinct message), min(message) from job where state = 'FAILED'") == (
         1,
-        f"{a} it waits for has FAILED: boom",
+        f"{a}, which it waits for, has FAILED: boom",
     )
     assert state(record, tail)[:2] == ("QUEUED", 0)
     assert rows(record) == (0, 0)

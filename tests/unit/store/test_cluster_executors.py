@@ -36,10 +36,11 @@ async def remembered(scene: Scene) -> list[str]:
 
 def test_a_server_refuses_executors_of_the_other_kind(tmp_path: Path) -> None:
     async def cluster(scene: Scene) -> None:
-        with pytest.raises(Invalid, match="start them with --zk-hosts"):
-            await scene.says("embedded", hello=hello("noop"), free=1)
+        for said in ({"hello": hello("noop")}, {"free": 1}, {"free": 1, "member": MEMBER}):
+            with pytest.raises(Invalid, match="start the executor with --zk-hosts"):
+                await scene.says("embedded", **said)
         with pytest.raises(Invalid, match="needs the member"):
-            await scene.says("ours", hello=hello("noop"), claims=[Claim(ENTRY, "job/x")])
+            await scene.says("ours", claims=[Claim(ENTRY, "job/x")])
         assert scene.executors.alive == {}, "who is refused is not listed"
 
     async def embedded(scene: Scene) -> None:
@@ -62,6 +63,24 @@ def test_who_falls_silent_keeps_its_holds_for_its_member_decides(tmp_path: Path)
         assert (await scene.state(id_))[:2] == ("RUNNING", MEMBER)
 
     play(tmp_path, scenario, cluster=True, period=0.2)
+
+
+def test_who_is_replaced_is_gone_at_once(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.says("dead", member=MEMBER, hello=hello("noop"))
+        await scene.says("other", member="executor-00000000000000cc", hello=hello("noop"))
+        await scene.says("heir", member="executor-00000000000000bb", hello=hello("noop", replaces=MEMBER))
+        assert {executor.id for executor in scene.executors.present} == {"heir", "other"}
+
+    play(tmp_path, scenario, cluster=True)
+
+
+def test_who_says_hello_hears_where_the_queue_is(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        assert (await scene.says("ours", member=MEMBER, hello=hello("noop"))).queue == "/prod/job"
+        assert (await scene.says("ours", member=MEMBER)).queue == ""
+
+    play(tmp_path, scenario, cluster=True, queue="/prod/job")
 
 
 def test_members_that_hold_something_are_no_executors_after_a_start(tmp_path: Path) -> None:

@@ -76,6 +76,23 @@ def play(path: Path, scenario: Callable[[Scene], Awaitable[None]], **settings: f
     asyncio.run(main())
 
 
+def test_who_says_goodbye_is_gone_at_once_and_without_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        (id_,) = await scene.store.write(jobs.add, [job()])
+        parked = await scene.parks("alice", hello=hello("noop"))  # granted, and she does not hear it
+        await parked
+        assert [granted.id for granted in (await scene.says("alice", leaving=True)).jobs] == [id_]
+        assert scene.executors.present == []
+        assert scene.executors.actions == {"noop"}, "her successor may be about to come"
+        await scene.becomes(id_, "QUEUED")  # nor does she say anything to that
+        assert scene.executors.alive == {}
+        assert caplog.text == ""
+
+    play(tmp_path, scenario, period=0.3)
+
+
 def test_a_parked_attend_is_answered_by_the_add_that_it_serves(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         parked = await scene.parks("alice", hello=hello("noop"))

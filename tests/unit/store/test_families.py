@@ -256,6 +256,6 @@ def test_who_waits_for_a_family_is_told_in_a_sentence(tmp_path: Path) -> None:
             await scene.edit(await scene.child(parent, "module/0"), state="FAILED")
             await scene.becomes(waiting, "FAILED")
             (message,) = await scene.look("message", waiting)
-            assert message == f"{parent} it waits for has FAILED: 0 of 1 done, 1 failed: Job failed"
+            assert message == f"{parent}, which it waits for, has FAILED: 0 of 1 done, 1 failed: Job failed"
 
     asyncio.run(scenario())

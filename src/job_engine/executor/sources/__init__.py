@@ -56,6 +56,10 @@ class Source(Protocol):
     def urgent(self) -> bool:
         """Whether it has something to tell of its own that must not wait."""
 
+    @property
+    def heard(self) -> bool:
+        """Whether an exchange may have been heard: before that, nobody has to be told that we leave."""
+
     def listen(self, hearer: Hearer) -> None:
         """Tell ``hearer`` what happens; once, before the first exchange."""
 

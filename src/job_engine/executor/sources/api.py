@@ -49,6 +49,11 @@ class ApiSource:
         """See `Source.urgent`."""
         return False
 
+    @property
+    def heard(self) -> bool:
+        """See `Source.heard`."""
+        return self._n > 0
+
     def listen(self, hearer: Hearer) -> None:
         """See `Source.listen`: there is nothing that does not come with an answer."""
 

@@ -55,6 +55,7 @@ class ClusterSource(Queued[Entries]):
         self._newest = 0
         self._hello: Hello | None = None
         self._told_timeout = 0.0  # what the record knows of our session's
+        self._elsewhere = ""  # where the server's queue is, if not where we look
         self._timer: asyncio.TimerHandle | None = None
         entries.on_lapse = self._lapsed
 
@@ -64,6 +65,11 @@ class ClusterSource(Queued[Entries]):
     def where(self) -> str:
         """The server's address."""
         return self._api.where
+
+    @property
+    def heard(self) -> bool:
+        """See `Source.heard`."""
+        return self._api.heard
 
     @property
     def urgent(self) -> bool:
@@ -88,6 +94,7 @@ class ClusterSource(Queued[Entries]):
             raise
         if attend.hello is not None:
             self._hello, self._told_timeout = attend.hello, attend.hello.session_timeout
+            self._compare(answer.queue)
         self._away = self._in_doubt = False  # what was granted without our hearing it is granted again in this answer
         self._settle(attend)
         self._take(attend, answer)
@@ -145,6 +152,15 @@ class ClusterSource(Queued[Entries]):
         self._ask()
 
     # --- being answered
+
+    def _compare(self, place: str) -> None:
+        ours = self._entries.place
+        if place not in ("", ours, self._elsewhere):
+            log.warning(
+                "the queue of %s is at %s in ZooKeeper, and we look at %s, where its jobs never are: "
+                "give --zk-path, and the chroot in --zk-hosts, as to the server", self.where, place, ours,
+            )  # fmt: skip
+            self._elsewhere = place
 
     def _settle(self, attend: Attend) -> None:
         """The record has heard how these ended: so do their entries."""

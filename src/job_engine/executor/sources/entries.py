@@ -10,14 +10,16 @@ from typing import Final
 from job_engine.executor.sources import Hearer
 from job_engine.executor.sources.ends import AVOID, CONSUME, RELEASE, Ends
 from job_engine.job.attributes import JOB_ID
-from job_engine.job.errors import Forbidden, JobEngineError, Unreachable
+from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
 from job_engine.queue import LockingQueue, Session, Taken, ZooKeeper, boottime, names, predecessor
 from job_engine.queue.link import Link
 
 log = logging.getLogger(__name__)
 
+FIRST: Final = 5.0
+"""Seconds without ZooKeeper after which the log says so."""
 CONNECT: Final = 15.0
-"""Seconds to connect before it is said that ZooKeeper does not answer."""
+"""Seconds of each further try to connect."""
 REFUSED: Final = 1.0
 """Seconds until the next try when ZooKeeper refuses: nothing mends that in a hurry."""
 SETTLE: Final = 5.0
@@ -53,6 +55,8 @@ class Entries:
         self._connecting = asyncio.Lock()
         self._started = False
         self._void = True  # until a session is there, and after it has lapsed
+        self._missed = False  # it was said that ZooKeeper is away
+        self._ending = False  # we end the session ourselves
         self._taker: asyncio.Task[None] | None = None
         self._taking: asyncio.Task[list[Taken]] | None = None
         self._renewing: asyncio.Task[None] | None = None
@@ -60,24 +64,30 @@ class Entries:
         self.session.moved = self._moved
 
     async def start(self) -> None:
-        """Connect, if that was not done before.
+        """Connect, if that was not done before, however long that takes; the log says once that it takes long.
 
         Raises:
-            Unreachable: ZooKeeper does not answer within `CONNECT` seconds; call again.
-            Forbidden: it does not let us.
+            Forbidden: ZooKeeper does not let us.
         """
-        if not self._started:
-            async with self._connecting:
-                await self._start()
-
-    async def _start(self) -> None:
-        if self._started:  # by another, for whose end this one waited
+        if self._started:
             return
-        if self._note is not None:
-            await self._follow(self._note)
-        await self.session.start(CONNECT)
-        self._taker = asyncio.get_running_loop().create_task(self._take(), name="taking entries")
-        self._started = True
+        async with self._connecting:
+            if not self._started:  # by another, for whose end this one waited
+                await self._connect(self._note)
+                self._taker = asyncio.get_running_loop().create_task(self._take(), name="taking entries")
+                self._started = True
+
+    async def _connect(self, note: Path | None = None) -> None:
+        """Begin a session; before it that of our predecessor is ended, if one is noted there."""
+        while True:
+            give_up = time.monotonic() + (CONNECT if self._missed else FIRST)
+            try:
+                if note is not None:
+                    await self._follow(note)
+                await self.session.start(max(1.0, give_up - time.monotonic()))
+                return
+            except (Unreachable, Unavailable) as error:
+                self._miss(f"{error}; trying again")
 
     async def _follow(self, note: Path) -> None:
         dead = predecessor.read(note)
@@ -85,9 +95,15 @@ class Entries:
         if dead is not None and predecessor.read(note) is None:  # else its session may live
             self.replaced = names.member(self.session.kind, dead.session)
 
+    def _miss(self, said: str) -> None:
+        if not self._missed:
+            self._missed = True
+            log.warning("%s", said)
+
     async def close(self) -> None:
         """Take no more, give back what nobody collected, and end the session once all is settled."""
         self.hearer = None
+        self._ending = True
         for task in (self._taker, self._renewing):
             if task is not None:
                 task.cancel()
@@ -110,6 +126,11 @@ class Entries:
     def where(self) -> str:
         """Which servers, for messages."""
         return f"ZooKeeper at {self._settings.hosts}"
+
+    @property
+    def place(self) -> str:
+        """Where the queue is in ZooKeeper; see `ZooKeeper.place`."""
+        return self._settings.place
 
     @property
     def member(self) -> str:
@@ -200,6 +221,8 @@ class Entries:
 
     def lapsed(self) -> Awaitable[object] | None:
         """See `queue.Part`."""
+        if not (self._void or self._ending):
+            self._miss(f"no session any more with {self.where}; nothing is taken until there is one")
         self._void = True
         self._fresh.clear()
         self._ends.forget()
@@ -221,6 +244,9 @@ class Entries:
 
     def _welcome(self) -> None:
         self._void = False
+        if self._missed:
+            self._missed = False
+            log.info("connected to %s again", self.where)
         self._moved()
         if self.hearer is not None:
             self.hearer.look()  # what has been put off until now
@@ -230,11 +256,13 @@ class Entries:
             self.hearer.moved()
 
     async def _renew(self) -> None:
+        self._ending = True
         await self.session.close()
+        self._ending = False
         while True:
             try:
-                await self.session.start(CONNECT)
+                await self._connect()
                 return
-            except (Unreachable, Forbidden) as error:
+            except Forbidden as error:
                 log.error("%s", error)
                 await asyncio.sleep(REFUSED)

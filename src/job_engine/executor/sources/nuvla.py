@@ -87,6 +87,11 @@ class NuvlaSource(Queued[Entries]):
         return self._api.where
 
     @property
+    def heard(self) -> bool:
+        """See `Source.heard`."""
+        return self._newest > 0
+
+    @property
     def urgent(self) -> bool:
         """Whether there is something taken, granted or interrupted that was not answered yet."""
         return self._news or self._entries.fresh

@@ -4,6 +4,7 @@ Verbs that end jobs note it here by `ended`; before the transaction is committed
 it up.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -19,6 +20,8 @@ WHY_LIMIT: Final = 300
 """Characters of the message of a job that failed, in the messages of those that waited for it."""
 DELETED: Final = "deleted"
 """How a job has ended that is no more."""
+_FOLLOWED: Final = re.compile(r"job/\S+, which it waits for, ")
+"""How the message of a job begins that failed because of another."""
 _HOW: Final = {str(State.FAILED): "has FAILED", str(State.CANCELED): "was CANCELED", DELETED: "was deleted"}
 
 
@@ -63,16 +66,15 @@ def wait(tx: Transaction, job: NewJob, seq: int, known: Mapping[str, Needed]) ->
         tx.execute("insert into after (needs, job) values (?, ?)", (need.seq, seq))
         waiting = True
         if is_final(need.state):
-            _note(tx, need.seq, id_, need.state, need.message if need.state == State.FAILED else None, None)
+            _note(tx, need.seq, id_, need.state, need.message if need.state == State.FAILED else None)
     return waiting
 
 
-def ended(tx: Transaction, jobs: Iterable[tuple[int, str, str, str | None]], root: str | None = None) -> None:
+def ended(tx: Transaction, jobs: Iterable[tuple[int, str, str, str | None]]) -> None:
     """Note that jobs have ended, for those that wait for them.
 
     Args:
         jobs: of each the number, the id, its final state or `DELETED`, and why.
-        root: which job has failed first, and why, if these failed because of it.
     """
     if tx.execute("select 1 from after limit 1").fetchone() is None:
         return  # nearly always, so that this is all that a finish pays
@@ -80,16 +82,15 @@ def ended(tx: Transaction, jobs: Iterable[tuple[int, str, str, str | None]], roo
     among = msgspec.json.encode(list(by_number)).decode()
     rows = tx.execute("select distinct needs from after where needs in (select value from json_each(?))", (among,))
     for (seq,) in rows.fetchall():
-        _note(tx, *by_number[seq], root)
+        _note(tx, *by_number[seq])
 
 
-def _note(tx: Transaction, seq: int, id_: str, state: str, why: str | None, root: str | None) -> None:
+def _note(tx: Transaction, seq: int, id_: str, state: str, why: str | None) -> None:
     failure = None
     if state != State.SUCCESS:
-        said = in_short(why)[:WHY_LIMIT]
-        because = f": {said}" if said else ""
-        failure = f"{id_} it waits for {_HOW[state]}" + (f": {root}" if root else because)
-        root = root or f"{id_} {_HOW[state]}{because}"
+        failure = said = in_short(why)[:WHY_LIMIT]
+        if not _FOLLOWED.match(said):  # else it names the job that failed first, however long the chain
+            failure = f"{id_}, which it waits for, {_HOW[state]}" + (f": {said}" if said else "")
     # one that is there already is not settled to the end: how it ended first is what counts
-    tx.execute("insert or ignore into settling (needs, failure, root) values (?, ?, ?)", (seq, failure, root))
+    tx.execute("insert or ignore into settling (needs, failure) values (?, ?)", (seq, failure))
     tx.settles = True

@@ -21,21 +21,19 @@ def close(
     state: str,
     message: str | None = None,
     detail: str | None = None,
-    root: str | None = None,
 ) -> None:
     """Bring a job that is not final into a final state, whoever holds it; its holder and who waits for it are told.
 
     Args:
         message: its status message from now on; None: the one that it has.
         detail: for the history and the holder; None: the message.
-        root: which job that it waited for has failed first, and why.
     """
     id_, attempt, holder, claimed, started, running, waits, said = tx.execute(
         "select id, attempt, holder, claimed, started, state = 'RUNNING', waits, substr(message, 1, ?) from job"
         " where seq = ?",
         (DETAIL_LIMIT, seq),
     ).fetchone()
-    ended(tx, [(seq, id_, state, message or (said if state == State.FAILED else detail))], root)
+    ended(tx, [(seq, id_, state, message or (said if state == State.FAILED else detail))])
     if waits == 3:
         tx.execute("delete from after where job = ?", (seq,))
     if holder is not None:

@@ -21,8 +21,8 @@ SETTLED: Final = 500
 def settle(tx: Transaction) -> None:
     """Settle jobs that wait for jobs which have ended, up to `SETTLED`; when there are more, ask to go on soon."""
     left = SETTLED
-    while (row := tx.execute("select needs, failure, root from settling limit 1").fetchone()) is not None:
-        needs, failure, root = row
+    while (row := tx.execute("select needs, failure from settling limit 1").fetchone()) is not None:
+        needs, failure = row
         if left <= 0:
             tx.wake_at(tx.now)
             return
@@ -35,7 +35,7 @@ def settle(tx: Transaction) -> None:
             run_anyway = set(_running_anyway(tx, jobs))
             for job in jobs:
                 if job not in run_anyway:
-                    close(tx, job, State.FAILED, failure, root=root)
+                    close(tx, job, State.FAILED, failure)
             jobs = [job for job in jobs if job in run_anyway]
         _meet(tx, needs, jobs)
 

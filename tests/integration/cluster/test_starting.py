@@ -1,0 +1,62 @@
+"""Executors that are started wrongly or too early, and what they say."""
+
+from pathlib import Path
+
+from tests.integration.cluster.processes import PROGRAM, Cluster
+from tests.integration.engine_processes import TERM, Engine, Executor
+from tests.integration.running import clean
+from tests.zookeeper import free_port
+
+
+def test_a_zookeeper_that_is_away_is_told_once_and_again_when_it_is_back(cluster: Cluster) -> None:
+    proxy = cluster.proxy(int(cluster.host.rpartition(":")[2]))
+    proxy.set(refuse=True)
+    executor = cluster.executor(zookeeper=proxy.host).ready()
+    executor.wait_for_log(f"ZooKeeper at {proxy.host} does not answer")
+    proxy.set(refuse=False)
+    executor.wait_for_log(f"connected to ZooKeeper at {proxy.host} again")
+    cluster.submit("noted").wait(20)
+    assert executor.log.count("WARNING") == 1
+    proxy.set(refuse=True)
+    proxy.cut()
+    executor.wait_for_log(f"no session any more with ZooKeeper at {proxy.host}")
+    proxy.set(refuse=False)
+    executor.wait_for_log(f"connected to ZooKeeper at {proxy.host} again", 2)
+    cluster.submit("noted").wait(20)
+
+
+def test_a_stop_ends_the_search_for_zookeeper(cluster: Cluster) -> None:
+    executor = cluster.executor(zookeeper=f"127.0.0.1:{free_port()}").ready()
+    executor.wait_for_log("trying again")
+    executor.signal(TERM)
+    assert executor.stopped() == 0
+    assert cluster.client.executors() == [], "nobody has heard of it"
+
+
+def test_an_executor_without_zookeeper_is_told_to_use_it(cluster: Cluster) -> None:
+    executor = cluster.executor(zookeeper=None)
+    assert executor.stopped() == 2
+    (line,) = executor.log.splitlines()[-1:]
+    assert "ERROR" in line
+    assert "this server's jobs are in the queue of ZooKeeper: start the executor with --zk-hosts" in line
+
+
+def test_an_executor_with_zookeeper_is_told_to_use_none(tmp_path: Path, host: str) -> None:
+    engine = Engine(tmp_path)
+    command = [
+        PROGRAM, "executor", "--api-url", engine.url, "--api-user", engine.admin["username"], "--api-pass",
+        engine.admin["password"], "--zk-hosts", host, "--zk-path", "/nobodys",
+    ]  # fmt: skip
+    executor = Executor(tmp_path / "executor.log", command, env=clean())
+    engine.executors.append(executor)
+    assert executor.stopped() == 2
+    assert "this server uses no ZooKeeper" in executor.log.splitlines()[-1]
+    engine.close()
+
+
+def test_an_executor_that_looks_elsewhere_hears_where_the_queue_is(cluster: Cluster) -> None:
+    elsewhere = cluster.executor(zookeeper=f"{cluster.host}/chroot").ready()
+    elsewhere.wait_for_log(f"is at {cluster.path} in ZooKeeper, and we look at /chroot{cluster.path},")
+    here = cluster.executor().ready()
+    cluster.submit("noted").wait(20)
+    assert "and we look at" not in here.log
