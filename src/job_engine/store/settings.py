@@ -28,13 +28,12 @@ def raise_to(tx: Transaction, name: str, value: float) -> None:
     )
 
 
-def number(connection: sqlite3.Connection, name: str) -> float:
-    """The setting's value, or 0."""
-    row = connection.execute("select value from setting where name = ?", (name,)).fetchone()
-    return 0.0 if row is None else float(row[0])
-
-
 def text(connection: sqlite3.Connection, name: str) -> str:
     """The setting's value, or nothing."""
     row = connection.execute("select value from setting where name = ?", (name,)).fetchone()
     return "" if row is None else str(row[0])
+
+
+def number(connection: sqlite3.Connection, name: str) -> float:
+    """The setting's value, or 0."""
+    return float(text(connection, name) or 0)
