@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tests import zookeeper_old
 from tests.certificates import Certificates
 
 CLASSPATH = "/usr/share/java/zookeeper.jar:/usr/share/java/*"
+NEW, OLD = "3.8", "3.4"
+"""The version of Debian's package, and the one that Nuvla deploys, which has fewer operations."""
 TICK = 200
 """Milliseconds; a session timeout is 2 to 20 of them, so tests of its end take a second."""
 PATIENCE = 30.0
@@ -45,10 +48,17 @@ class Server:
     """One server, alone or of an ensemble."""
 
     def __init__(
-        self, tick: int = TICK, extra: str = "", number: int = 0, port: int = 0, jvm: Sequence[str] = ()
+        self,
+        tick: int = TICK,
+        extra: str = "",
+        number: int = 0,
+        port: int = 0,
+        jvm: Sequence[str] = (),
+        version: str = NEW,
     ) -> None:
         """``extra`` are further lines of its configuration, ``jvm`` further arguments of Java."""
         self.jvm = jvm
+        self.version = version
         self.folder = Path(tempfile.mkdtemp(prefix="job-engine-zookeeper-"))
         self.port = port or free_port()
         self.host = f"127.0.0.1:{self.port}"
@@ -63,13 +73,14 @@ class Server:
     def spawn(self) -> None:
         """Start without waiting."""
         assert available(), "needs Java and Debian's package libzookeeper-java: ./dev test installs both"
+        classpath = f"{zookeeper_old.make()}/*" if self.version == OLD else CLASSPATH
         (self.folder / "data").mkdir(exist_ok=True)
         if self.number:
             (self.folder / "data" / "myid").write_text(str(self.number))
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 ["java", "-Xmx200m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dzookeeper.forceSync=no",
-                 *self.jvm, "-cp", CLASSPATH, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.config)],
+                 *self.jvm, "-cp", classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.config)],
                 stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
@@ -107,9 +118,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(tick: int = TICK, extra: str = "", jvm: Sequence[str] = ()) -> Iterator[Server]:
+def server(
+    tick: int = TICK, extra: str = "", jvm: Sequence[str] = (), version: str = NEW, port: int = 0
+) -> Iterator[Server]:
     """One server for a while."""
-    one = Server(tick, extra, jvm=jvm)
+    one = Server(tick, extra, jvm=jvm, version=version, port=port)
     try:
         yield one.start()
     finally:
@@ -135,7 +148,10 @@ def tls_server(files: Certificates, *, client: str = "need") -> Iterator[str]:
 
 @contextlib.contextmanager
 def ensemble(
-    tick: int = TICK, sync_limit: int = 10, links: Callable[[int, int], int] | None = None
+    tick: int = TICK,
+    sync_limit: int = 10,
+    links: Callable[[int, int], int] | None = None,
+    versions: Sequence[str] = (NEW, NEW, NEW),
 ) -> Iterator[list[Server]]:
     """Three servers. ``links(i, port)`` gives the port by which server 1 reaches server i's quorum port."""
     ports = [(free_port(), free_port(), free_port()) for _ in range(3)]
@@ -145,7 +161,7 @@ def ensemble(
         lines = [f"server.{i + 1}=127.0.0.1:{quorum[i]}:{ports[i][1]}" for i in range(3)]
         return "\n".join([f"initLimit=50\nsyncLimit={sync_limit}", *lines])
 
-    servers = [Server(tick, extra(i), number=i + 1, port=ports[i][2]) for i in range(3)]
+    servers = [Server(tick, extra(i), number=i + 1, port=ports[i][2], version=versions[i]) for i in range(3)]
     try:
         servers[2].spawn()  # with its neighbour it has a quorum, and the highest number leads
         servers[1].spawn()
