@@ -52,6 +52,15 @@ def test_it_says_where_things_are_and_they_are_there(tmp_path):
         assert up.said().endswith("stopped\n")
 
 
+def test_files_of_the_current_folder_that_are_called_like_modules_hide_none(tmp_path, monkeypatch):
+    for name in ("calendar", "email", "queue", "json", "logging", "click", "starlette", "uvicorn", "msgspec"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('a file of the user')")
+    monkeypatch.chdir(tmp_path)
+    with running(tmp_path / "data") as up:
+        assert cli(up, "submit", "add", "a=1", "--wait").stdout == "2\n"
+        assert " ".join(up.children()) == "server executor distributor"
+
+
 def test_one_up_a_folder_and_one_server_a_port(tmp_path):
     with running(tmp_path / "data") as up:
         assert f"pid {up.process.pid}" in refused(tmp_path, "--data", str(up.folder))

@@ -3,11 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
+
+from job_engine.loading.interpreter import python_command
 
 FIRST_PAUSE: Final = 0.1
 """Seconds before a part that died is started again; twice as long each further time."""
@@ -40,7 +41,7 @@ class Child:
         self.name = name
         self.starts = 0
         self.due: float | None = None  # when it is started again, on the monotonic clock
-        self._arguments = [sys.executable, "-m", "job_engine.cli", *arguments]
+        self._arguments = python_command("job_engine.cli", *arguments)
         self._inherited = tuple(inherited)
         self._environ = environ
         self._say = say

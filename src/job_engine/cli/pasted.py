@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
+from job_engine.loading.interpreter import python_command
+
 
 def pasted(*arguments: str) -> str:
     """A command line of this program that works in the user's shell, even where it is not on the PATH."""
     own = Path(sys.argv[0])
     if own.name != "job-engine":
-        program = f"{shlex.quote(sys.executable)} -m job_engine.cli"
+        program = shlex.join(python_command("job_engine.cli"))
     else:
         found = shutil.which("job-engine")
         known = found is not None and Path(found).resolve() == own.resolve()

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import msgspec
 from job_engine.executor.board import Board
 from job_engine.executor.holds import Held
 from job_engine.executor.messages import Frames, Orders, Report, Setup, frame, report_of
+from job_engine.loading.interpreter import python_command
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Process(asyncio.Protocol):
             for end in (self._ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
             self._popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "job_engine.executor.worker", str(theirs.fileno()), str(self.board.fd)],
+                python_command("job_engine.executor.worker", str(theirs.fileno()), str(self.board.fd)),
                 pass_fds=(theirs.fileno(), self.board.fd, *keep),
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # a terminal's Ctrl-C is for the supervisor, not for the jobs
