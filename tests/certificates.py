@@ -1,4 +1,4 @@
-"""Certificates for a day: an authority, a server's for 127.0.0.1 and localhost, and a client's. Needs `openssl`."""
+"""Certificates for a day: an authority, a server's for this machine and engine.example, a client's. Needs `openssl`."""
 
 import subprocess
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ def make(folder: Path) -> Certificates:
     """Make all of them in a folder."""
     authority = folder / "authority.pem"
     _openssl(folder, "req", "-x509", "-subj", "/CN=test authority", "-keyout", "authority.key", "-out", authority.name)
-    _sign(folder, "server", "IP:127.0.0.1,DNS:localhost")
+    _sign(folder, "server", "IP:127.0.0.1,DNS:localhost,DNS:engine.example")
     _sign(folder, "client", "DNS:a-client")
     server = folder / "server-both.pem"
     server.write_text((folder / "server.key").read_text() + (folder / "server.pem").read_text())

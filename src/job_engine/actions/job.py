@@ -246,13 +246,15 @@ class Job(dict[str, Any]):
     def get_api(self, authn_info: dict[str, Any]) -> Any:
         """A ``nuvla.api.Api`` that acts as ``{user-id, active-claim, claims}``, by header."""
         identity = [authn_info["user-id"], authn_info["active-claim"], *authn_info["claims"]]
-        return self._nuvla().Api(
+        api = self._nuvla().Api(
             endpoint=self.api.endpoint,
             insecure=not self.api.session.verify,
             persist_cookie=False,
             reauthenticate=True,
             authn_header=" ".join(identity),
         )
+        self.interrupted.shielded(import_module, "job_engine.client.nuvla").apply_policy(api)
+        return api
 
     def get_user_api(self) -> Any:
         """A ``nuvla.api.Api`` that acts as whom the payload's ``authn-info`` names."""

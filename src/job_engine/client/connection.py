@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from job_engine.client.endpoint import SESSION_PATH, Credentials, Endpoint, cookies_of, reason, refusal
 from job_engine.client.message import AnswerReader, header_lines, request_bytes
+from job_engine.client.proxy import proxy_of
 from job_engine.job.errors import Unreachable
 
 FIRST_PAUSE: Final = 0.05
@@ -91,6 +92,7 @@ class Connection:
         self.credentials = credentials
         self.timeout = timeout
         self._tls = endpoint.context(insecure)
+        self._proxy = proxy_of(endpoint)
         self._fixed = header_lines({**endpoint.headers, **credentials.headers})
         self._cookie: str | None = None
         self._login = threading.Lock()
@@ -190,7 +192,10 @@ class Connection:
         return line.answer
 
     def _connect(self, deadline: float) -> _Line:
-        sock = socket.create_connection((self.endpoint.host, self.endpoint.port), _left(deadline))
+        if self._proxy is None:
+            sock = socket.create_connection((self.endpoint.host, self.endpoint.port), _left(deadline))
+        else:
+            sock = self._proxy.tunnel(self.endpoint, _left(deadline))
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:

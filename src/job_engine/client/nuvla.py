@@ -1,8 +1,10 @@
 """Nuvla's own client, ``nuvla.api.Api``, as the actions and distributions that were written for it know it."""
 
+import ssl
 from typing import Any
 
 from job_engine.client.endpoint import Credentials, Endpoint
+from job_engine.client.proxy import proxy_of
 from job_engine.job.errors import Forbidden
 
 
@@ -11,7 +13,7 @@ def nuvla_api(url: str, credentials: Credentials, *, insecure: bool) -> Any:
     from nuvla.api import Api  # here: it costs a process 10 MB that most do not need
 
     endpoint = Endpoint.of(url)
-    return Api(
+    api = Api(
         endpoint=endpoint.url,
         insecure=insecure or not endpoint.tls,
         persist_cookie=False,
@@ -19,6 +21,25 @@ def nuvla_api(url: str, credentials: Credentials, *, insecure: bool) -> Any:
         login_creds=credentials.login_fields,
         authn_header=credentials.header,
     )
+    apply_policy(api)
+    return api
+
+
+def apply_policy(api: Any) -> None:
+    """Make an ``Api`` use the proxy and trust the certificates that our own clients do.
+
+    By itself its HTTP library takes proxies from the environment for every address, this machine's included, sends
+    passwords of ``.netrc``, and trusts a list of authorities that it brings along instead of the system's.
+
+    Raises:
+        Invalid: the environment names a proxy of a kind that is not supported.
+    """
+    session, proxy = api.session, proxy_of(Endpoint.of(api.endpoint))
+    session.trust_env = False
+    session.proxies = {} if proxy is None else {"https": proxy.url}
+    if session.verify:
+        system = ssl.get_default_verify_paths()
+        session.verify = system.cafile or system.capath or True
 
 
 def log_in(api: Any, credentials: Credentials, who: str) -> None:

@@ -11,10 +11,13 @@ from typing import Final, cast
 
 from job_engine.client.endpoint import SESSION_PATH, Credentials, Endpoint, cookies_of, reason, refusal
 from job_engine.client.message import AnswerReader, header_lines, request_bytes
+from job_engine.client.proxy import proxy_of
 from job_engine.job.errors import Unreachable
 
 CONNECTIONS: Final = 4
 """Connections at most: a parked long-poll, the exchange that ends it, and room for a login or a look at a document."""
+TUNNEL_WITHIN: Final = 10.0
+"""Seconds for a proxy to make a tunnel: the thread that waits for it ends then, whatever became of the call."""
 
 
 class _Connection(asyncio.Protocol):
@@ -107,6 +110,7 @@ class WireClient:
         self.endpoint = Endpoint.of(url)
         self._credentials = credentials or Credentials()
         self._tls = self.endpoint.context(insecure)
+        self._proxy = proxy_of(self.endpoint)
         self._fixed = header_lines({**self.endpoint.headers, **self._credentials.headers, **(headers or {})})
         self._cookie: str | None = None
         self._login = asyncio.Lock()
@@ -213,5 +217,10 @@ class WireClient:
                 return connection
         loop = asyncio.get_running_loop()
         host, port = self.endpoint.host, self.endpoint.port
-        _, connection = await loop.create_connection(_Connection, host, port, ssl=self._tls)
+        if self._proxy is None:
+            _, connection = await loop.create_connection(_Connection, host, port, ssl=self._tls)
+            return connection
+        sock = await loop.run_in_executor(None, self._proxy.tunnel, self.endpoint, TUNNEL_WITHIN)
+        sock.setblocking(False)
+        _, connection = await loop.create_connection(_Connection, sock=sock, ssl=self._tls, server_hostname=host)
         return connection
