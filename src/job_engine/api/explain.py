@@ -1,7 +1,7 @@
 """Why a job is where it is: the terms of the model, each met or not, and one sentence. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from job_engine.job.bulk import MONITOR
@@ -31,6 +31,7 @@ class Facts:
     needs: Sequence[tuple[str, str]] = ()  # ids and states of the first jobs that it waits for, at most `NEEDS`
     needed: int = 0  # how many they are in all
     fails_at: float | None = None  # when it is FAILED because nobody has its action, seconds since the epoch
+    failed_imports: Mapping[str, str] = field(default_factory=dict)  # what does not load on an executor, and the error
     cluster: bool = False  # whether executors take jobs from the locking queue
     connected: bool = True  # whether this server is connected to ZooKeeper, where that queue is
     entry: str | None = None  # under which name it is there
@@ -116,6 +117,8 @@ def _who_has_it(facts: Facts) -> tuple[bool, str]:
         who = f"no executor {'of ours ' if facts.cluster else ''}is alive"
     if facts.able:
         return True, who
+    if facts.failed_imports:
+        who += "".join(f"; {source} does not load: {error}" for source, error in facts.failed_imports.items())
     if facts.fails_at is not None:
         unless = ", unless one of another kind runs it" if facts.cluster else ""
         return False, f"{who}; it will be FAILED at {iso(facts.fails_at)}{unless}"

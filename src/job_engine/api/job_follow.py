@@ -60,6 +60,7 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
         needs=needs,
         needed=needed,
         fails_at=api.executors.fails_at(action),
+        failed_imports=api.executors.failed_imports,
         cluster=api.settings.cluster,
         connected=api.queue is None or api.queue.status()["zookeeper"] == "connected",
         entry=entry,

@@ -123,6 +123,12 @@ class Executors:
         """The actions that somebody alive can run."""
         return {action for executor in self.alive.values() if executor.hello for action in executor.hello.actions}
 
+    @property
+    def failed_imports(self) -> dict[str, str]:
+        """What does not load on somebody alive: module or path, and the error."""
+        greeted = [executor.hello for executor in self.alive.values() if executor.hello]
+        return {source: error for hello in greeted for source, error in hello.failed_imports.items()}
+
     def fails_at(self, action: str) -> float | None:
         """When jobs of ``action`` are FAILED because nobody has it (seconds since the epoch); None: they are not."""
         due = self._unknown.due(action)

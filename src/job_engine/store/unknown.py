@@ -1,5 +1,8 @@
 """Jobs whose action no executor has: they wait for the grace, and are FAILED with the reason.
 
+While an executor reports a module that does not load, none of them fails: the module may have the action. The grace
+begins anew when all modules load.
+
 In a cluster executors of other kinds may run a job, and do not tell what they can. So there an action counts only once
 one of ours was refused a job because it lacks the action, and the grace begins anew when another kind runs one of them.
 Which these actions are is kept in the record: an executor does not try an entry again that it could not run.
@@ -8,6 +11,7 @@ Which these actions are is kept in the record: an executor does not try an entry
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from job_engine.job.errors import JobEngineError
@@ -49,16 +53,17 @@ class UnknownActions:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._again = False
+        self._told: tuple[list[str], dict[str, str]] | None = None  # what was logged last
         store.after_commit.append(self._look_at_added)
 
     def due(self, action: str) -> float | None:
-        """When jobs of ``action`` are FAILED (loop time); None: somebody has it, or nobody is known to lack it."""
+        """When jobs of ``action`` are FAILED (loop time); None: somebody has it, or may have it."""
         since = self._since.get(action)
         return None if since is None else max(since + self._grace, self._settled)
 
     def look(self) -> None:
         """See whether there are such jobs, soon."""
-        if self._task is not None and not self._task.done():
+        if self._looking:
             self._again = True
             return
         self._task = self._loop.create_task(self._look())
@@ -69,14 +74,20 @@ class UnknownActions:
             if handle is not None:
                 handle.cancel()
 
+    @property
+    def _looking(self) -> bool:
+        return self._task is not None and not self._task.done()
+
     def _look_at_added(self, tx: Transaction) -> None:
         added = tx.added
         if self._cluster:
             self._lacked |= tx.lacked
             added = added & self._lacked | tx.lacked
-        # what is known to be nobody's has its timer already
-        if added and self._executors.met and added - self._executors.actions - self._since.keys():
-            self.look()
+        if added and self._executors.met:
+            unknown = added - self._executors.actions
+            # what is known to be nobody's has its timer already, but for a look under way: that may have read before
+            if unknown - self._since.keys() or (unknown and self._looking):
+                self.look()
         if tx.foreign:
             now = self._loop.time()
             self._since |= dict.fromkeys(tx.foreign & self._since.keys(), now)
@@ -101,17 +112,31 @@ class UnknownActions:
         if self._cluster:
             unknown &= await self._remembered(waiting)
         now = self._loop.time()
-        self._since = {action: self._since.get(action, now) for action in unknown}
-        due = {action: max(since + self._grace, self._settled) for action, since in self._since.items()}
-        for action in [action for action, at in due.items() if at <= now]:
-            while action not in self._executors.actions:
-                if await self._store.write(jobs.fail_unknown, action, self._executors.actions, CHUNK) < CHUNK:
-                    self._since.pop(action, None)
-                    break
-        following = [at for at in due.values() if at > now]
+        held_back = unknown and self._executors.failed_imports
+        self._since = {} if held_back else {action: self._since.get(action, now) for action in unknown}
+        self._tell(sorted(unknown), self._executors.failed_imports)
+        for action in list(self._since):
+            await self._fail(action)
+        following = [at for action in self._since if (at := self.due(action)) is not None]
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(min(following), self.look) if following else None
+
+    async def _fail(self, action: str) -> None:
+        """Fail the jobs of ``action`` once they are due; what speaks for them is looked at again after each await."""
+        while (at := self.due(action)) is not None and at <= self._loop.time():
+            if action in self._executors.actions or self._executors.failed_imports:
+                return  # since this look began; another one follows
+            if await self._store.write(jobs.fail_unknown, action, self._executors.actions, CHUNK) < CHUNK:
+                self._since.pop(action, None)  # what is added from now on has a grace of its own
+
+    def _tell(self, unknown: list[str], failed: Mapping[str, str]) -> None:
+        """Log once that jobs wait because of modules that do not load."""
+        waits = (unknown, dict(failed)) if unknown and failed else None
+        if waits is not None and waits != self._told:
+            modules = "; ".join(f"{source} does not load: {error}" for source, error in failed.items())
+            log.warning("jobs wait for an executor that has the action %s; %s", ", ".join(unknown), modules)
+        self._told = waits
 
     async def _remembered(self, waiting: set[str]) -> set[str]:
         """The actions that executors lacked; those that nobody has and nothing waits for any more are forgotten."""

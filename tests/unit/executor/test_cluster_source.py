@@ -258,3 +258,18 @@ async def test_who_may_hold_a_job_without_knowing_lets_go_of_it(s: Scene) -> Non
     await s.attend(Answer())  # what it holds would be granted again in this answer
     s.source.let_go()
     assert s.entries.renewals == 1
+
+
+@scene
+async def test_an_answer_to_what_was_sent_before_a_doubtful_claim_ends_no_doubt(s: Scene) -> None:
+    await s.attend(Answer())
+    parked = asyncio.get_running_loop().create_future()
+    poll = asyncio.create_task(s.attend(parked, wait=3.0))
+    await asyncio.sleep(0)
+    s.entries.waiting = [taken("a")]
+    with pytest.raises(Unreachable):
+        await s.attend(Unreachable("no answer"))
+    parked.set_result(Answer())
+    await poll
+    s.source.let_go()
+    assert s.entries.renewals == 1

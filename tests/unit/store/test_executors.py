@@ -1,6 +1,8 @@
 """Executors and the record on a real store: what is parked, who takes over from whom, and actions that nobody has."""
 
 import asyncio
+import sqlite3
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,15 +14,16 @@ from job_engine.job.attend import Answer, Attend, Hello
 from job_engine.job.document import NewJob, new_job
 from job_engine.job.errors import Conflict, Unavailable
 from job_engine.job.times import iso
-from job_engine.store import jobs
+from job_engine.store import jobs, unknown
 from job_engine.store.database import Store
 from job_engine.store.executors import Executors
 from job_engine.store.transaction import Transaction
 
 
-def hello(*actions: str, replaces: str | None = None) -> Hello:
+def hello(*actions: str, replaces: str | None = None, failed: dict[str, str] | None = None) -> Hello:
     return Hello(
-        name="x", host="x", pid=1, version="0", processes=1, slots=4, actions=list(actions), replaces=replaces
+        name="x", host="x", pid=1, version="0", processes=1, slots=4, actions=list(actions), replaces=replaces,
+        failed_imports=failed or {},
     )  # fmt: skip
 
 
@@ -184,6 +187,89 @@ def test_a_grace_counts_from_when_this_action_was_last_missed(tmp_path: Path) ->
         assert (await scene.state(early))[0] == "CANCELED"
 
     play(tmp_path, scenario, period=0.3, unknown_action_grace=60.0)
+
+
+def test_a_job_added_while_others_of_its_action_fail_has_a_grace_of_its_own(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        held, go_on = threading.Event(), threading.Event()
+
+        def hold_up(tx: Transaction) -> None:
+            held.set()
+            go_on.wait(20)
+
+        await scene.says("alice", hello=hello("noop"))
+        (early,) = await scene.store.write(jobs.add, [job(action="rare")])
+        await scene.until(lambda: "rare" in scene.executors._unknown._since)
+        held_up = scene.store.write(hold_up)
+        await scene.until(held.is_set)
+        await scene.until(lambda: scene.store._queue.qsize() == 1)  # the end of the early one: its grace is over
+        adding = scene.store.write(jobs.add, [job(action="rare")])
+        go_on.set()
+        await held_up
+        (late,) = await adding
+        assert (await scene.state(late))[0] == "QUEUED", "it is another one's grace that is over"
+        await scene.becomes(early, "FAILED")
+        await scene.becomes(late, "FAILED")
+
+    play(tmp_path, scenario, period=3.0, unknown_action_grace=1.2)
+
+
+def test_a_job_of_an_action_that_was_waited_for_before_is_not_overlooked_by_a_look_under_way(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        read, go_on = threading.Event(), threading.Event()
+        quickly = unknown._waiting_actions
+
+        def slowly(connection: sqlite3.Connection) -> set[str]:
+            found = quickly(connection)
+            read.set()
+            go_on.wait(20)
+            return found
+
+        await scene.says("alice", hello=hello("noop"))
+        await scene.store.write(jobs.add, [job(action="rare")])
+        await scene.until(lambda: "rare" in scene.executors._unknown._since)
+        await scene.store.write(jobs.cancel, [1])
+        with pytest.MonkeyPatch.context() as slow:
+            slow.setattr(unknown, "_waiting_actions", slowly)
+            scene.executors._unknown.look()
+            await scene.until(read.is_set)
+            (late,) = await scene.store.write(jobs.add, [job(action="rare")])
+            go_on.set()
+            await scene.becomes(late, "FAILED")
+
+    play(tmp_path, scenario, period=3.0, unknown_action_grace=0.5)
+
+
+def test_nobodys_job_fails_while_a_module_does_not_load_that_may_have_its_action(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.says("alice", hello=hello("noop", failed={"reports.py": "ImportError: no pandas"}))
+        (id_,) = await scene.store.write(jobs.add, [job(action="report")])
+        await scene.says("bob", hello=hello("noop"))  # who is looked at together with her
+        await scene.until(lambda: "reports.py does not load: ImportError: no pandas" in caplog.text)
+        assert scene.executors.fails_at("report") is None
+        await scene.says("alice", hello=hello("noop", "report"))
+        assert [granted.id for granted in (await scene.says("alice", free=1)).jobs] == [id_]
+        (nobodys,) = await scene.store.write(jobs.add, [job(action="nobodys")])
+        await scene.becomes(nobodys, "FAILED")
+        assert caplog.text.count("does not load") == 1
+
+    play(tmp_path, scenario, period=3.0, unknown_action_grace=0.0)
+
+
+def test_a_module_that_stops_loading_during_a_grace_begins_it_anew(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        (first, second) = await scene.store.write(jobs.add, [job(action="report"), job(action="nobodys")])
+        await scene.says("alice", hello=hello("noop"))
+        await scene.until(lambda: scene.executors.fails_at("report") is not None)
+        await scene.says("alice", hello=hello("noop", failed={"reports.py": "SyntaxError"}))
+        await scene.until(lambda: scene.executors.fails_at("report") is None)
+        await scene.says("alice", hello=hello("noop", "report"))
+        await scene.becomes(second, "FAILED")
+        assert (await scene.state(first))[0] == "QUEUED"
+
+    play(tmp_path, scenario, period=3.0, unknown_action_grace=1.0)
 
 
 def test_a_not_before_in_the_far_future_stops_nobody(tmp_path: Path) -> None:

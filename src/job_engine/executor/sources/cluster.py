@@ -48,7 +48,7 @@ class ClusterSource(Queued[Entries]):
         self._claims = Claims()
         self._held: dict[Key, Taken] = {}  # granted, and the end is not yet known to have been heard
         self._unwanted: list[Released] = []  # granted too late, for entries that we have not any more
-        self._in_doubt = False  # a claim was given up that may have been granted
+        self._in_doubt = 0  # the last exchange whose claims may have been granted without our hearing it; 0: none
         self._room = 0
         self._away = True  # the server does not answer, or never did
         self._quiet_until = 0.0
@@ -95,7 +95,9 @@ class ClusterSource(Queued[Entries]):
         if attend.hello is not None:
             self._hello, self._told_timeout = attend.hello, attend.hello.session_timeout
             self._compare(answer.queue)
-        self._away = self._in_doubt = False  # what was granted without our hearing it is granted again in this answer
+        self._away = False
+        if attend.n > self._in_doubt:  # what was granted without our hearing it is granted again in this answer
+            self._in_doubt = 0
         self._settle(attend)
         self._take(attend, answer)
         self._ask()
@@ -147,7 +149,8 @@ class ClusterSource(Queued[Entries]):
             self._quiet_until = now + REFUSED
             self._look_again()
         self._away = True
-        self._in_doubt |= isinstance(error, Unreachable) and bool(attend.claims)
+        if isinstance(error, Unreachable) and attend.claims:
+            self._in_doubt = attend.n
         self._entries.release(self._claims.unanswered(now, done=isinstance(error, Unreachable)))
         self._ask()
 
@@ -237,4 +240,4 @@ class ClusterSource(Queued[Entries]):
     def _lapsed(self) -> None:
         self._claims.clear()
         self._held.clear()
-        self._in_doubt = False
+        self._in_doubt = 0
