@@ -259,8 +259,14 @@ def test_explain(server: Server) -> None:
     assert attend(server, "able", n=1, hello=hello("able"))[0] == 200
     first, second = add(server, action="able", priority=0), add(server, action="able", priority=1)
     assert server.call("GET", f"{first}/explain")[1]["condition"] == "ready"
-    assert server.call("GET", f"{second}/explain")[1]["summary"].endswith("1 ready job is ahead of it.")
-    assert attend(server, "able", n=2, free=1)[1]["jobs"][0][2] == first
+    assert server.call("GET", f"{second}/explain")[1]["summary"].endswith(
+        "1 ready job is ahead of it; 0 of 4 slots are busy."
+    )
+    assert attend(server, "able", n=2, hello=hello("able", "other"))[0] == 200
+    add(server, action="other", priority=0)
+    assert "2 ready jobs are ahead of it" in server.call("GET", f"{second}/explain")[1]["summary"]
+    assert attend(server, "able", n=3, hello=hello("able"))[0] == 200
+    assert attend(server, "able", n=4, free=1)[1]["jobs"][0][2] == first
     held = server.call("GET", f"{first}/explain")[1]
     assert (held["condition"], held["holder"], held["attempt"]) == ("held", "executor/able", 1)
     server.call("POST", f"{first}/cancel")

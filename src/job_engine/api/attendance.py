@@ -1,7 +1,6 @@
 """Executors: what they say, who they are, and the actions that they can run."""
 
 import asyncio
-import time
 from typing import Any, Final
 
 import msgspec
@@ -60,6 +59,8 @@ def executors(api: ApiState) -> list[dict[str, Any]]:
         }
         if executor.member:
             document["member"] = executor.member
+        if executor.clock_ahead is not None:
+            document["clock-ahead"] = round(executor.clock_ahead, 1)
         if executor.hello is not None:
             hello = executor.hello
             document |= {
@@ -88,17 +89,3 @@ def actions(api: ApiState) -> list[dict[str, Any]]:
         {"id": f"action/{name}", "resource-type": "action", "name": name, "executors": ids}
         for name, ids in sorted(who.items())
     ]
-
-
-def status(api: ApiState) -> dict[str, Any]:
-    """That the server is there; needs no login, so it says nothing of the jobs."""
-    found = {
-        "status": "ok",
-        "version": api.settings.version,
-        "started": iso(api.started),
-        "now": iso(time.time()),
-        "executors": len(api.executors.present),
-    }
-    if api.queue is not None:
-        found["queue"] = api.queue.status()
-    return found

@@ -24,10 +24,12 @@ class Facts:
     holder: str | None
     claimed: str | None  # since when it is held
     events: Sequence[dict[str, Any]]  # oldest first
-    ahead: int  # ready jobs that are claimed before it, at most `AHEAD`
+    ahead: int  # ready jobs, of any action that these executors have, that are claimed before it; at most `AHEAD`
     able: Sequence[str]  # executors alive that have its action
     executors: int  # executors alive
     now: float
+    slots: int = 0  # jobs that those which have its action can run at a time
+    busy: int = 0  # how many of these slots are taken
     needs: Sequence[tuple[str, str]] = ()  # ids and states of the first jobs that it waits for, at most `NEEDS`
     needed: int = 0  # how many they are in all
     fails_at: float | None = None  # when it is FAILED because nobody has its action, seconds since the epoch
@@ -180,7 +182,8 @@ def _summary(facts: Facts, terms: Sequence[Term]) -> str:
     if facts.cluster and facts.entry is None:
         return f"It is ready, and waits for its place in the locking queue's window: {count} ready {jobs} ahead of it."
     queue = f" It is in the locking queue as {facts.entry}." if facts.cluster else ""
-    return f"It is ready, and runs as soon as a slot is free: {count} ready {jobs} ahead of it.{queue}"
+    slots = f"; {facts.busy} of {facts.slots} slots are busy" if facts.slots else ""
+    return f"It is ready, and runs as soon as a slot is free: {count} ready {jobs} ahead of it{slots}.{queue}"
 
 
 def _ended(facts: Facts) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -43,20 +43,23 @@ _CURSOR = re.compile(r"(\d{1,9})\.(\d{1,9})", re.ASCII)
 
 async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
     """Why a job is where it is; raises as `job_views.get` does."""
-    job, events, ahead, entry, (needs, needed) = await api.store.read(_facts, id_, caller)
+    alive = [(executor, executor.hello) for executor in api.executors.present if executor.hello is not None]
+    abilities = [frozenset(hello.actions) for _, hello in alive]
+    job, events, ahead, entry, (needs, needed) = await api.store.read(_facts, id_, caller, abilities)
     action = job.document["action"]
-    alive = [executor for executor in api.executors.present if executor.hello is not None]
-    holder = next((executor for executor in alive if job.holder in (executor.id, executor.member)), None)
-    able = [executor.id for executor in alive if executor.hello and action in executor.hello.actions]
+    holder = next((executor for executor, _ in alive if job.holder in (executor.id, executor.member)), None)
+    able = [(executor, hello.slots) for executor, hello in alive if action in hello.actions]
     facts = Facts(
         job.document,
         job.holder,
         job.claimed,
         events,
         ahead,
-        able,
+        [executor.id for executor, _ in able],
         len(alive),
         time.time(),
+        slots=sum(slots for _, slots in able),
+        busy=sum(min(executor.holds, slots) for executor, slots in able),
         needs=needs,
         needed=needed,
         fails_at=api.executors.fails_at(action),
@@ -70,10 +73,13 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
 
 
 def _facts(
-    connection: sqlite3.Connection, id_: str, caller: Caller
+    connection: sqlite3.Connection, id_: str, caller: Caller, abilities: Sequence[frozenset[str]]
 ) -> tuple[Job, list[Document], int, str | None, tuple[list[tuple[str, str]], int]]:
     job, _ = demanded(documents.job(connection, id_), id_, caller, "view-data")
-    ahead = documents.ready_ahead(connection, job, AHEAD) if job.document["state"] == State.QUEUED else 0
+    action, ahead = job.document["action"], 0
+    if job.document["state"] == State.QUEUED:
+        competing = frozenset().union(*(actions for actions in abilities if action in actions)) or {action}
+        ahead = documents.ready_ahead(connection, job, competing, AHEAD)
     entry, waited_for = documents.entry(connection, job.seq), documents.waited_for(connection, job.seq, NEEDS)
     return job, documents.events(connection, job), ahead, entry, waited_for
 

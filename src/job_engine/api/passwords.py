@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict, deque
 from typing import Final
 
 from job_engine.job.errors import Unavailable
@@ -21,6 +21,10 @@ FAILURES: Final = 20
 """Wrong passwords for one name from one address within `WINDOW` after which no more are tried."""
 WINDOW: Final = 60.0
 """Seconds for which wrong passwords are remembered."""
+SHOWN: Final = 20
+"""Names whose failures an administrator is shown: of more, somebody is guessing."""
+COUNTED: Final = 1_000
+"""Failures that are counted for administrators."""
 REMEMBERED: Final = 10_000
 """Names whose failures are remembered at a time: more than can be verified within `WINDOW`."""
 
@@ -58,6 +62,7 @@ class Failures:
     def __init__(self) -> None:
         # monotonic times, in the order of the last; a plain dict looks for its first key among those that were deleted
         self._times: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
+        self._refused: deque[tuple[float, str, str]] = deque(maxlen=COUNTED)
 
     def __len__(self) -> int:
         return len(self._times)
@@ -74,10 +79,16 @@ class Failures:
         if right:
             return True
         now = time.monotonic()
+        self._refused.append((now, *key))
         self._times[key] = [*(at for at in times[1 - FAILURES :] if at > now - WINDOW), now]
         while len(self._times) > REMEMBERED or next(iter(self._times.values()))[-1] < now - WINDOW:
             self._times.popitem(last=False)
         return False
+
+    def lately(self) -> Counter[tuple[str, str]]:
+        """How often each name failed from each address within `WINDOW`, also if it succeeded since."""
+        since = time.monotonic() - WINDOW
+        return Counter((name, address) for at, name, address in self._refused if at > since)
 
 
 class Verifier:
@@ -92,6 +103,11 @@ class Verifier:
         self._waiting = 0
         self.passwords = Failures()
         self.keys = Failures()
+
+    def refused(self) -> list[tuple[str, str, int]]:
+        """Whose passwords and keys were wrong lately, from where, how often; at most `SHOWN`."""
+        counts = (self.keys.lately() + self.passwords.lately()).most_common(SHOWN)
+        return [(name, address, count) for (name, address), count in counts]
 
     async def verify(self, name: str, address: str, password: str, kept: str | None) -> bool:
         """Whether ``password`` is right; takes as long for a name that does not exist (``kept`` is None).

@@ -20,6 +20,7 @@ from job_engine.api import (
     queue,
     resources,
     sessions,
+    status,
     users,
 )
 from job_engine.api.answers import Json
@@ -27,10 +28,6 @@ from job_engine.api.call import Call
 from job_engine.api.dispatch import Handler, Type
 from job_engine.api.parameters import asked
 from job_engine.job.errors import NotFound
-
-
-async def _status(call: Call) -> Json:
-    return Json(attendance.status(call.api))
 
 
 def _in_memory(type_: str, documents: Any) -> Type:
@@ -109,7 +106,7 @@ TYPES: Final = {
     "executor": _in_memory("executor", attendance.executors),
     "action": _in_memory("action", attendance.actions),
     "resource-metadata": _in_memory("resource-metadata", lambda api: [metadata.document()]),
-    "status": Type({"GET": _status}),
+    "status": Type({"GET": status.get, "POST": status.post}),
     "queue": Type({"GET": queue.get}, {"POST": queue.post}),
     "stream": Type({"GET": job_follow.get_stream}),
 }

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from job_engine.cli.checks import CLOCK, FAIL, OK, WARN, Finding
+from job_engine.cli.checks import FAIL, OK, WARN, Finding
+from job_engine.cli.checks_engine import CLOCK
 from job_engine.job.errors import JobEngineError
 from job_engine.relay.rivals import by_record
 

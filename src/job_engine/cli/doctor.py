@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from job_engine.cli.checks import FAIL, WARN, Finding, engine, local
+from job_engine.cli.checks import FAIL, WARN, Finding, local
+from job_engine.cli.checks_engine import engine
 from job_engine.cli.exits import DONE, FAILED
 from job_engine.cli.options import command, connectable, json_option
 from job_engine.cli.screen import print_json

@@ -39,6 +39,14 @@ class Administration:
         """How the server is; one of ours only."""
         return decoded(self._connection.call("GET", "/api/status"), ServerStatus)
 
+    def try_a_write(self) -> ServerStatus:
+        """How the server is, after a small write to its record; for administrators.
+
+        Raises:
+            Unavailable: the record cannot be written now.
+        """
+        return decoded(self._connection.call("POST", "/api/status", b"{}", repeatable=False), ServerStatus)
+
     def sign_in_token(self) -> str:
         """A token with which a browser signs in once as the caller, an administrator, within some minutes."""
         return str(self._json("POST", "/api/session/sign-in-token", b"{}")["token"])

@@ -77,6 +77,7 @@ class ExecutorInfo(Struct, frozen=True, rename="kebab"):
     failed_imports: dict[str, str] = {}
     holds: int = 0
     heard: float | None = None  # seconds since its last message
+    clock_ahead: float | None = None  # seconds by which its clock was ahead of the server's when it greeted
 
 
 class ActionInfo(Struct, frozen=True):
@@ -87,13 +88,23 @@ class ActionInfo(Struct, frozen=True):
     id: str = ""
 
 
-class ServerStatus(Struct, frozen=True):
+class RefusedLogin(Struct, frozen=True):
+    """Credentials that a server refused within the last minute."""
+
+    name: str
+    address: str
+    count: int
+
+
+class ServerStatus(Struct, frozen=True, rename="kebab"):
     """How a server of ours is."""
 
     status: str
     version: str = ""
     now: str | None = None  # its clock
     queue: dict[str, Any] | None = None  # of a server of a cluster: whether ZooKeeper is there, and who leads
+    refused_logins: list[RefusedLogin] = []  # told to administrators
+    write_seconds: float | None = None  # how long the write took that `try_a_write` had it make
 
 
 def decoded(reply: Reply, kind: type[T]) -> T:

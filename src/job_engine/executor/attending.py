@@ -145,6 +145,8 @@ class Attending:
     async def _speak(self) -> None:
         batch = self._holds.batch(self._limit)
         hello = self._greeting if self._hello_due else None
+        if hello is not None:
+            hello.clock = time.time()
         self._speak_anyway = False
         if batch.writes:
             self._may_write = time.monotonic() + WRITES

@@ -49,6 +49,7 @@ class Hello(Struct, kw_only=True, omit_defaults=True):
     failed_imports: dict[str, str] = {}  # what did not load: module or path → error
     replaces: str | None = None  # the executor that ran here before and is known to be dead
     session_timeout: float = 0.0  # seconds that ZooKeeper granted; 0: it uses none
+    clock: float = 0.0  # its clock at the sending, seconds since the epoch; 0: it does not tell
 
 
 class Finished(Struct, array_like=True, omit_defaults=True):

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -240,11 +240,14 @@ def still_matching(connection: sqlite3.Connection, page: query.Page, now: float,
     return [seq for (seq,) in connection.execute(statement, [msgspec.json.encode(seqs).decode(), *bound])]
 
 
-def ready_ahead(connection: sqlite3.Connection, job: Job, limit: int) -> int:
-    """How many ready jobs of its action are claimed before a queued one, counted up to ``limit``."""
-    (number,) = connection.execute(
-        "select count(*) from (select 1 from job indexed by job_queued where state = 'QUEUED' and waits = 0"
-        " and action = ? and (priority, seq) < (?, ?) limit ?)",
-        (job.document["action"], job.document["priority"], job.seq, limit),
-    ).fetchone()
-    return int(number)
+def ready_ahead(connection: sqlite3.Connection, job: Job, actions: Iterable[str], limit: int) -> int:
+    """How many ready jobs of ``actions`` are claimed before a queued one, counted up to ``limit``."""
+    number = 0
+    for action in actions:
+        (more,) = connection.execute(
+            "select count(*) from (select 1 from job indexed by job_queued where state = 'QUEUED' and waits = 0"
+            " and action = ? and (priority, seq) < (?, ?) limit ?)",
+            (action, job.document["priority"], job.seq, limit - number),
+        ).fetchone()
+        number += int(more)
+    return number

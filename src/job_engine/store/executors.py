@@ -44,6 +44,7 @@ class Executor:
     holds: int = 0
     member: str = ""  # its member in ZooKeeper; empty: it uses none
     left: bool = False  # it has said goodbye
+    clock_ahead: float | None = None  # seconds by which its clock was ahead of ours; None: it does not tell
     parked: "Future[Answer] | None" = None
 
     @property
@@ -153,6 +154,8 @@ class Executors:
         self.leave(id_)  # a newer attend ends the parked one, whatever becomes of its transaction
         if attend.hello is not None:
             executor.hello = attend.hello
+            if attend.hello.clock:
+                executor.clock_ahead = attend.hello.clock - time.time()
         self._arm()
         if executor.hello is None:
             attend.free, attend.wait = 0, 0.0

@@ -9,6 +9,8 @@ RECORD: Final = "record"
 """The identity of this record, the same in its copies."""
 LONGEST_SESSION: Final = "longest-session"
 """The longest session timeout that an executor ever had, in seconds: that long one may believe in its holds."""
+CHECKED: Final = "checked"
+"""When somebody last tried whether the record can be written."""
 LACKED: Final = "lacked "
 """Before the name of an action: an executor was refused a job of it, because it lacks it; since when."""
 
@@ -17,6 +19,11 @@ def once(tx: Transaction, name: str, value: str) -> str:
     """The setting's value; ``value`` becomes it if there is none yet."""
     tx.execute("insert or ignore into setting (name, value) values (?, ?)", (name, value))
     return str(tx.execute("select value from setting where name = ?", (name,)).fetchone()[0])
+
+
+def note_check(tx: Transaction) -> None:
+    """Note that the record was checked now: a write that changes nothing else."""
+    tx.execute("insert or replace into setting (name, value) values (?, ?)", (CHECKED, tx.iso))
 
 
 def raise_to(tx: Transaction, name: str, value: float) -> None:
