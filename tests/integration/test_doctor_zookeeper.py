@@ -129,9 +129,26 @@ def _refuse_words(listener):
                     connection.sendall(b"srvr is not executed because it is not in the whitelist.\n")
 
 
-def test_servers_before_3_6_are_named():
-    assert checks_zookeeper._server(Server("a:1", mode="leader", version=(3, 4, 13))).outcome == "warn"
-    assert checks_zookeeper._server(Server("a:1", mode="leader", version=(3, 6, 0))).outcome == "ok"
+def test_what_an_old_server_lacks_is_said(shared, tmp_path):
+    host = shared(zookeeper.OLD).host
+    code, found = doctor(tmp_path, "--zk-hosts", host, "--zk-path", "/none")
+    ((outcome, detail),) = found["zookeeper"]
+    assert (code, outcome) == (0, "warn")
+    assert detail.startswith(f"{host}, standalone, version 3.4.14: works, but it has no TLS")
+    assert "entries are read one by one" in detail
+
+
+def test_what_versions_lack():
+    def said(*version):
+        finding = checks_zookeeper._server(Server("a:1", mode="leader", version=version))
+        return finding.outcome, "TLS" in finding.detail, "one by one" in finding.detail
+
+    assert [said(3, minor, 1) for minor in (3, 4, 5, 6)] == [
+        ("fail", False, False),
+        ("warn", True, True),
+        ("warn", False, True),
+        ("ok", False, False),
+    ]
 
 
 def test_an_ensemble(tmp_path):

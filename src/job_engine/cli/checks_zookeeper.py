@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from job_engine.queue import ZooKeeper
     from job_engine.queue.examine import Examination, Server
 
-READS_MANY: Final = (3, 6)
-"""Servers before this version read entries one by one only."""
+LACKS: Final = (
+    ((3, 5), "it has no TLS and gets no repairs any more"),
+    ((3, 6), "entries are read one by one, so one executor takes half as many in a second"),
+)
+"""What a server before a version lacks, of what we use."""
+OLDEST: Final = (3, 4)
+"""Servers before this version do not let several nodes change together, on which everything rests."""
 NAMED: Final = 3
 """Names shown of what is left over."""
 
@@ -53,8 +58,11 @@ def _server(server: "Server") -> Finding:
             "zookeeper", WARN, f"{server.host} answers, but not what it is; add srvr to its 4lw.commands.whitelist"
         )
     shown = f"{server.host}, {server.mode}, version {'.'.join(map(str, server.version)) or 'unknown'}"
-    if server.version and server.version < READS_MANY:
-        return Finding("zookeeper", WARN, f"{shown}: before 3.6 entries are read one by one; upgrade it")
+    if server.version and server.version < OLDEST:
+        return Finding("zookeeper", FAIL, f"{shown}: before 3.4 no queue is possible; upgrade it")
+    lacks = [what for version, what in LACKS if server.version and server.version < version]
+    if lacks:
+        return Finding("zookeeper", WARN, f"{shown}: works, but {', and '.join(lacks)}; upgrade it when you can")
     return Finding("zookeeper", OK, shown)
 
 

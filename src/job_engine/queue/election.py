@@ -135,7 +135,7 @@ class Election:
         """How all contenders call themselves, the leader first. Raises as `Link.call` does."""
         link = await self._session.usable()
         paths = [self._node(link, name) for name in await self._names(link)]
-        nodes = await link.nodes(paths, link.send_reads(paths))
+        nodes = await link.nodes(link.send_reads(paths))
         return [node.data.decode(errors="replace").strip() or NAMELESS for node in nodes if node]
 
     # Part of the session

@@ -99,7 +99,7 @@ async def _examine(link: Link, settings: ZooKeeper) -> Examination:
     present = [folder for folder in FOLDERS if folder not in missing]
     refused = [folder for folder in present if not await _may(link, paths[folder])]
     member_paths = [link.path(settings.path, MEMBERS, name) for name in members]
-    nodes = await link.nodes(member_paths, link.send_reads(member_paths))
+    nodes = await link.nodes(link.send_reads(member_paths))
     return Examination(
         granted=link.granted,
         missing=missing,

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -43,7 +44,12 @@ DEADLINE = 2 / 3
 READS = 500
 """Nodes in one read: some 50 kB of requests, 100 kB of answers."""
 
+REMEMBERED = 600.0
+"""Seconds for which a server that lacks an operation is not asked for it again, since asking costs the connection."""
+
 _SASL_REQUIRED = -124
+_UNACCEPTED = "ZooKeeper does not accept these credentials."
+_PROBE = 1  # a request's number; kazoo begins with it again, once this one is answered
 
 _log = logging.getLogger(__name__)
 
@@ -55,29 +61,54 @@ class Credentials(NamedTuple):
     password: bytes
 
 
+class Lacking:
+    """Servers that do not know the read of many nodes at once: those before 3.6.
+
+    Such a server answers at once what it does not know, ahead of what was sent before it, and closes the connection;
+    kazoo's thread does not survive an answer out of order. So each connection begins with a read of no nodes, alone,
+    and a server that fails it is remembered beyond the session. That a server can is never remembered: behind an
+    address may be several servers.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[Any, float] = {}
+
+    def __contains__(self, address: object) -> bool:
+        return self._until.get(address, 0.0) > time.monotonic()
+
+    def add(self, address: object) -> None:
+        self._until[address] = time.monotonic() + REMEMBERED
+
+
 class Link:
     """A connection to ZooKeeper that lasts as long as its session."""
 
     def __init__(
-        self, settings: ZooKeeper, changed: Callable[[], None], credentials: Credentials | None = None
+        self,
+        settings: ZooKeeper,
+        changed: Callable[[], None],
+        credentials: Credentials | None = None,
+        lacking: Lacking | None = None,
     ) -> None:
         """``changed`` is called in the loop whenever ``connected`` or ``ended`` may have changed.
 
-        With ``credentials`` this very session goes on here, and no other is begun when it is over.
+        With ``credentials`` this very session goes on here, and no other is begun when it is over. Without ``lacking``
+        nodes are read one by one on any server.
         """
         self.session = credentials.session if credentials else 0  # its number, once connected
         self.credentials = credentials
         self.granted = settings.session_timeout  # seconds; the server's word once connected
         self.connected = False
         self.ended = False
-        self.refused = False  # the credentials were not accepted
+        self.refusal: Forbidden | None = None  # why the servers do not let us in
         self.trouble = ""  # why the last attempt to connect failed, in kazoo's words
         self.connections = 0  # how often it connected: names the connection
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._box: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._lock = threading.Lock()
-        self._reads_many = True
+        self._lacking = lacking
+        self._reads_many = False  # in this connection
         self._client = _client(settings, credentials)
         self._chroot = str(self._client.chroot).encode()
         self._connect = self._client._connection._connect
@@ -149,20 +180,19 @@ class Link:
             return [self.send(wire.read_many(paths[i : i + READS])) for i in range(0, len(paths), READS)]
         return [self.send(wire.read(path)) for path in paths]
 
-    async def nodes(self, paths: Sequence[bytes], sent: "list[asyncio.Future[Any]]") -> list[wire.Node | None]:
-        """The nodes, None for what is not there. Raises as ``call`` does."""
+    async def nodes(self, sent: "list[asyncio.Future[Any]]") -> list[wire.Node | None]:
+        """The nodes, None for what is not there or must not be read. Raises as ``call`` does."""
         answers = await self.answers(*sent) if sent else []
-        if any(isinstance(answer, UnimplementedError) for answer in answers):
-            self._reads_many = False  # a server before 3.6
-            answers = await self.answers(*self.send_reads(paths))
         nodes: list[wire.Node | None] = []
         for answer in answers:
             if isinstance(answer, list):
                 nodes += answer
             elif isinstance(answer, wire.Node):
                 nodes.append(answer)
-            elif isinstance(answer, Exception) and getattr(answer, "code", None) == wire.NO_NODE:
+            elif getattr(answer, "code", None) == wire.NO_NODE:
                 nodes.append(None)
+            elif isinstance(answer, Forbidden) and not self._reads_many:
+                nodes.append(None)  # as in a read of many
             else:
                 raise answer
         return nodes
@@ -189,11 +219,13 @@ class Link:
             if self.session and self._client._session_id != self.session:
                 raise SessionExpiredError
             result = self._connect(*address)
+            reads_many = self._probe(address[1:], result[1] / 1000)
         except SessionExpiredError:
             self.post(self._on_lost, False)  # kazoo's listeners do not hear of a session that was never seen alive
             raise
         except Exception as error:
             self.trouble = " ".join(str(error).split())
+            self.refusal = self._refusal_of(error)
             if isinstance(error, ConnectionDropped | AuthFailedError | self._client.handler.timeout_exception):
                 raise
             # Anything else would end kazoo's thread, and nobody would hear of it.
@@ -201,15 +233,25 @@ class Link:
             raise (AuthFailedError if isinstance(error, KazooException) else ConnectionDropped) from error
         self.session, password = self._client._session_id, self._client._session_passwd
         # The first of the pair is the read timeout in ms, two thirds of what the server granted.
-        self.post(self._on_connected, result[0] * 1.5 / 1000, Credentials(self.session, password))
+        self.post(self._on_connected, result[0] * 1.5 / 1000, Credentials(self.session, password), reads_many)
         return result
+
+    def _probe(self, address: tuple[Any, ...], timeout: float) -> bool:
+        """Whether this server can read many nodes at once. Raises ConnectionDropped, but once, when it cannot."""
+        if self._lacking is None or address in self._lacking:
+            return False
+        try:
+            self._client._connection._invoke(timeout, wire.read_many(()), xid=_PROBE)
+        except (UnimplementedError, ConnectionDropped) as error:
+            self._lacking.add(address)
+            raise ConnectionDropped(f"{address[0]}:{address[1]} reads nodes one by one: connecting again") from error
+        return True
 
     def _on_state(self, state: str) -> None:
         if state == KazooState.SUSPENDED:
             self.post(self._drop)
         elif state == KazooState.LOST:
-            refused = self._client._state == KeeperState.AUTH_FAILED
-            self.post(self._on_lost, refused)
+            self.post(self._on_lost, self._client._state == KeeperState.AUTH_FAILED)
 
     def _stop(self) -> None:
         try:
@@ -218,12 +260,20 @@ class Link:
         except Exception as error:  # noqa: BLE001 - boundary: a client that is thrown away may fail as it likes
             _log.info("A ZooKeeper client did not stop in order: %s", error)
 
+    def _refusal_of(self, error: Exception) -> Forbidden | None:
+        if getattr(error, "code", None) != _SASL_REQUIRED:
+            return None
+        if self._client._connection.sasl_options:
+            return Forbidden(_UNACCEPTED)
+        return Forbidden("ZooKeeper serves nobody without SASL; give --zk-sasl.")
+
     # In the loop
 
-    def _on_connected(self, granted: float, credentials: Credentials) -> None:
+    def _on_connected(self, granted: float, credentials: Credentials, reads_many: bool) -> None:
         if self.ended:
             return
         self.granted, self.credentials, self.connected = granted, credentials, True
+        self._reads_many = reads_many
         self.connections += 1
         self._changed()
 
@@ -234,7 +284,8 @@ class Link:
 
     def _on_lost(self, refused: bool) -> None:
         self.connected, self.ended = False, True
-        self.refused = self.refused or refused
+        if refused and self.refusal is None:
+            self.refusal = Forbidden(_UNACCEPTED)
         self._changed()
 
 
@@ -268,8 +319,8 @@ class _Reply:
             error = SessionLost()
         elif isinstance(error, NoAuthError | AuthFailedError):
             error = Forbidden("ZooKeeper refuses: these credentials have no right to that node.")
-        elif getattr(error, "code", None) == _SASL_REQUIRED:
-            error = Forbidden("ZooKeeper serves nobody without SASL; give --zk-sasl.")
+        else:
+            error = self._link._refusal_of(error) or error
         if not self._future.done():
             self._future.set_result(error)
 

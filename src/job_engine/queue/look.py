@@ -68,7 +68,7 @@ async def names(session: Session) -> list[str]:
 
 async def _nodes(link: Link, session: Session, folder: str, of: Sequence[str]) -> dict[str, wire.Node]:
     async def read(some: Sequence[bytes]) -> list[wire.Node | None]:
-        return await link.nodes(some, link.send_reads(some))
+        return await link.nodes(link.send_reads(some))
 
     paths = [link.path(session.settings.path, folder, name) for name in of]
     found = chain.from_iterable(await in_flights(read, paths, READS))

@@ -22,7 +22,7 @@ from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreac
 from job_engine.queue import folders, names, wire
 from job_engine.queue.clock import boottime
 from job_engine.queue.errors import SessionLost, Unanswered
-from job_engine.queue.link import DEADLINE, Credentials, Link
+from job_engine.queue.link import DEADLINE, Credentials, Lacking, Link
 from job_engine.queue.settings import ZooKeeper
 
 BEATS = 5
@@ -66,6 +66,7 @@ class Session:
         self._clock = clock
         self._parts: list[Part] = []
         self._link: Link | None = None
+        self._lacking = Lacking()
         self._member = b""
         self._open = False
         self._change = asyncio.Event()
@@ -167,12 +168,12 @@ class Session:
 
     async def _run(self) -> None:
         while True:
-            link = self._link = Link(self.settings, self._tell)
+            link = self._link = Link(self.settings, self._tell, lacking=self._lacking)
             try:
                 link.open()
                 await self._live(link)
-                if link.refused:
-                    self._refusal = Forbidden("ZooKeeper does not accept these credentials.")
+                if link.refusal:
+                    self._refusal = link.refusal
             except asyncio.CancelledError:
                 await self._lapse(link, cut=False)  # nobody goes on with what ends with the session
                 raise

@@ -120,7 +120,7 @@ class Takes:
         if isinstance(listed, Exception):
             raise listed
         paths = [self._path(link, TAKEN, name) for name in listed]
-        nodes = await link.nodes(paths, link.send_reads(paths))
+        nodes = await link.nodes(link.send_reads(paths))
         ours = {name: node for name, node in zip(listed, nodes, strict=True) if node and node.owner == link.session}
         for name in [name for name, taken in self._held.items() if not _is_mark(ours.get(name), taken)]:
             if not self._held[name].ending:  # what ends is settled by who ends it
@@ -171,7 +171,7 @@ class Takes:
             reads = link.send_reads(paths)
             answers = await link.answers(*singles)
         try:
-            nodes = await link.nodes(paths, reads)
+            nodes = await link.nodes(reads)
             won = [_is_done(answer) for answer in answers]
         except (Unanswered, SessionLost):
             won = []
@@ -262,7 +262,7 @@ class Takes:
     async def _still_ours(self, link: Link, takes: list[Taken]) -> list[Taken]:
         paths = [self._path(link, TAKEN, taken.name) for taken in takes]
         link.send(wire.sync(self._folder(link, TAKEN)))
-        nodes = await link.nodes(paths, link.send_reads(paths))
+        nodes = await link.nodes(link.send_reads(paths))
         return [
             taken
             for taken, node in zip(takes, nodes, strict=True)

@@ -124,7 +124,7 @@ def multi(operations: Iterable[bytes]) -> Request:
 
 
 def read_many(paths: Iterable[bytes]) -> Request:
-    """The nodes at these paths, None for one that is not there. Servers before 3.6 do not know this request."""
+    """The nodes at these paths, None for one that is not there. Only for servers that know it: see `link.Lacking`."""
     operation = _HEADER.pack(_GET, False, -1)
     body = b"".join([operation + _text(path) + b"\0" for path in paths])
     return Request(_MULTI_READ, body + _END, _nodes)

@@ -297,16 +297,6 @@ def test_multis_are_cut_and_what_is_too_large_is_an_error_before_it_is_sent(host
     play(scene, host)
 
 
-def test_servers_before_3_6_read_one_by_one(host):
-    async def scene(stage: Stage) -> None:
-        ours = await stage.member()
-        ours.session.current._reads_many = False
-        await ours.queue.put_many([("job/1", 1), ("job/2", 1)])
-        assert [t.job for t in await ours.queue.take(2)] == ["job/1", "job/2"]
-
-    play(scene, host)
-
-
 def test_a_look_tells_who_has_taken_what_and_since_when(host):
     async def scene(stage: Stage) -> None:
         ours = await stage.member()
