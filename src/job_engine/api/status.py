@@ -37,6 +37,8 @@ def status(api: ApiState, caller: Caller) -> dict[str, Any]:
         "now": iso(time.time()),
         "executors": len(api.executors.present),
     }
+    if api.store.trouble:
+        found["trouble"] = api.store.trouble
     if api.queue is not None:
         found["queue"] = api.queue.status()
     if caller.admin:

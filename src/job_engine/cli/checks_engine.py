@@ -71,7 +71,7 @@ def _write(client: Client) -> Finding:
     try:
         seconds = client.try_a_write().write_seconds or 0.0
     except Unavailable as error:
-        return Finding("write", FAIL, f"the record cannot be written: {error.message}")
+        return Finding("write", FAIL, error.message)
     return Finding("write", OK, f"a small write took {1000 * seconds:.0f} ms")
 
 

@@ -76,7 +76,9 @@ def page(handler: Handler, *, public: bool = False) -> Handler:
 def render(request: Request, template: str, status: int = 200, **context: Any) -> Response:
     """A page made of a template."""
     root = root_of(request)
-    text = _templates.get_template(template).render(root=root, visitor=request.state.visitor, **context)
+    visitor: Visitor = request.state.visitor
+    trouble = visitor.trouble if visitor.known else ""
+    text = _templates.get_template(template).render(root=root, visitor=visitor, trouble=trouble, **context)
     return HTMLResponse(text, status, HEADERS)
 
 

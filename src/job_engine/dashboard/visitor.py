@@ -44,6 +44,11 @@ class Visitor:
         """Whether the visitor has signed in."""
         return self.caller.known
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be changed now; empty: it can."""
+        return self.api.store.trouble
+
     def command(self, command: str) -> str:
         """A command line for the engine of this server; administrators are told where its data is too."""
         folder = self.api.settings.admin_folder

@@ -6,7 +6,6 @@ Operations that arrive while a commit runs share the next one, so throughput ris
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import math
 import os
@@ -20,16 +19,19 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from job_engine.job.errors import JobEngineError, Unavailable
-from job_engine.store import jobs, schema
+from job_engine.store import jobs, locks, schema, settings
 from job_engine.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LOCK_WAIT: Final = 10.0
-"""Seconds to wait for the lock of the record: a server that was killed may take a moment to end."""
-BUSY_WAIT: Final = 5.0
-"""Seconds to wait for SQLite's own lock, which only a backup or a person's shell can hold."""
+BUSY_WAIT: Final = 1.0
+"""Seconds to wait for SQLite's own lock, which only a backup or a person's shell can hold: less than the patience of
+executors (a quarter of their period), so that they hear that we are there and keep their holds."""
+STILL_BUSY: Final = 0.05
+"""Seconds to wait for it while it is known to be held: what is asked meanwhile is answered at once."""
+TRY_AGAIN: Final = 1.0
+"""Seconds after which a record that could not be written is tried again, though nobody asks."""
 BATCH: Final = 512
 """The most operations in one transaction, so that the first of them does not wait long."""
 LONGEST_SLEEP: Final = 3600.0
@@ -38,10 +40,17 @@ RIPEN_AGAIN: Final = 1.0
 """Seconds after which jobs whose time has come are looked at again when the record could not be written."""
 READERS: Final = 3
 CHECKPOINT_ROWS: Final = 5000
-"""Rows written after which the write-ahead log is copied into the database, by a thread beside the writer. The size of
-the log does not tell: it stays when its content is copied."""
+CHECKPOINT_BYTES: Final = 8 << 20
+"""Rows written, or bytes by which the write-ahead log has grown, after which a thread beside the writer copies it into
+the database. Its size alone does not tell: it stays when its content is copied."""
 CHECKPOINT_LIMIT: Final = 64 << 20
-"""Bytes of write-ahead log after which the writer itself makes room, whatever the stall (10-20 ms)."""
+"""Bytes of write-ahead log after which the writer itself makes room. Most of it is copied by then."""
+READER_WAIT: Final = 0.05
+"""Seconds that the writer waits then for readers that still need it; if that was too short, `ROOM_AGAIN` seconds later
+again. A log that is twice as long is worth `BUSY_WAIT`."""
+ROOM_AGAIN: Final = 0.5
+
+_REPLACED: Final = "its file was removed or replaced under the running server; start the server again"
 
 AfterCommit = Callable[[Transaction], None]
 
@@ -69,24 +78,28 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = _lock(path)
-        with contextlib.suppress(OSError):  # password digests are in it: it is its owner's alone
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self.trouble = ""
+        """Why the record cannot be written, since the last try; empty: it can."""
+        self._locks = locks.lock(path)
         try:
             self._writer = self._connect()
             schema.prepare(self._writer)
             self._writer.execute("pragma wal_autocheckpoint = 0")
+            self._names = str(path), f"{path}-wal"
+            self._files = locks.inodes(*self._names)
         except sqlite3.Error as error:
-            os.close(self._lock)
-            raise JobEngineError(f"cannot open the record {path}: {_reason(error)}") from None
+            self._unlock()
+            raise JobEngineError(f"cannot open the record {path}: {self._reason(error)}") from None
         self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._reader = threading.local()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._checkpoint = threading.Event()
+        self._copying = threading.Lock()  # one copies the write-ahead log at a time
         self._checkpointer = threading.Thread(target=self._copy_log, name="store-checkpointer", daemon=True)
         self._closing = False
-        self._copied = 0  # rows written when the write-ahead log was copied last
+        self._copied = (0, 0)  # rows written, and bytes of the write-ahead log, when it was copied last
+        self._room_at = 0.0  # when the writer makes room again, monotonic seconds
         self._acls: dict[str, int] = {}
         self._wakes: float | None = 0.0  # when waiting jobs are looked at next, seconds since the epoch: first at once
         self.before_commit: list[AfterCommit] = []
@@ -109,7 +122,11 @@ class Store:
         await asyncio.to_thread(self._checkpointer.join)
         self._readers.shutdown()
         self._writer.close()
-        os.close(self._lock)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        for lock in self._locks:
+            os.close(lock)
 
     def write(self, verb: Callable[..., T], *arguments: Any) -> "asyncio.Future[T]":
         """``verb(transaction, *arguments)`` in the next transaction; its answer, once that is on disk.
@@ -150,7 +167,7 @@ class Store:
                 self._reader.connection.execute("pragma query_only = on")
             return query(self._reader.connection, *arguments)
         except sqlite3.OperationalError as error:
-            raise Unavailable(f"the record cannot be read: {_reason(error)}") from error
+            raise Unavailable(f"the record cannot be read: {self._reason(error)}") from error
 
     def _run(self) -> None:
         """The writer thread. A server without one must not go on answering, so its failure ends the process."""
@@ -181,6 +198,8 @@ class Store:
         if timeout is not None and timeout <= 0:
             self._wakes = None
             operations.append(_Operation(jobs.ripen, (), None))
+        if self.trouble:
+            timeout = min(timeout or TRY_AGAIN, TRY_AGAIN)
         try:
             following = self._queue.get_nowait() if operations else self._queue.get(timeout=timeout)
             while following is not None:
@@ -189,6 +208,8 @@ class Store:
                     return operations, False
                 following = self._queue.get_nowait()
         except queue.Empty:
+            if self.trouble and not operations:
+                operations.append(_Operation(settings.note_check, (), None))
             return operations, False
         return operations, True
 
@@ -196,6 +217,8 @@ class Store:
         """What each operation answers or raises, all in one transaction, or each in its own if one spoils it."""
         try:
             return self._together(operations)
+        except _BarredError as barred:
+            return [barred.reason] * len(operations), Transaction(self._writer, self._acls)
         except _SpoiltError:
             outcomes: list[Any] = []
             transaction = Transaction(self._writer, self._acls)
@@ -204,6 +227,8 @@ class Store:
                     single, part = self._together([operation])
                     outcomes += single
                     transaction.merge(part)
+                except _BarredError as barred:
+                    return outcomes + [barred.reason] * (len(operations) - len(outcomes)), transaction
                 except _SpoiltError as spoilt:
                     outcomes.append(spoilt.reason)
             return outcomes, transaction
@@ -212,8 +237,9 @@ class Store:
         writer = self._writer
         transaction = Transaction(writer, self._acls)
         outcomes: list[Any] = []
+        self._begin()
+        before = writer.total_changes
         try:
-            writer.execute("begin immediate")
             for operation in operations:
                 changes = writer.total_changes
                 try:
@@ -235,16 +261,41 @@ class Store:
             if isinstance(error, _SpoiltError):
                 raise
             if isinstance(error, sqlite3.OperationalError):
-                log.error("the record cannot be written: %s", _reason(error))
-                raise _SpoiltError(Unavailable(f"the record cannot be written: {_reason(error)}")) from error
+                self.trouble = f"the record cannot be written: {self._reason(error)}"
+                log.error("%s", self.trouble)
+                raise _SpoiltError(Unavailable(self.trouble)) from error
             if len(operations) == 1:
                 log.exception("an operation on the record failed; nothing was changed")
             raise _SpoiltError(error) from error
+        if self.trouble and writer.total_changes != before:
+            self.trouble = ""
+            log.warning("the record can be written again")
         for done in transaction.committed:
             done()
         if transaction.wakes is not None:
             self._wakes = min(self._wakes or math.inf, transaction.wakes)
         return outcomes, transaction
+
+    def _begin(self) -> None:
+        """Begin a transaction. Should that fail it does so for all that wait, who are told at once."""
+        try:
+            with contextlib.suppress(OSError):  # SQLite says better what is wrong with the disk
+                if locks.inodes(*self._names) != self._files:
+                    raise sqlite3.OperationalError(_REPLACED)
+            self._writer.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            trouble = f"the record cannot be written: {self._reason(error)}"
+            if trouble != self.trouble:
+                log.error("%s", trouble)
+            self.trouble = trouble
+            self._be_patient(STILL_BUSY)
+            raise _BarredError(Unavailable(trouble)) from error
+        if self.trouble:
+            self._be_patient(BUSY_WAIT)
+
+    def _be_patient(self, seconds: float) -> None:
+        """Wait so long for what another process, or a reader, has locked."""
+        self._writer.execute(f"pragma busy_timeout = {round(seconds * 1000)}")
 
     def _answer(self, operations: list[_Operation], outcomes: list[Any], transaction: Transaction) -> None:
         for operation, outcome in zip(operations, outcomes, strict=True):
@@ -263,25 +314,51 @@ class Store:
                 callback(transaction)
 
     def _make_room(self) -> None:
-        """See that the write-ahead log does not grow for ever."""
-        rows = self._writer.total_changes
-        if rows - self._copied < CHECKPOINT_ROWS:
+        """Bound the write-ahead log. The size that it had when it was longest is the one that it has."""
+        try:
+            size = os.stat(f"{self.path}-wal").st_size
+        except OSError:
             return
-        self._copied = rows
-        with contextlib.suppress(OSError, sqlite3.Error):
-            if os.stat(f"{self.path}-wal").st_size > CHECKPOINT_LIMIT:
-                self._writer.execute("pragma wal_checkpoint(truncate)")
-            else:
-                self._checkpoint.set()
+        rows = self._writer.total_changes
+        if size > CHECKPOINT_LIMIT:
+            if time.monotonic() >= self._room_at and not self._truncate(size):
+                self._room_at = time.monotonic() + ROOM_AGAIN
+        elif rows - self._copied[0] >= CHECKPOINT_ROWS or size - self._copied[1] >= CHECKPOINT_BYTES:
+            self._copied = rows, size
+            self._checkpoint.set()
+
+    def _truncate(self, size: int) -> bool:
+        """Copy what is left of the write-ahead log, and empty it; whether no reader needs it any more."""
+        busy = 1
+        self._be_patient(BUSY_WAIT if size > 2 * CHECKPOINT_LIMIT else READER_WAIT)
+        with self._copying, contextlib.suppress(sqlite3.Error):
+            (busy, _, _) = self._writer.execute("pragma wal_checkpoint(truncate)").fetchone()
+        self._be_patient(BUSY_WAIT)
+        if not busy:
+            self._copied = self._writer.total_changes, 0
+        return not busy
 
     def _copy_log(self) -> None:
         """The checkpointer thread: copies the write-ahead log beside the writer, so that no commit waits for it."""
         connection = self._connect()
         while self._checkpoint.wait() and not self._closing:
             self._checkpoint.clear()
-            with contextlib.suppress(sqlite3.Error):
+            with self._copying, contextlib.suppress(sqlite3.Error):
                 connection.execute("pragma wal_checkpoint(passive)")
         connection.close()
+
+    def _reason(self, error: sqlite3.Error) -> str:
+        text = str(error)
+        if "full" in text:
+            return "the disk is full; it goes on when there is room"
+        if "locked" in text:
+            who = locks.who_writes(self.path)
+            return f"{who} has locked it; it goes on when that one's transaction has ended"
+        if "malformed" in text or "not a database" in text:
+            return f"it is damaged or not a record ({text}); put back a backup, or move it away to begin a new one"
+        if "readonly" in text or "unable to open" in text:
+            return f"it cannot be written ({text}); check its owner and mode"
+        return text
 
 
 class _SpoiltError(Exception):
@@ -291,30 +368,5 @@ class _SpoiltError(Exception):
         self.reason = reason
 
 
-def _lock(path: Path) -> int:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise JobEngineError(f"cannot write beside the record {path}: {error.strerror}") from None
-    give_up = time.monotonic() + LOCK_WAIT
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        except BlockingIOError:
-            if time.monotonic() > give_up:
-                os.close(lock)
-                raise JobEngineError(f"the record {path} is in use by another server: stop that one first") from None
-            time.sleep(0.05)
-
-
-def _reason(error: sqlite3.Error) -> str:
-    text = str(error)
-    if "full" in text:
-        return "the disk is full; it goes on when there is room"
-    if "malformed" in text or "not a database" in text:
-        return f"it is damaged or not a record ({text}); put back a backup, or move it away to begin a new one"
-    if "readonly" in text or "unable to open" in text:
-        return f"it cannot be written ({text}); check its owner and mode"
-    return text
+class _BarredError(_SpoiltError):
+    """No transaction could begin because of ``reason``."""

@@ -3,16 +3,19 @@
 import asyncio
 import os
 import sqlite3
+import subprocess
+import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from job_engine.job.document import NewJob, new_job
-from job_engine.job.errors import Conflict, JobEngineError
+from job_engine.job.errors import Conflict, JobEngineError, Unavailable
 from job_engine.job.times import iso
-from job_engine.store import database, jobs, schema, settings
+from job_engine.store import database, jobs, locks, schema, settings
 from job_engine.store.database import Store
 from job_engine.store.transaction import Transaction
 
@@ -35,7 +38,8 @@ def put(tx: Transaction, name: str, value: str = "") -> str:
 
 
 def names(connection: sqlite3.Connection) -> list[str]:
-    return [name for (name,) in connection.execute("select name from setting where name != 'record' order by name")]
+    own = (settings.RECORD, settings.CHECKED)
+    return [name for (name,) in connection.execute("select name from setting order by name") if name not in own]
 
 
 def test_what_waits_together_is_committed_together_and_seen_by_readers(tmp_path: Path) -> None:
@@ -77,12 +81,162 @@ def test_an_operation_that_fails_spoils_no_other(tmp_path: Path) -> None:
 
 
 def test_a_second_server_on_a_record_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "LOCK_WAIT", 0.0)
+    monkeypatch.setattr(locks, "LOCK_WAIT", 0.0)
     path = tmp_path / "record.db"
 
     async def scenario(store: Store) -> None:
         with pytest.raises(JobEngineError, match="in use by another server"):
             Store(path)
+
+    serve(path, scenario)
+
+
+@pytest.mark.parametrize("way", ["symbolic link", "hard link", "deleted lock file"])
+def test_a_second_server_on_a_record_is_refused_whatever_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(locks, "LOCK_WAIT", 0.0)
+    path, other = tmp_path / "record.db", tmp_path / "other" / "record.db"
+    other.parent.mkdir()
+
+    async def scenario(store: Store) -> None:
+        if way == "symbolic link":
+            other.symlink_to(path)
+        elif way == "hard link":
+            other.hardlink_to(path)
+        else:
+            os.unlink(f"{path}.lock")
+        with pytest.raises(JobEngineError, match="in use by another server"):
+            Store(path if way == "deleted lock file" else other)
+        await store.write(put, "still there")
+
+    serve(path, scenario)
+    serve(path, lambda store: store.write(put, "free again"))
+
+
+def test_a_record_whose_file_was_replaced_takes_nothing_that_would_be_lost(tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    copy = tmp_path / "copy.db"
+
+    async def scenario(store: Store) -> None:
+        await store.write(put, "a")
+        connection = sqlite3.connect(path)
+        connection.execute("vacuum into ?", (str(copy),))
+        connection.close()
+        copy.replace(path)
+        with pytest.raises(Unavailable, match="replaced under the running server"):
+            await store.write(put, "lost")
+
+    serve(path, scenario)
+    serve(path, lambda store: store.write(put, "b"))
+
+
+LOCKER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("begin immediate")
+print("locked", flush=True)
+sys.stdin.readline()
+"""
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """Another process has begun a transaction on the record; its pid."""
+    with subprocess.Popen(
+        [sys.executable, "-c", LOCKER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        try:
+            assert other.stdout.readline() == b"locked\n"
+            yield other.pid
+        finally:
+            other.stdin.close()
+            other.wait()
+
+
+def test_what_waits_for_somebody_elses_transaction_is_answered_together_and_told_whose_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "record.db"
+    begun = 0
+
+    def counted(self: Store) -> None:
+        nonlocal begun
+        begun += 1
+        begin(self)
+
+    begin = Store._begin
+    monkeypatch.setattr(Store, "_begin", counted)
+    monkeypatch.setattr(database, "TRY_AGAIN", 0.05)
+
+    async def scenario(store: Store) -> None:
+        nonlocal begun
+        await store.write(put, "a")
+        with locked(path) as pid:
+            begun = 0
+            outcomes = await asyncio.gather(*[store.write(put, str(n)) for n in range(500)], return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {Unavailable}
+            assert begun < 50, "all that waits is tried at once, not one by one"
+            assert f"(pid {pid}) has locked it" in store.trouble
+            assert {str(outcome) for outcome in outcomes} == {store.trouble}
+            assert await store.read(names) == ["a"]
+        while store.trouble:  # noqa: ASYNC110  # nobody asks, and it is found out all the same
+            await asyncio.sleep(0.005)
+        await store.write(put, "b")
+        assert caplog.text.count("cannot be written") == 1
+        assert caplog.text.count("can be written again") == 1
+
+    serve(path, scenario)
+
+
+def test_the_write_ahead_log_is_bounded_by_its_size_however_few_rows_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CHECKPOINT_LIMIT", 4 << 20)
+    monkeypatch.setattr(database, "CHECKPOINT_BYTES", 1 << 20)
+    path = tmp_path / "record.db"
+    longest = 0
+
+    async def scenario(store: Store) -> None:
+        nonlocal longest
+        for n in range(60):
+            await store.write(put, str(n), "x" * (1 << 20))
+            longest = max(longest, os.stat(f"{path}-wal").st_size)
+
+    serve(path, scenario)
+    assert longest < 8 << 20
+
+
+def test_a_reader_that_needs_the_write_ahead_log_holds_the_writer_up_for_a_moment_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CHECKPOINT_LIMIT", 1 << 20)
+    monkeypatch.setattr(database, "ROOM_AGAIN", 0.0)
+    path = tmp_path / "record.db"
+    waits: list[float] = []
+    patient = Store._be_patient
+
+    def noted(store: Store, seconds: float) -> None:
+        waits.append(seconds)
+        patient(store, seconds)
+
+    monkeypatch.setattr(Store, "_be_patient", noted)
+
+    async def scenario(store: Store) -> None:
+        await store.write(put, "a")
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("begin")
+        assert names(reader) == ["a"]
+        await store.write(put, "b", "x" * (3 << 19))
+        await store.write(put, "c")
+        assert os.stat(f"{path}-wal").st_size > 1 << 20, "it is needed"
+        assert set(waits) == {database.READER_WAIT, database.BUSY_WAIT}
+        reader.close()
+        await store.write(put, "d")
+        await store.write(put, "e")
+        assert os.stat(f"{path}-wal").st_size < 1 << 20
 
     serve(path, scenario)
 
