@@ -36,7 +36,7 @@ def doctor(connect: Callable[[], Client], as_json: bool, zookeeper: "ZooKeeper |
         findings.append(finding)
         if not as_json:
             mark = click.style(finding.outcome.ljust(4), fg=COLOURS[finding.outcome])
-            click.echo(f"{mark}  {finding.check.ljust(12)} {finding.detail}")
+            click.echo(f"{mark}  {finding.check.ljust(13)} {finding.detail}")
     failed = sum(finding.outcome == FAIL for finding in findings)
     warned = sum(finding.outcome == WARN for finding in findings)
     if as_json:
