@@ -86,7 +86,7 @@ def test_what_is_said_of_an_older_attempt_changes_nothing(engine: Engine) -> Non
     assert second.put(job.id, 2, {"progress": 55}) == 409
     assert second.put(job.id, 3, {"progress": 55}) == 200
     second.attend(holds=[], finished=[[seq, 3, "SUCCESS", 1.0, 2.0]])
-    assert [attempt.end for attempt in attempts(engine.events(job))] == ["died", "unstarted", "success"]
+    assert [attempt.end for attempt in attempts(engine.events(job))] == ["lost", "unstarted", "success"]
 
 
 def test_what_is_granted_or_told_in_a_lost_answer_is_so_once(engine: Engine) -> None:

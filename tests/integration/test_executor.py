@@ -15,10 +15,11 @@ from tests.integration.engine_processes import TERM, Engine, alive, until
 ACTIONS = Path(ACTIONS_FILE)
 TELLING_NOBODY = """
 import socket, time
+from job_engine.executor.board import Board
 from job_engine.executor.messages import RawReport
 from job_engine.executor.outbox import Outbox
 ours, theirs = socket.socketpair()
-outbox = Outbox(ours)
+outbox = Outbox(ours, Board(1))
 outbox.start()
 theirs.close()
 outbox.report(RawReport(recalled=True))

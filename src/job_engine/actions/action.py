@@ -35,6 +35,8 @@ class Action(Generic[P, R]):
         cleanup: called with the job after an attempt was interrupted.
         cleans_itself: whether a class has a method ``cleanup()`` for that.
         pull_mode_support: whether a NuvlaEdge may run it (upstream's light image loads only those).
+        main_thread: whether it runs in the main thread of a process, with no other job beside it, as code needs that
+            sets signal handlers or alarms.
 
     Raises:
         Invalid: an option has no meaning, saying which.
@@ -52,6 +54,7 @@ class Action(Generic[P, R]):
         cleanup: Callable[..., Any] | None = None,
         cleans_itself: bool = False,
         pull_mode_support: bool = False,
+        main_thread: bool = False,
     ) -> None:
         self.also: tuple[Action[Any, Any], ...] = ()  # the same function under other names
         if isinstance(target, Action):
@@ -74,6 +77,7 @@ class Action(Generic[P, R]):
         self.cleanup = cleanup
         self.cleans_itself = cleans_itself
         self.pull_mode_support = pull_mode_support
+        self.main_thread = main_thread
         self._arguments: Arguments | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -148,6 +152,7 @@ def action(
     backoff: float | str = BACKOFF,
     jitter: bool = True,
     cleanup: Callable[..., Any] | None = None,
+    main_thread: bool = False,
 ) -> Decorator: ...
 def action(name: Any = None, pull_mode_support: bool = False, **options: Any) -> Any:
     """Make a function or a Nuvla-style class an action: ``@action``, ``@action("name")``, ``@action(retries=3)``.

@@ -11,7 +11,7 @@ WORDS: Final = {
     "released": "given back to the queue",
     "unstarted": "given back before it started",
     "stopped": "given back, because its executor stopped",
-    "lost": "given back, because its executor was cut off",
+    "lost": "given back, because its executor was cut off or died",
     "raised": "failed, to be tried again",
     "died": "its process died",
     "detached": "left to its children",

@@ -12,12 +12,16 @@ import tempfile
 import time
 from typing import Final, NamedTuple
 
-_GOOD_UNTIL, _KILL_AT, _CELLS = 0, 1, 2
+_GOOD_UNTIL, _KILL_AT, _LEFT, _CELLS = 0, 1, 2, 3
 _STARTED, _DUE, _BEGAN, _HANDLE = range(4)
 _CELL: Final = 4
 _put_cell = struct.Struct("=4q").pack_into
 _WORD: Final = 8
 _SECOND: Final = 1_000_000_000
+
+EXPIRED, ALARM, BROKEN = 1, 2, 3
+"""Why a worker process ended itself: the holds were no longer good · a job did not heed its alarm (`alarm.py`) · a
+thread of the engine had ended."""
 
 
 class Cell(NamedTuple):
@@ -66,6 +70,15 @@ class Board:
         return time.monotonic_ns() > self._words[_GOOD_UNTIL]
 
     # --- the worker's
+
+    def leave(self, why: int) -> None:
+        """Note why this process is about to end itself."""
+        self._words[_LEFT] = why
+
+    @property
+    def left(self) -> int:
+        """Why the worker process has ended itself; 0: it has not."""
+        return self._words[_LEFT]
 
     def begin(self, slot: int, handle: int, started: float, due: float) -> None:
         """Slot number ``slot`` begins the job ``handle``; ``due`` as in `Cell`."""

@@ -8,6 +8,8 @@ from typing import Final
 
 from job_engine.actions.interruption import GRACE, OVERDUE
 from job_engine.executor.attempt import Attempt
+from job_engine.executor.board import Board
+from job_engine.executor.service import service
 
 AGAIN: Final = 1.0
 """Seconds between two raisings: an action may have swallowed the first one."""
@@ -20,14 +22,15 @@ class Chaser:
         running: the attempts that run, by handle; slots keep it.
     """
 
-    def __init__(self, running: dict[int, Attempt]) -> None:
+    def __init__(self, running: dict[int, Attempt], board: Board) -> None:
+        self._board = board
         self._running = running
         self._changed = threading.Condition()
         self._wakes = math.inf  # monotonic seconds
 
     def start(self) -> None:
         """Begin to watch."""
-        threading.Thread(target=self._run, name="chaser", daemon=True).start()
+        service("chaser", self._run, self._board)
 
     def limit(self, attempt: Attempt, at: float) -> None:
         """Interrupt an attempt at ``at``, monotonic seconds: its time is up then."""

@@ -24,13 +24,15 @@ class Held:
     """A job that this executor was granted."""
 
     __slots__ = (
-        "action", "granted", "handle", "id", "key", "over", "process", "since", "slow", "started", "timer", "why",
+        "action", "alone", "granted", "handle", "id", "key", "over", "process", "since", "slow", "started", "timer",
+        "why",
     )  # fmt: skip
 
     def __init__(self, granted: Granted, now: float) -> None:
         self.key: Key = (granted.seq, granted.attempt)
         self.id = granted.id
         self.action = granted.action
+        self.alone = granted.alone  # nothing else may run in its worker process
         self.granted: Granted | None = granted  # until it is known to have begun
         self.since = now  # monotonic seconds of the grant
         self.process: object | None = None  # the worker process that it was given to
@@ -208,7 +210,9 @@ class Holds:
                 item.seq, item.attempt, State.FAILED, item.started, item.ended, message=message[:MESSAGE]
             )
         for released in batch.released:
-            self._released[0] = Released(released.seq, released.attempt, released.why, delay=released.delay)
+            self._released[0] = Released(
+                released.seq, released.attempt, released.why, delay=released.delay, beside=released.beside
+            )
         for key in batch.writes:
             self._writes.pop(key, None)
         return self._saving(batch)

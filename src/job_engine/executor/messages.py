@@ -54,6 +54,7 @@ class Loaded(Struct, kw_only=True):
     actions: list[str]
     failed: dict[str, str]  # source → error
     duplicates: list[str]
+    main_thread: list[str] = []  # those of the actions that run in the main thread of a process, and so alone in it
     wrong: str | None = None  # a source that does not exist: the executor cannot start
 
 

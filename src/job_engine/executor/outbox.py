@@ -3,7 +3,6 @@
 import logging
 import queue
 import socket
-import threading
 import time
 from typing import Any, Final
 
@@ -11,8 +10,9 @@ import msgspec
 from msgspec import Raw
 
 from job_engine.executor.attempt import Attempt
+from job_engine.executor.board import Board
 from job_engine.executor.messages import RawReport, frame
-from job_engine.executor.watchdog import end_now
+from job_engine.executor.service import end_now, service
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +27,16 @@ Item = Attempt | tuple[Attempt, str, Raw | None] | RawReport
 class Outbox:
     """The thread that sends. What ended, and checkpoints, are sent at once; other writes at most every `PAUSE`."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, board: Board) -> None:
         self._socket = sock
+        self._board = board
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self.touched = self._queue.put
         """Called with an attempt that has something to tell."""
 
     def start(self) -> None:
         """Begin to send."""
-        threading.Thread(target=self._run, name="outbox", daemon=True).start()
+        service("outbox", self._run, self._board)
 
     def ended(self, attempt: Attempt, which: str, end: Raw | None) -> None:
         """An attempt ended: ``which`` list of the report it belongs to, and how it ended, encoded."""

@@ -4,14 +4,16 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from job_engine.actions.interruption import LOST, STOPPED
 from job_engine.executor.backlog import WINDOW, Pace, Place, depth, room, share
 from job_engine.executor.board import Cell
+from job_engine.executor.death import Lives, death, proven
 from job_engine.executor.holds import Held
-from job_engine.executor.messages import Loaded, Report, Setup
+from job_engine.executor.keeper import Keeper
+from job_engine.executor.messages import Report, Setup
 from job_engine.executor.process import Process
 from job_engine.job.attend import Finished, Released, Write
 from job_engine.job.states import State
@@ -28,31 +30,10 @@ STUCK: Final = 30.0
 """Seconds that an interrupted action may take to end before its worker process is given up."""
 RECALL: Final = 1.0
 """Seconds that a worker process that is given up may take to give back what it has not begun."""
-SHORT_LIFE: Final = 5.0
-"""Seconds: a worker process that dies sooner, without having begun a job, is replaced later and later, since the next
-one may die likewise. One that had begun some died of them: the record bounds how often that happens."""
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 10.0
-"""Seconds until the replacement of a worker process that died at its start: the first, and at most."""
-
-
-class Keeper(Protocol):
-    """Who keeps the holds."""
-
-    def loaded(self, loaded: Loaded) -> bool:
-        """A worker process has loaded its actions; whether it can be used."""
-
-    def wrote(self, held: Held, write: Write) -> None:
-        """A running job changes."""
-
-    def finished(self, held: Held, finished: Finished) -> None:
-        """A job is done."""
-
-    def released(self, held: Held, released: Released) -> None:
-        """A job ended without being done."""
-
-    def changed(self) -> None:
-        """There may be room for more, or less to wait for."""
+LINGER: Final = 10.0
+"""Seconds that a worker process for jobs that run alone waits for another one: starting it takes up to a second."""
+NOT_NOW: Final = 5.0
+"""Seconds until a job that must run alone is granted again, if no worker process could be started for it."""
 
 
 class Pool:
@@ -75,10 +56,11 @@ class Pool:
         self._processes: list[Process] = []
         self._counts: Counter[str] = Counter()  # jobs here by action, but those in slow slots
         self._good_until = self._kill_at = 0.0
-        self._short_lives = 0
+        self._lives = Lives(processes)
         self._loop = asyncio.get_running_loop()
         self._looking: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._main_thread: frozenset[str] = frozenset()  # actions that run in the main thread of a process
 
     # --- what it is asked
 
@@ -113,7 +95,7 @@ class Pool:
         """Take jobs that were granted."""
         for held in jobs:
             self._counts[held.action] += 1
-        self.backlog.extend(jobs)
+            self._place(held, self.backlog.append)
         if self.giving_back:
             self._return_backlog()
         self._feed()
@@ -165,11 +147,35 @@ class Pool:
 
     # --- giving jobs to processes
 
+    def _place(self, held: Held, into: Callable[[Held], None]) -> None:
+        """Put a job ``into`` the backlog; one that runs alone begins at once, in a further process of one slot."""
+        if self._setup.threads == 1 or self.giving_back or not (held.alone or held.action in self._main_thread):
+            into(held)
+            return
+        idle = (p for p in self._processes if p.alone and not p.outstanding and not p.retiring)
+        process = next(idle, None) or self._start(alone=True)
+        if process is None:
+            self._unbegun(held, NOT_NOW)
+        else:
+            held.since = time.monotonic()
+            process.give([held])
+            self._watch()
+
+    def _linger(self, process: Process) -> None:
+        """Have a process for jobs that run alone end, unless it is given another one."""
+        if process.alone and process.ready and not process.outstanding:
+            self._loop.call_later(LINGER, self._end_lingering, process, process.last_given)
+
+    def _end_lingering(self, process: Process, last: int) -> None:
+        if not process.outstanding and process.last_given == last:
+            process.retiring = True
+            process.kill()
+
     def _feed(self) -> None:
         backlog = self.backlog
         if not backlog:
             return
-        fit = [p for p in self._processes if p.ready and not p.retiring and not p.recalling]
+        fit = [p for p in self._processes if p.ready and not (p.alone or p.retiring or p.recalling)]
         places = [Place(len(p.outstanding), p.threads, depth(self.pace, p.threads - p.slow)) for p in fit]
         now = time.monotonic()
         for process, count in zip(fit, share(len(backlog), places), strict=True):
@@ -178,6 +184,9 @@ class Pool:
                 for held in jobs:
                     held.since = now
                 process.give(jobs)
+        self._watch()
+
+    def _watch(self) -> None:
         if self._looking is None:
             self._looking = self._loop.call_later(LOOK, self._look)
 
@@ -185,9 +194,9 @@ class Pool:
         while len(self.backlog) > keep:
             self._unbegun(self.backlog.pop())
 
-    def _unbegun(self, held: Held) -> None:
+    def _unbegun(self, held: Held, delay: float = 0.0) -> None:
         self._forget(held)
-        self._keeper.released(held, Released(*held.key, "unstarted"))
+        self._keeper.released(held, Released(*held.key, "unstarted", delay=delay))
 
     def _forget(self, held: Held) -> None:
         """It is not here any more."""
@@ -226,7 +235,7 @@ class Pool:
             unbegun = process.unbegun()
             if unbegun:
                 again = True
-                if now - unbegun[0].since > PATIENCE:
+                if process.ready and now - unbegun[0].since > PATIENCE:
                     process.recall()
         self._feed()
         if self.backlog:
@@ -257,6 +266,7 @@ class Pool:
             return
         log.warning("%s does not react to its interruption; worker process %d is replaced", held.id, process.pid)
         self._drop(process, handle)
+        process.given_up += 1
         if held.why is None:
             now = time.time()
             self._keeper.finished(held, Finished(*held.key, State.FAILED, held.started or now, now, message=limit))
@@ -272,7 +282,8 @@ class Pool:
         if not process.retiring:
             process.retiring = True
             process.recall()
-            self._start_one()
+            if not process.alone:
+                self._start_one()
 
     def _end_retired(self, process: Process, unanswered: bool = False) -> None:
         """End a retired process when nothing runs in it; ``unanswered``: even if it does not answer a recall."""
@@ -295,6 +306,7 @@ class Pool:
         keeper = self._keeper
         if report.loaded is not None:
             process.ready = keeper.loaded(report.loaded)
+            self._main_thread = frozenset(report.loaded.main_thread)
             if not process.ready:
                 process.kill()  # its replacement is another try
         for handle, write in report.writes:
@@ -318,6 +330,7 @@ class Pool:
         if report.spoilt and not self.closing:
             self._retire(process)
         self._end_retired(process)
+        self._linger(process)
         self._feed()
         keeper.changed()
 
@@ -330,47 +343,57 @@ class Pool:
                 self._unbegun(held)
             else:
                 held.process = None
-                self.backlog.appendleft(held)
+                self._place(held, self.backlog.appendleft)
 
     def ended(self, process: Process) -> None:
         """See `process.Owner`."""
         self._processes.remove(process)
         last, died = process.board.last_begun(), 0
-        self._take_back(process, [handle for handle in process.outstanding if handle > last])
+        unbegun = [handle for handle in process.outstanding if handle > last]
+        if process.alone and not process.ready:  # the next one may end as soon
+            for handle in unbegun:
+                self._unbegun(process.outstanding.pop(handle), NOT_NOW)
+        else:
+            self._take_back(process, unbegun)
+        beside = len(process.outstanding) - 1 + process.given_up
         for held in process.outstanding.values():
             self._forget(held)
-            why = STOPPED if self.killed else held.why if held.why in (LOST, STOPPED) else "died"
-            died += why == "died" and not held.over
-            self._keeper.released(held, Released(*held.key, why, process.how if why == "died" else ""))
+            end = death(process, held, beside, self.killed)
+            if isinstance(end, Finished):
+                self._keeper.finished(held, end)
+                continue
+            died += end.why == "died" and not held.over
+            self._keeper.released(held, end)
         process.outstanding.clear()
         if not (self.killed or process.retiring):
             jobs = f", with {died} running jobs, which run again" if died else ""
             log.warning("worker process %d ended: %s%s", process.pid, process.how, jobs)
-        if not (self.closing or process.retiring):
-            self._replace(last > 0 or time.monotonic() - process.born >= SHORT_LIFE)
+        if not (self.closing or process.retiring or process.alone):
+            self._replace(proven(process))
         self._feed()
         self._keeper.changed()
 
     def _replace(self, proven: bool) -> None:
-        self._short_lives = 0 if proven else self._short_lives + 1
-        if self._short_lives <= self._wanted:
-            self._start_one()
-            return
-        pause = min(FIRST_PAUSE * 2 ** min(self._short_lives - self._wanted, 10), LONGEST_PAUSE)
-        log.error("worker processes end soon after their start, again and again; the next one starts in %g s", pause)
+        pause = self._lives.pause(proven)
+        if pause:
+            log.error(
+                "worker processes end soon after their start, again and again; the next one starts in %g s", pause
+            )
         self._loop.call_later(pause, self._start_one)
 
     def _start_one(self) -> None:
-        if self.closing:
-            return
+        if not self.closing and self._start() is None:
+            self._replace(proven=False)
+
+    def _start(self, *, alone: bool = False) -> Process | None:
         try:
-            process = Process(self, self._setup, self._keep)
+            process = Process(self, self._setup, self._keep, alone=alone)
         except OSError as error:
             log.error("a worker process cannot be started: %s", error)
-            self._replace(proven=False)
-            return
+            return None
         process.board.set_good_until(self._good_until, self._kill_at)
         self._processes.append(process)
         task = self._loop.create_task(process.connect())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return process

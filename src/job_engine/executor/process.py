@@ -14,7 +14,7 @@ from typing import Final, Protocol, cast
 
 import msgspec
 
-from job_engine.executor.board import Board
+from job_engine.executor.board import BROKEN, Board
 from job_engine.executor.holds import Held
 from job_engine.executor.messages import Frames, Orders, Report, Setup, frame, report_of
 from job_engine.loading.interpreter import python_command
@@ -43,18 +43,23 @@ class Process(asyncio.Protocol):
 
     Args:
         setup: what it is to be.
+        alone: whether it is for jobs that run alone; it has one slot, which counts as none of the pool's.
         keep: file descriptors that it inherits and keeps open as long as it lives (the lock of the run folder).
 
     Raises:
         OSError: it cannot be started.
     """
 
-    def __init__(self, owner: Owner, setup: Setup, keep: Sequence[int] = ()) -> None:
+    def __init__(self, owner: Owner, setup: Setup, keep: Sequence[int] = (), *, alone: bool = False) -> None:
+        if alone:
+            setup = msgspec.structs.replace(setup, threads=1)
+        self.alone = alone
+        self.given_up = 0  # jobs that still run in it, and whose end is told already
         self.outstanding: dict[int, Held] = {}  # given and not yet ended, by handle, in order
         self.ready = False  # its actions are loaded
         self.recalling = False  # it was asked for what it has not begun, and has not answered
         self.retiring = False  # it gets no more jobs
-        self.threads = setup.threads
+        self.threads = 0 if alone else setup.threads
         self.slow = 0  # slots that a slow job occupies
         self.born = time.monotonic()
         self.board = Board(setup.threads)
@@ -89,7 +94,7 @@ class Process(asyncio.Protocol):
         finally:
             theirs.close()
         self.pid = self._popen.pid
-        self._setup: Setup | None = setup
+        self._waiting = [Orders(setup=setup)]  # for the connection
         threading.Thread(target=self._reap, name=f"reap-{self.pid}", daemon=True).start()
 
     async def connect(self) -> None:
@@ -102,6 +107,8 @@ class Process(asyncio.Protocol):
         code = self.code
         if code is None:
             return "alive"
+        if self.board.left == BROKEN:
+            return "a thread of the engine failed in it"
         if code >= 0:
             return f"exit code {code}"
         with contextlib.suppress(ValueError):
@@ -142,13 +149,20 @@ class Process(asyncio.Protocol):
                 with contextlib.suppress(OSError):
                     os.killpg(self.pid, signal.SIGKILL)
 
+    @property
+    def last_given(self) -> int:
+        """The handle of the job that it was given last; 0: none yet."""
+        return self._handle
+
     def unbegun(self) -> list[Held]:
         """What it was given and has not begun."""
         last = self.board.last_begun()
         return [held for handle, held in self.outstanding.items() if handle > last]
 
     def _send(self, orders: Orders) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None:
+            self._waiting.append(orders)
+        elif not self._transport.is_closing():
             self._transport.write(frame(orders))
 
     # --- what happens
@@ -156,8 +170,9 @@ class Process(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of `asyncio.Protocol`."""
         self._transport = cast(asyncio.WriteTransport, transport)
-        self._transport.write(frame(Orders(setup=self._setup)))
-        self._setup = None  # it has a password in it
+        waiting, self._waiting = self._waiting, []  # there is a password in it
+        for orders in waiting:
+            self._transport.write(frame(orders))
 
     def data_received(self, data: bytes) -> None:
         """Part of `asyncio.Protocol`."""

@@ -1,11 +1,11 @@
-"""A slot: a thread that runs one job at a time."""
+"""A slot: a thread that runs one job at a time. The only slot of a process is its main thread."""
 
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NoReturn
 
 import msgspec
 from msgspec import Raw
@@ -15,11 +15,13 @@ from job_engine.actions.job import Job
 from job_engine.actions.outcome import DETACHED, FINISHED, RETRY, Outcome
 from job_engine.actions.registry import Actions
 from job_engine.actions.run import run, time_limit
+from job_engine.executor.alarm import Alarms
 from job_engine.executor.attempt import Attempt
 from job_engine.executor.board import Board
 from job_engine.executor.chaser import Chaser
 from job_engine.executor.messages import RawReport
 from job_engine.executor.outbox import Outbox
+from job_engine.executor.service import here, service
 from job_engine.job.attend import Finished, Granted, Released
 from job_engine.job.states import State
 
@@ -58,13 +60,21 @@ class Slots:
         self._connect = connect
         self._engine = engine
         self._nuvlaedge_fs = nuvlaedge_fs
-        self._chaser = Chaser(self.running)
+        self._chaser = Chaser(self.running, board)
+        self._alarms: Alarms | None = None
 
     def start(self) -> None:
-        """Begin to run jobs."""
+        """Begin to run jobs, in threads."""
         self._chaser.start()
         for number in range(self._board.slots):
-            threading.Thread(target=self._run, args=(number,), name=f"slot-{number}", daemon=True).start()
+            service(f"slot-{number}", partial(self._run, number), self._board)
+
+    def serve(self) -> NoReturn:
+        """Run jobs in this thread, the main one, where actions can set alarms and signal handlers: the only slot."""
+        self._chaser.start()
+        self._alarms = Alarms(self._board)
+        self._alarms.start()
+        here(partial(self._run, 0), self._board)
 
     @property
     def busy(self) -> bool:
@@ -102,7 +112,7 @@ class Slots:
 
     # --- in the slots' threads
 
-    def _run(self, slot: int) -> None:
+    def _run(self, slot: int) -> NoReturn:
         while True:
             handle, granted = self._inbox.get()
             attempt = Attempt(handle, granted, self._board, self._outbox.touched, self._connect)
@@ -115,6 +125,8 @@ class Slots:
                 continue
             started = time.time()
             which, end = self._perform(slot, attempt, granted, started)
+            if self._alarms is not None:
+                self._alarms.clear()
             attempt.interrupted.set(FINAL)  # for threads that the action left behind: nothing is kept any more
             del self.running[handle]
             self._unwanted.discard(handle)

@@ -1,24 +1,14 @@
 """Ends a worker process whose supervisor is frozen or dead: its jobs may run elsewhere by now."""
 
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import NoReturn
 
-from job_engine.executor.board import Board
+from job_engine.executor.board import EXPIRED, Board
+from job_engine.executor.service import end_now, service
 
 log = logging.getLogger(__name__)
-
-
-def end_now() -> NoReturn:
-    """End this process at once, and with it what its actions have started."""
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise SystemExit  # not reached: SIGKILL cannot be put off
 
 
 class Watchdog:
@@ -38,7 +28,7 @@ class Watchdog:
 
     def start(self) -> None:
         """Begin to watch."""
-        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+        service("watchdog", self._run, self._board)
 
     def _run(self) -> None:
         while True:
@@ -53,5 +43,6 @@ class Watchdog:
                 log.critical(
                     "the supervisor has not renewed the holds in time: this worker process ends, with its jobs"
                 )
+                self._board.leave(EXPIRED)
                 end_now()
             time.sleep(left)

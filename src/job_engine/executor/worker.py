@@ -1,6 +1,7 @@
 """A worker process: ``python -m job_engine.executor.worker SOCKET BOARD``, two file descriptors from the supervisor.
 
-Its main thread reads orders; slots run jobs; the outbox tells how they end. It ends when the supervisor does.
+Slots run jobs; a thread reads orders, and the outbox tells how jobs end. Of a process with one slot the main thread is
+that slot, so that its actions can set alarms and signal handlers. It ends when the supervisor does.
 """
 
 import contextlib
@@ -12,7 +13,8 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import Final, NoReturn
 
 from job_engine.actions.interruption import FINAL
 from job_engine.actions.load import load
@@ -23,8 +25,9 @@ from job_engine.executor.clients import Clients
 from job_engine.executor.log_format import configure
 from job_engine.executor.messages import Frames, Loaded, Orders, RawReport, Setup, frame, orders_of
 from job_engine.executor.outbox import Outbox
+from job_engine.executor.service import end_now, here, service
 from job_engine.executor.slot import Slots
-from job_engine.executor.watchdog import Watchdog, end_now
+from job_engine.executor.watchdog import Watchdog
 from job_engine.job.errors import JobEngineError
 
 log = logging.getLogger(__name__)
@@ -45,23 +48,33 @@ def main(arguments: list[str]) -> None:
     for signal_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_, lambda *_: None)
     reader = Reader(sock)
-    setup = reader.read()[0].setup
+    first, *others = reader.read()
+    setup = first.setup
     assert setup is not None
     level = configure(setup.log_level)
     board = Board(setup.threads, board_fd)
     actions = _load(sock, setup)
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
-    outbox = Outbox(sock)
+    outbox = Outbox(sock, board)
     slots = Slots(actions, board, outbox, Clients(setup).connect, setup.engine, setup.nuvlaedge_fs)
     os.register_at_fork(after_in_child=lambda: _as_usual(slots, locks))
     watchdog = Watchdog(board, lambda: slots.busy)
     gc.collect()
     gc.freeze()  # what is loaded stays: it need not be looked through again
-    for part in (outbox, slots, watchdog):
-        part.start()
+    outbox.start()
+    watchdog.start()
     outbox.report(RawReport(loaded=_loaded(actions)))
+    obey = partial(_obey, reader, others, slots, watchdog)
+    if setup.threads == 1:
+        service("orders", obey, board)
+        slots.serve()
+    slots.start()
+    here(obey, board)
+
+
+def _obey(reader: "Reader", ordered: Sequence[Orders], slots: Slots, watchdog: Watchdog) -> NoReturn:
     while True:
-        for orders in reader.read():
+        for orders in ordered:
             if orders.run:
                 slots.add(orders.run)
                 watchdog.awake.set()
@@ -71,6 +84,7 @@ def main(arguments: list[str]) -> None:
                 slots.recorded(handle)
             if orders.recall:
                 slots.recall()
+        ordered = reader.read()
 
 
 class Reader:
@@ -102,7 +116,13 @@ def _load(sock: socket.socket, setup: Setup) -> Actions:
 
 
 def _loaded(actions: Actions) -> Loaded:
-    return Loaded(actions=actions.names(), failed=dict(actions.failed), duplicates=list(actions.duplicates))
+    main_thread = [action.name for action in actions if action.main_thread]
+    return Loaded(
+        actions=actions.names(),
+        failed=dict(actions.failed),
+        duplicates=list(actions.duplicates),
+        main_thread=main_thread,
+    )
 
 
 def _keep_to_ourselves(fd: int) -> bool:

@@ -73,9 +73,9 @@ class Released(Struct, array_like=True, omit_defaults=True):
     """An attempt that ended without a final state: the job goes back to QUEUED.
 
     ``why`` is one of ``unstarted`` (given back before it began), ``stopped`` (the executor stops), ``lost`` (the
-    executor was cut off), ``failed`` (it raised, and is to be retried after ``delay``) and ``died`` (its worker process
-    died; three in a row without progress make the job FAILED). With ``detached`` it stays RUNNING, without a holder: a
-    bulk job whose children are monitored.
+    executor was cut off, or died), ``failed`` (it raised, and is to be retried after ``delay``) and ``died`` (its
+    worker process died; three such deaths in a row without progress, and with nothing ``beside`` it, make the job
+    FAILED). With ``detached`` it stays RUNNING, without a holder: a bulk job whose children are monitored.
     """
 
     seq: int
@@ -84,6 +84,7 @@ class Released(Struct, array_like=True, omit_defaults=True):
     detail: str = ""
     delay: float = 0.0  # seconds
     output: str | None = None
+    beside: int = 0  # other jobs in the worker process that died: any of them may have killed it
 
 
 class Write(Struct, array_like=True, omit_defaults=True):
@@ -136,6 +137,7 @@ class Granted(Struct, array_like=True, omit_defaults=True):
     changes: dict[str, object] = {}  # attributes that earlier attempts or edits set
     checkpoint: OptionalRaw = None
     entry: str | None = None  # in a cluster: the entry by which it was claimed
+    alone: bool = False  # a worker process has died with it: no other job runs beside it any more
 
     def __post_init__(self) -> None:
         self.checkpoint = _none(self.checkpoint)

@@ -24,6 +24,10 @@ _COLUMNS = (
     " tags, affected, nested, parent, target"
 )
 _WIDTH = _COLUMNS.count(",") + 1
+_EARLIER = (
+    "select (select value from checkpoint where job = ?), exists (select 1 from event where job = ? and kind = 'died')"
+)
+"""What earlier attempts left: a checkpoint, and whether a worker process died with one of them."""
 
 
 def ready(tx: Transaction, actions: Sequence[str], limit: int) -> list[tuple[Any, ...]]:
@@ -95,12 +99,15 @@ def granted(tx: Transaction, row: Row, attempt: int, entry: str | None = None) -
         changes["return-code"] = return_code
     if parent is not None:
         changes["parent-job"] = parent
-    checkpoint = None
+    checkpoint, alone = None, False
     if begun:
-        saved = tx.execute("select value from checkpoint where job = ?", (seq,)).fetchone()
-        checkpoint = Raw(saved[0].encode()) if saved else None
+        tx.flush()  # its process may have died in this very transaction
+        saved, died = tx.execute(_EARLIER, (seq, seq)).fetchone()
+        checkpoint, alone = Raw(saved.encode()) if saved is not None else None, bool(died)
     resumed = 0 < begun < attempt
-    return Granted(seq, attempt, id_, action, Raw(document.encode()), resumed, failures, changes, checkpoint, entry)
+    return Granted(
+        seq, attempt, id_, action, Raw(document.encode()), resumed, failures, changes, checkpoint, entry, alone
+    )
 
 
 def listed(values: Sequence[Any]) -> str:

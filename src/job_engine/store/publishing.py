@@ -183,7 +183,8 @@ def clear(tx: Transaction, entries: Iterable[tuple[int, str]]) -> list[bool]:
 def end_holds(tx: Transaction, gone: Iterable[Hold], how: str) -> list[Hold]:
     """Release attempts whose executor is gone, as far as they are still held; those that were.
 
-    An attempt that had started counts as a death; one that had not goes back as if it had never been claimed.
+    That says nothing of the jobs: an attempt that had started runs again, and one that had not goes back as if it had
+    never been claimed.
     """
     ended = []
     for hold in gone:
@@ -194,7 +195,7 @@ def end_holds(tx: Transaction, gone: Iterable[Hold], how: str) -> list[Hold]:
         if now is None:
             continue
         began = now[0] == hold.attempt
-        jobs.release(tx, [Released(hold.seq, hold.attempt, "died" if began else "unstarted", how if began else "")])
+        jobs.release(tx, [Released(hold.seq, hold.attempt, "lost" if began else "unstarted", how if began else "")])
         tx.ended.add(hold.holder)
         ended.append(hold)
     return ended

@@ -66,7 +66,7 @@ def test_a_killed_supervisors_jobs_run_again_after_its_session(cluster: Cluster)
     cluster.note("begin 2")
     cluster.go()
     assert job.wait(10) == "attempt 2"
-    assert "died" in cluster.kinds(job)
+    assert "lost" in cluster.kinds(job)
 
 
 def test_a_frozen_supervisor_comes_back_too_late(cluster: Cluster) -> None:

@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from job_engine.job.attend import Finished, Released, Write
+from job_engine.job.attend import Finished, Granted, Released, Write
 from job_engine.job.errors import Conflict
 from job_engine.job.times import iso
 from job_engine.store import documents, grants, jobs
+from job_engine.store.transaction import Transaction
 from tests.unit.store.record import Record
 
 ALICE, BOB = "executor/alice", "executor/bob"
@@ -195,15 +196,37 @@ def test_a_retry_waits_its_delay_and_counts_a_failure(record: Record) -> None:
     assert record.events(1) == [("raised", 1)]
 
 
-def test_the_end_of_an_executor_counts_deaths_only_for_what_had_started(record: Record) -> None:
+def test_the_end_of_an_executor_counts_against_no_job(record: Record) -> None:
     record.do(jobs.add, [record.job(), record.job()])
     claim(record)
     start(record, 1)
     record.do(jobs.end_holds, ALICE, "its executor died")
-    assert record.one("select deaths, begun from job where seq = 1") == (1, 1)
+    assert record.one("select deaths, begun from job where seq = 1") == (0, 1)
     assert record.one("select deaths, begun from job where seq = 2") == (0, 0)
+    assert [record.events(seq) for seq in (1, 2)] == [[("lost", 1)], [("unstarted", 1)]]
     granted = record.do(jobs.claim, BOB, ("noop",), 2)
-    assert [job.resumed for job in granted] == [True, False]  # type: ignore[attr-defined]
+    assert [(job.resumed, job.alone) for job in granted] == [(True, False), (False, False)]  # type: ignore[attr-defined]
+
+
+def test_a_death_beside_other_jobs_makes_a_suspect_and_counts_nothing(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    for attempt in range(1, 5):
+        (job,) = record.do(jobs.claim, ALICE, ("noop",), 1)  # type: ignore[misc]
+        assert job.alone == (attempt > 1)
+        record.do(jobs.release, [Released(1, attempt, "died", "exit code 7", beside=3)])
+    assert record.one("select state, deaths from job where seq = 1") == ("QUEUED", 0)
+
+
+def test_a_suspect_is_granted_alone_in_the_very_transaction_of_its_death(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    claim(record)
+
+    def both(tx: Transaction) -> list[Granted]:
+        jobs.release(tx, [Released(1, 1, "died", "exit code 7", beside=1)])
+        return jobs.claim(tx, ALICE, ("noop",), 1)
+
+    (job,) = record.do(both)  # type: ignore[misc]
+    assert job.alone
 
 
 def test_a_checkpoint_comes_back_with_the_next_attempt(record: Record) -> None:
@@ -223,7 +246,7 @@ def test_who_saves_a_checkpoint_has_begun_though_nobody_has_said_so(record: Reco
     item = Write(1, 1, checkpoint=b'{"at":7}')
     record.do(lambda tx: jobs.write(tx, grants.held(tx, ALICE), [item]))
     record.do(jobs.end_holds, ALICE, "it died")
-    assert ("died", 1) in record.events(1)
+    assert ("lost", 1) in record.events(1)
     (job,) = record.do(jobs.claim, BOB, ("noop",), 1)  # type: ignore[misc]
     assert bytes(job.checkpoint) == b'{"at":7}'
     assert job.resumed

@@ -173,13 +173,13 @@ class TakenJob:
 
     async def _stay(self, begun: tuple[bytes, dict[str, Any]]) -> Do:
         body, job = begun
-        attempt, failures, deaths, resumed = 1, 0, 0, job.get("state") == State.RUNNING
+        attempt, failures, deaths, alone, resumed = 1, 0, 0, False, job.get("state") == State.RUNNING
         while True:
             self._end, self._moved = None, False
             self._over.clear()
             self.granted = Granted(
                 self.seq, attempt, self.id, job["action"], Raw(body), resumed, failures, dict(self._changed),
-                self._checkpoint, self.taken.name,
+                self._checkpoint, self.taken.name, alone,
             )  # fmt: skip
             self.begun = self.told = False
             self._desk.offer(self)
@@ -199,7 +199,8 @@ class TakenJob:
             if end.why in GIVEN_UP:
                 return await self._give_up(end)
             deaths = 0 if end.why == "failed" or self._moved else deaths
-            deaths += end.why == "died"
+            deaths += end.why == "died" and not end.beside
+            alone = alone or end.why == "died"
             if deaths == DEATHS:
                 return await self._finish(_died(end, deaths))
             failures += end.why == "failed"

@@ -11,7 +11,7 @@ from job_engine.store.jobs.waiting import waits_for
 from job_engine.store.transaction import Transaction
 
 DEATHS: Final = 3
-"""Attempts in a row that may end with the death of their process before the job is FAILED."""
+"""Attempts in a row that may end with the death of a process in which nothing else ran before the job is FAILED."""
 WHO_ENDED: Final = {"failed": "raised"}
 """Kinds of events for releases whose name is also that of a final state."""
 LEAVES: Final = frozenset({"failed", "detached"})
@@ -29,7 +29,7 @@ def release(tx: Transaction, released: Iterable[Released]) -> None:
             "select id, attempt, begun, failures, deaths, mode, holder, claimed from job where seq = ?", (item.seq,)
         ).fetchone()
         died, failed = item.why == "died", item.why == "failed"
-        deaths = 0 if failed else deaths + died
+        deaths = 0 if failed else deaths + (died and not item.beside)
         if deaths >= DEATHS:
             message = f"not run again: its process died {deaths} times in a row without progress (last: {item.detail})"
             tx.execute("update job set deaths = ?, begun = attempt where seq = ?", (deaths, item.seq))
@@ -66,7 +66,8 @@ def release(tx: Transaction, released: Iterable[Released]) -> None:
 def end_holds(tx: Transaction, executor: str, how: str) -> None:
     """Release all that ``executor`` holds, because it is dead or was not heard of; ``how`` says it for the history.
 
-    An attempt that had started counts as a death; one that had not goes back as if it had never been claimed.
+    That says nothing of the jobs: an attempt that had started runs again, and one that had not goes back as if it had
+    never been claimed.
     """
     rows = tx.execute(
         "select seq, attempt, begun from job where state = 'RUNNING' and holder = ?", (executor,)
@@ -75,7 +76,7 @@ def end_holds(tx: Transaction, executor: str, how: str) -> None:
         release(
             tx,
             [
-                Released(seq, attempt, "died" if begun == attempt else "unstarted", how if begun == attempt else "")
+                Released(seq, attempt, "lost" if begun == attempt else "unstarted", how if begun == attempt else "")
                 for seq, attempt, begun in rows
             ],
         )
