@@ -96,6 +96,13 @@ def _queue(queue: Mapping[str, Any] | None) -> Iterator[Finding]:
         yield Finding(
             "zookeeper", FAIL, "the server is not connected to it: jobs wait; look closer with doctor --zk-hosts HOSTS"
         )
+    elif queue.get("refused"):
+        yield Finding(
+            "zookeeper",
+            FAIL,
+            "the server's --zk-path is the queue of another record, a copy or another system, so its jobs wait:"
+            " see job-engine queue",
+        )
     elif queue.get("rivals"):
         yield Finding(
             "zookeeper",

@@ -12,7 +12,7 @@ from job_engine.cli.options import command, engine_option
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client import Client
 from job_engine.job.bulk import MONITOR
-from job_engine.job.errors import Invalid, JobEngineError
+from job_engine.job.errors import Conflict, Invalid, JobEngineError
 from job_engine.job.states import State
 
 if TYPE_CHECKING:
@@ -98,6 +98,11 @@ async def _restore(zookeeper: "ZooKeeper", jobs: list[tuple[str, int]]) -> int:
     queue = LockingQueue(session)
     await session.start()
     try:
+        if await _is_ours(session):
+            raise Conflict(
+                f"{zookeeper.path} in ZooKeeper is the queue of a job-engine server, not of this one;"
+                " nothing was put: give the --zk-path of Nuvla's server"
+            )
         there = await _there(session)
         missing = [job for job in jobs if job[0] not in there]
         left = missing
@@ -111,6 +116,18 @@ async def _restore(zookeeper: "ZooKeeper", jobs: list[tuple[str, int]]) -> int:
         return len(missing)
     finally:
         await session.close()
+
+
+async def _is_ours(session: "Session") -> bool:
+    """Whether a server of ours has the path: it would leave these entries alone, and nobody would run their jobs."""
+    from job_engine.queue import SessionLost, Unanswered
+    from job_engine.relay import ownership
+
+    while True:
+        try:
+            return await ownership.read(session) is not None
+        except (Unanswered, SessionLost):
+            continue  # the next call waits until ZooKeeper answers
 
 
 async def _there(session: "Session") -> set[str]:

@@ -51,6 +51,9 @@ class LockingQueue:
         (name,) = await self.put_many([(job, priority)])
         return name
 
-    async def put_many(self, jobs: Sequence[tuple[str, int]]) -> list[str]:
-        """Put (job id, priority) pairs. Raises Invalid, or Unanswered and SessionLost when it may have been done."""
-        return await put_many(self.session, jobs)
+    async def put_many(self, jobs: Sequence[tuple[str, int]], record: str = "") -> list[str]:
+        """Put (job id, priority) pairs, in the name of a record if one is given; see `put.put_by`.
+
+        Raises Invalid, or Unanswered and SessionLost when it may have been done.
+        """
+        return await put_many(self.session, jobs, record)

@@ -51,11 +51,13 @@ async def members(session: Session) -> set[str]:
     return set(await link.call(wire.Children(folder.decode(), None)))
 
 
-async def members_of(session: Session, kind: str) -> list[str]:
-    """How the living sessions of this kind call themselves. Raises as `Link.call` does."""
+async def members_of(session: Session, kind: str) -> dict[str, wire.Node]:
+    """The living sessions of this kind: how they call themselves, and as version how often they were heard.
+
+    Raises as `Link.call` does.
+    """
     theirs = sorted(name for name in await members(session) if name.startswith(f"{kind}-"))
-    nodes = await _nodes(await session.usable(), session, MEMBERS, theirs)
-    return [node.data.decode(errors="replace") for node in nodes.values()]
+    return await _nodes(await session.usable(), session, MEMBERS, theirs)
 
 
 async def names(session: Session) -> list[str]:

@@ -19,10 +19,22 @@ from job_engine.job.errors import Invalid
 PACKET_LIMIT = 1_048_575
 """Bytes in a request; a server answers a larger one by closing the connection, which looks like an outage."""
 
-OK, NO_NODE, NO_AUTH, NODE_EXISTS = 0, -101, -102, -110
+OK, NO_NODE, NO_AUTH, NODE_EXISTS, INVALID_ACL = 0, -101, -102, -110, -114
 EPHEMERAL, SEQUENTIAL = 1, 2
 
-_CREATE, _DELETE, _EXISTS, _GET, _SET, _SYNC, _CHILDREN, _CHECK, _MULTI, _MULTI_READ = 1, 2, 3, 4, 5, 9, 12, 13, 14, 22
+_CREATE, _DELETE, _EXISTS, _GET, _SET, _GET_ACL, _SYNC, _CHILDREN, _CHECK, _MULTI, _MULTI_READ = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    9,
+    12,
+    13,
+    14,
+    22,
+)
 _INT = Struct(">i")
 _HEADER = Struct(">i?i")  # operation, done, error
 _SIZE = _INT.pack(20)  # the usual length of an entry's name
@@ -135,6 +147,11 @@ def read(path: bytes) -> Request:
     return Request(_GET, _text(path) + b"\0", lambda buffer, offset: _node(buffer, offset)[0])
 
 
+def read_acl(path: bytes) -> Request:
+    """The (scheme, id) pairs of a node's access list; NoNodeError when it is not there."""
+    return Request(_GET_ACL, _text(path), _ids)
+
+
 def watch(path: bytes, watcher: Callable[[Any], None]) -> Request:
     """As ``read``; ``watcher`` is called when the node is written or deleted."""
     return Watching(read(path), path.decode(), watcher)
@@ -234,6 +251,21 @@ def _node(buffer: bytes, offset: int) -> tuple[Node, int]:
     offset += max(size, 0)
     stat = _STAT.unpack_from(buffer, offset)
     return Node(data, stat[7], stat[4], stat[2] / 1000), offset + _STAT.size
+
+
+def _ids(buffer: bytes, offset: int) -> list[tuple[str, str]]:
+    (count,) = _INT.unpack_from(buffer, offset)
+    offset += 4
+    ids = []
+    for _ in range(count):
+        offset += 4  # the rights
+        pair = []
+        for _ in range(2):
+            (size,) = _INT.unpack_from(buffer, offset)
+            pair.append(bytes(buffer[offset + 4 : offset + 4 + size]).decode(errors="replace"))
+            offset += 4 + size
+        ids.append((pair[0], pair[1]))
+    return ids
 
 
 def _nodes(buffer: bytes, offset: int) -> list[Node | None]:

@@ -12,6 +12,7 @@ from job_engine.job.times import iso
 from job_engine.queue import Election, Session, look
 from job_engine.queue.names import hexed
 from job_engine.relay.listing import peek
+from job_engine.relay.ownership import Ownership
 from job_engine.relay.relay import Relay
 from job_engine.relay.rivals import Rivals
 from job_engine.store import publishing
@@ -26,20 +27,35 @@ TAKEN: Final = 1000
 class Overview:
     """Of one server."""
 
-    def __init__(self, store: Store, session: Session, election: Election, relay: Relay, rivals: Rivals) -> None:
+    def __init__(
+        self,
+        store: Store,
+        session: Session,
+        election: Election,
+        relay: Relay,
+        rivals: Rivals,
+        ownership: Ownership,
+    ) -> None:
         self._store = store
         self._session = session
         self._election = election
         self._relay = relay
         self._rivals = rivals
+        self._ownership = ownership
+
+    @property
+    def _trouble(self) -> str:
+        return self._ownership.trouble or self._rivals.trouble
 
     def status(self) -> dict[str, Any]:
-        """Whether ZooKeeper is there and this server's relay leads; and how many servers of other records there are."""
+        """Whether ZooKeeper is there and this server's relay leads; how many servers of other records or copies there
+        are, and whether the path is another's."""
         rivals = len(self._rivals.found)
         return {
             "zookeeper": "connected" if self._session.good else "away",
             "leads": self._relay.running and self._election.leading,
             **({"rivals": rivals} if rivals else {}),
+            **({"refused": True} if self._ownership.trouble else {}),
         }
 
     async def shown(self) -> dict[str, Any]:
@@ -63,15 +79,15 @@ class Overview:
         """The repairs that were made, or with ``dry_run`` those that would be.
 
         Raises:
-            Conflict: ZooKeeper is away, another server's relay leads, or one of another record uses the path.
+            Conflict: ZooKeeper is away, another server's relay leads, or the path is another's too.
             Unavailable: there is no answer in time.
         """
         if not self._session.good:
             raise Conflict(f"ZooKeeper at {self._session.settings.hosts} is away; the relay repairs when it is back")
         async with self._answered():
-            rivals = await self._rivals.look()
-        if rivals:
-            raise Conflict(self._rivals.trouble)
+            await self._rivals.look()
+        if self._trouble:
+            raise Conflict(self._trouble)
         if not (dry_run or self._relay.running):
             async with self._answered():
                 leader = await self._leader()
@@ -89,7 +105,7 @@ class Overview:
                 self._session, [name for name in listed.entries if name in listed.taken][:TAKEN]
             )
             leader = await self._leader()
-            rivals = await self._rivals.look()
+            await self._rivals.look()
         taken = [
             {
                 "entry": name,
@@ -102,9 +118,9 @@ class Overview:
         ]
         return {
             "leader": leader,
-            **({"trouble": self._rivals.trouble} if rivals else {}),
+            **({"trouble": self._trouble} if self._trouble else {}),
             "published": len(listed.entries),
-            "strays": [{"entry": name, "why": why} for name, why in listed.strays],
+            "strays": [{"entry": name, "why": why} for name, why in [*listed.strays, *self._relay.foreign]],
             "taken": taken,
         }
 

@@ -13,6 +13,7 @@ from typing import Final
 from job_engine.job.errors import JobEngineError
 from job_engine.job.times import epoch
 from job_engine.queue import LockingQueue, Outcome, Session, look
+from job_engine.queue.put import put_by
 from job_engine.queue.session import ENTRIES
 from job_engine.relay.compare import Adoption, Clearing, Differences, Removal, compare, ghost, in_place
 from job_engine.relay.listing import Listed, Listing, peek
@@ -43,6 +44,7 @@ class Reconciler:
         window: Window,
         journal: Journal,
         settings: RelaySettings,
+        record: str,
     ) -> None:
         self._store = store
         self._session = session
@@ -51,7 +53,9 @@ class Reconciler:
         self._window = window
         self._journal = journal
         self._clock = asyncio.get_running_loop().time
-        self._unknown: Patience[tuple[str, str]] = Patience(settings.unknown)
+        self._record = record
+        self._ours: dict[tuple[str, str], bool] = {}  # (name, job) of jobs that there are not → whether we put it
+        self.foreign: list[tuple[str, str]] = []  # (name, why it is left alone)
         # Most takes are claimed at once. Only what has been unclaimed for long is looked at more closely: by whom.
         self._unclaimed: Patience[tuple[str, int]] = Patience(settings.ghost / 2)
         self._ghosts: Patience[tuple[str, int, int, str]] = Patience(settings.ghost / 2)
@@ -64,7 +68,7 @@ class Reconciler:
 
     def due(self) -> float | None:
         """When (loop time) to look again though nothing happens; None: there is no need."""
-        waits = (self._unknown.due(), self._unclaimed.due(), self._ghosts.due(), self._backoff.due())
+        waits = (self._unclaimed.due(), self._ghosts.due(), self._backoff.due())
         return min((at for at in waits if at is not None), default=None)
 
     async def once(self) -> list[Repair]:
@@ -80,12 +84,12 @@ class Reconciler:
         found = compare(listed.entries, listed.taken, rows)
         self.cost = self._clock() - began
         clearings = await self._clearings(found)
-        removals = self._ripe(found.removals)
+        removals = await self._removals(found)
         self.more = max(len(found.adoptions), len(clearings), len(removals)) > ROUND
         repairs = await self._adopt(found.adoptions[:ROUND])
         repairs += await self._clear(clearings[:ROUND])
         repairs += await self._remove(removals[:ROUND])
-        repairs += self._new_strays(listed)
+        repairs += self._new_strays([*listed.strays, *self.foreign])
         self._told(repairs)
         return repairs
 
@@ -113,9 +117,10 @@ class Reconciler:
         """
         listed = await peek(self._session)
         found = compare(listed.entries, listed.taken, await self._read(listed))
-        repairs = [item.repair for item in found.adoptions] + [item.repair for item in found.removals]
+        repairs = [item.repair for item in found.adoptions]
+        repairs += [item.repair for item in await self._removals(found)]
         repairs += [item.repair for item in found.clearings if item.repair is not None]
-        repairs += [Repair(STRAY, None, name, why) for name, why in listed.strays]
+        repairs += [Repair(STRAY, None, name, why) for name, why in [*listed.strays, *self.foreign]]
         if judging:
             held = await self._store.read(publishing.holds)
             members = await look.members(self._session)
@@ -131,13 +136,17 @@ class Reconciler:
     async def _read(self, listed: Listed) -> dict[str, Row]:
         return await self._store.read(publishing.read, set(listed.entries.values()))
 
-    def _ripe(self, removals: Sequence[Removal]) -> list[Removal]:
-        """Those that need no patience, or have had it."""
-        unknown = {(item.name, item.repair.job or "") for item in removals if item.repair.kind == REMOVE_UNKNOWN}
-        ripe = self._unknown.ripe(unknown, self._clock())
-        return [
-            item for item in removals if (pair := (item.name, item.repair.job or "")) not in unknown or pair in ripe
+    async def _removals(self, found: Differences) -> list[Removal]:
+        """Those of entries that this record put, or whose job it has; the others' are left to whoever put them."""
+        unknown = {(item.name, item.repair.job or "") for item in found.removals if item.repair.kind == REMOVE_UNKNOWN}
+        new = [name for name, job in unknown if (name, job) not in self._ours]
+        ours = await put_by(self._session, new, self._record) if new else set()
+        self._ours = {pair: self._ours.get(pair, pair[0] in ours) for pair in unknown}
+        theirs = {name: job for (name, job), is_ours in self._ours.items() if not is_ours}
+        self.foreign = [
+            (name, f"{job} is not in the record, and another system put it") for name, job in theirs.items()
         ]
+        return [item for item in found.removals if item.name not in theirs]
 
     async def _clearings(self, found: Differences) -> list[Clearing]:
         republished = [item.row.id for item in found.clearings if _republishes(item)]
@@ -219,12 +228,12 @@ class Reconciler:
         consumed = {taken.name for taken, outcome in zip(gone, outcomes, strict=True) if outcome is not Outcome.REFUSED}
         return [item.repair for item in removals if item.name in consumed]
 
-    def _new_strays(self, listed: Listed) -> list[Repair]:
+    def _new_strays(self, strays: Sequence[tuple[str, str]]) -> list[Repair]:
         """What is left alone; of each the log says so once."""
-        new = [(name, why) for name, why in listed.strays if name not in self._strays]
+        new = [(name, why) for name, why in strays if name not in self._strays]
         for name, why in new:
             log.warning("%r in the queue is left alone: %s; remove it by hand if nobody needs it", name[:100], why)
-        self._strays = {name for name, _ in listed.strays}
+        self._strays = {name for name, _ in strays}
         return [Repair(STRAY, None, name, why) for name, why in new]
 
     def _told(self, repairs: Sequence[Repair]) -> None:

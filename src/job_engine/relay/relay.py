@@ -17,6 +17,7 @@ from job_engine.queue import LockingQueue, Session, SessionLost, Unanswered
 from job_engine.queue.link import Link
 from job_engine.queue.session import ENTRIES
 from job_engine.relay.listing import Listing
+from job_engine.relay.ownership import NotOurs, Ownership
 from job_engine.relay.reconcile import Reconciler
 from job_engine.relay.repairs import Journal, Repair
 from job_engine.relay.settings import RelaySettings
@@ -41,6 +42,7 @@ class Relay:
 
     Args:
         store: a started store.
+        ownership: whose the path is.
         longest_session: the longest session timeout that an executor has told, in seconds.
     """
 
@@ -49,6 +51,7 @@ class Relay:
         store: Store,
         session: Session,
         queue: LockingQueue,
+        ownership: Ownership,
         longest_session: Callable[[], float],
         settings: RelaySettings | None = None,
     ) -> None:
@@ -58,6 +61,7 @@ class Relay:
         self._store = store
         self._session = session
         self._queue = queue
+        self._ownership = ownership
         self._longest_session = longest_session
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
@@ -74,7 +78,7 @@ class Relay:
         session.add(self)
 
     async def run(self, lead: object = None) -> None:
-        """Work until cancelled; while leading. Two at once do no harm."""
+        """Work until cancelled; while leading. Two at once do no harm. Raises NotOurs."""
         self.window = Window(self.settings.window)
         self._reconciler = self._anew()
         self._look_first = self._judge = True
@@ -85,6 +89,8 @@ class Relay:
                 await self._session.usable()
                 try:
                     await self._round()
+                except NotOurs:
+                    raise
                 except JobEngineError as error:
                     self._look_first = True  # what was put may not be noted: look for it before putting it again
                     if not isinstance(error, Unanswered | SessionLost):
@@ -107,6 +113,11 @@ class Relay:
         self._asked.append(asked)
         self._wake.set()
         return await asked
+
+    @property
+    def foreign(self) -> list[tuple[str, str]]:
+        """Entries that another system put, as seen last: name, and why each is left alone."""
+        return self._reconciler.foreign
 
     def leave(self) -> None:
         """The session is about to be closed: that is no outage."""
@@ -199,6 +210,8 @@ class Relay:
         asked, self._asked = self._asked, []
         self._look_first = self._stale = False
         try:
+            if not await self._ownership.look():  # looked at after each connect, before anything is put
+                raise NotOurs(self._ownership.trouble or "the path in ZooKeeper is not ours")
             repairs = await self._reconciler.once()
         except BaseException:
             self._asked = asked + self._asked
@@ -240,14 +253,15 @@ class Relay:
                 self.window.picked(want, [(job.id, job.priority) for job in picked])
             if not picked:
                 return
-            names = await self._queue.put_many([(job.id, job.priority) for job in picked])
+            names = await self._queue.put_many([(job.id, job.priority) for job in picked], self._ownership.record)
             self._listing.put(zip(names, (job.id for job in picked), strict=True))
             notes = [Note(job.seq, name, f"{folder}/{name}") for job, name in zip(picked, names, strict=True)]
 
     def _anew(self) -> Reconciler:
         return Reconciler(
-            self._store, self._session, self._queue, self._listing, self.window, self.journal, self.settings
-        )
+            self._store, self._session, self._queue, self._listing, self.window, self.journal, self.settings,
+            self._ownership.record,
+        )  # fmt: skip
 
 
 def _or_never(seconds: float | None) -> float:

@@ -1,7 +1,6 @@
-"""Servers of other records on the same path. One of all leads, and removes the entries of jobs that it does not know.
+"""Servers of other records, or of copies of this one, on the same path: one works, the others wait.
 
-Each server's member node says of which record it is. Nothing stays behind in ZooKeeper, so a path is free for another
-record as soon as the servers of the one before are gone.
+Each server's member node says of which record it is, and which process. Whose the path is says `ownership`.
 """
 
 import asyncio
@@ -11,6 +10,7 @@ import os
 import re
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from kazoo.exceptions import KazooException
@@ -23,37 +23,61 @@ NAME: Final = "relay"
 LOOK: Final = 5.0
 """Seconds between two looks."""
 
-_RECORD = re.compile(r", record ([0-9a-f]+)$")
+_ABOUT = re.compile(r"(?:, server ([0-9a-f]+))?, record ([0-9a-f]+)$")
 
 log = logging.getLogger(__name__)
 
 
-def about(record: str) -> str:
+@dataclass(frozen=True)
+class Peer:
+    """A server that is connected."""
+
+    member: str
+    about: str  # how it calls itself
+    server: str  # its process; empty: its version does not tell
+    record: str
+    beats: int  # how often it has been heard
+
+
+def about(record: str, server: str) -> str:
     """How a server of this record calls itself."""
-    return f"{socket.gethostname()}, pid {os.getpid()}, record {record}"
+    return f"{socket.gethostname()}, pid {os.getpid()}, server {server}, record {record}"
 
 
 def by_record(names: Iterable[str]) -> dict[str, list[str]]:
     """Servers by their record; without those that do not name theirs."""
     found: dict[str, list[str]] = {}
     for name in names:
-        if record := _RECORD.search(name):
-            found.setdefault(record[1], []).append(name)
+        if match := _ABOUT.search(name):
+            found.setdefault(match[2], []).append(name)
     return found
 
 
+async def peers(session: Session) -> list[Peer]:
+    """All servers that are connected. Raises as `Link.call` does."""
+    nodes = await look.members_of(session, NAME)
+    return [
+        Peer(member, text, match[1] or "", match[2], node.version)
+        for member, node in nodes.items()
+        if (match := _ABOUT.search(text := node.data.decode(errors="replace")))
+    ]
+
+
 class Rivals:
-    """Those that a session sees.
+    """Those that a session sees: servers of other records, and of copies of this one.
 
     Args:
         record: the identity of the record that this server serves.
+        server: the identity of this process.
     """
 
-    def __init__(self, session: Session, record: str) -> None:
+    def __init__(self, session: Session, record: str, server: str) -> None:
         self.found: list[str] = []
         """How they call themselves, as seen last."""
         self._session = session
         self._record = record
+        self._server = server
+        self._beats: dict[str, int] = {}
 
     @property
     def trouble(self) -> str:
@@ -61,15 +85,21 @@ class Rivals:
         if not self.found:
             return ""
         return (
-            f"{self._session.settings.path} in ZooKeeper is also used by a server of another record"
-            f" ({'; '.join(self.found)}): only one leads, and it removes the entries of the other's jobs."
+            f"{self._session.settings.path} in ZooKeeper is also used by a server of another record, or of a copy of"
+            f" this one ({'; '.join(self.found)}): only one puts jobs there, those of the others wait."
             " Give each record a --zk-path of its own"
         )
 
     async def look(self) -> list[str]:
         """Look now. Raises as `Link.call` does."""
-        names = await look.members_of(self._session, NAME)
-        self.found = [name for record, some in by_record(names).items() if record != self._record for name in some]
+        found = [peer for peer in await peers(self._session) if peer.server != self._server]
+        # One of this record that beats no more has died; its session is not over yet.
+        self.found = [
+            peer.about
+            for peer in found
+            if peer.record != self._record or self._beats.get(peer.member, peer.beats) != peer.beats
+        ]
+        self._beats = {peer.member: self._beats.get(peer.member, peer.beats) for peer in found}
         return self.found
 
     async def watch(self) -> None:
@@ -84,5 +114,5 @@ class Rivals:
                 if told:
                     log.error("%s.", told)
                 else:
-                    log.warning("%s has no server of another record any more", self._session.settings.path)
+                    log.warning("%s has no other server any more", self._session.settings.path)
             await asyncio.sleep(LOOK)

@@ -7,8 +7,6 @@ WINDOW: Final = 5000
 """Entries that wait in ZooKeeper at once: a listing of 120 kB, which fast fleets empty by half in a second."""
 GHOST: Final = 60.0
 """Seconds that an entry may be taken before its job is claimed. Ours claim at once, upstream's after 4 s at most."""
-UNKNOWN: Final = 10.0
-"""Seconds that an entry may name a job that is not in the record: upstream's server puts before it stores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,4 +15,3 @@ class RelaySettings:
 
     window: int = WINDOW
     ghost: float = GHOST
-    unknown: float = UNKNOWN

@@ -111,3 +111,14 @@ def test_exit_codes(server: NuvlaServer) -> None:
         with program(server.folder, *command) as one:
             assert one.code() == code, one.said
             assert one.said.count("\n") == 1
+
+
+def test_nothing_is_put_into_the_queue_of_a_server_of_ours(server: NuvlaServer) -> None:
+    server.add("add", put=False)
+    server.kazoo.create("/job/record", b"0a11 1", makepath=True)
+    with program(
+        server.folder, str(BIN / "job-engine"), "restore", "--zk-hosts", server.host, *server.credentials
+    ) as one:
+        assert one.code() != 0
+        assert "is the queue of a job-engine server" in one.said
+    assert queue(server) == []

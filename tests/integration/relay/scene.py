@@ -15,15 +15,17 @@ from kazoo.exceptions import NoNodeError
 from job_engine.job.attend import Claim, Finished, Released
 from job_engine.job.document import new_job
 from job_engine.queue import LockingQueue, Session, ZooKeeper
+from job_engine.relay.ownership import Ownership
 from job_engine.relay.relay import Relay
 from job_engine.relay.settings import RelaySettings
 from job_engine.store import jobs
+from job_engine.store import settings as remembered
 from job_engine.store.database import Store
 from job_engine.store.transaction import Transaction
 from tests.integration.queue.scene import PATIENCE, TIMEOUT, Member, Stage, until
 
 ACL = {"owners": ["user/jane"], "edit-acl": ["group/nuvla-admin"]}
-QUICK = RelaySettings(ghost=0.4, unknown=0.4)
+QUICK = RelaySettings(ghost=0.4)
 
 
 def play(scene: Callable[["Scene"], Coroutine[Any, Any, None]], host: str, folder: Path) -> None:
@@ -53,7 +55,9 @@ class Scene(Stage):
         )
         queue = LockingQueue(session)
         chosen = RelaySettings(**settings) if settings else QUICK
-        relay = Relay(self.store, session, queue, lambda: self.longest_session, chosen)
+        record = await self.store.read(remembered.text, remembered.RECORD)
+        ownership = Ownership(self.store, session, record, "1")
+        relay = Relay(self.store, session, queue, ownership, lambda: self.longest_session, chosen)
         await session.start()
         self.push_async_callback(session.close)
         return relay

@@ -35,9 +35,9 @@ def test_an_edit_while_its_job_is_being_put_moves_it_too(host: str, tmp_path: Pa
         relay = await s.running()
         put_many = relay._queue.put_many
 
-        async def meanwhile(wanted: Any) -> Any:
+        async def meanwhile(wanted: Any, record: str) -> Any:
             relay._queue.put_many = put_many
-            names = await put_many(wanted)
+            names = await put_many(wanted, record)
             await s.edit(wanted[0][0], priority=9)
             return names
 

@@ -14,9 +14,8 @@ from tests.integration.relay.scene import Scene, play
 def test_folders_that_somebody_deleted_are_no_fault_of_the_server(host: str, tmp_path: Path) -> None:
     async def scene(s: Scene) -> None:
         relay = await s.relay()  # it does not run, so nobody mends them
-        overview = Overview(
-            s.store, relay._session, Election(relay._session, "relay"), relay, Rivals(relay._session, "")
-        )
+        election, rivals = Election(relay._session, "relay"), Rivals(relay._session, "", "")
+        overview = Overview(s.store, relay._session, election, relay, rivals, relay._ownership)
         (job,) = await s.add()
         name = await s.put(job)
         await s.ask("delete", "taken")

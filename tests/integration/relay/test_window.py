@@ -24,9 +24,9 @@ def test_an_add_is_published_at_once_without_a_look_at_the_queue(host: str, tmp_
         put = asyncio.Event()
         put_many = relay._queue.put_many
 
-        async def watched(jobs: Any) -> list[str]:
+        async def watched(jobs: Any, record: str = "") -> list[str]:
             assert looks == 0, "it listed the queue before it put"
-            found = await put_many(jobs)
+            found = await put_many(jobs, record)
             put.set()
             return found
 

@@ -48,7 +48,7 @@ def test_a_clear_verdict_ends_it(claims: Claims, verdict: str, way: int) -> None
     assert asked(claims) == ["b", "c"]
 
 
-@pytest.mark.parametrize(("verdict", "way"), [(HELD, RELEASE), (MISSING, CONSUME)])
+@pytest.mark.parametrize(("verdict", "way"), [(HELD, RELEASE), (MISSING, AVOID)])
 def test_a_doubtful_verdict_is_asked_for_again_for_a_while(claims: Claims, verdict: str, way: int) -> None:
     now, tries, patience = 100.0, 0, PATIENCE[verdict]
     while True:

@@ -12,7 +12,7 @@ LONGEST_PAUSE: Final = 0.5
 """Seconds until a claim that could not be decided is repeated; they double."""
 PATIENCE: Final = {HELD: 1.0, MISSING: 4.0}
 """Seconds for which that verdict is not believed: the holder may be about to lose the job; an entry may be written
-before its job is."""
+before its job is. An entry without a job may be another system's: the relay knows, and removes what is its own."""
 UNANSWERED: Final = 1.0
 """Seconds for which an entry is kept whose claim was not answered: it may well be granted."""
 REPEATED: Final = 64
@@ -123,7 +123,7 @@ class Claims:
         if claimed.verdict != verdict:
             claimed.verdict, claimed.since = verdict, now
         if now - claimed.since > PATIENCE.get(verdict, 0.0):
-            return CONSUME if verdict == MISSING else RELEASE, self._drop(claimed.taken)
+            return AVOID if verdict == MISSING else RELEASE, self._drop(claimed.taken)
         claimed.due = now + claimed.pause
         claimed.pause = min(2 * claimed.pause, LONGEST_PAUSE)
         return None

@@ -209,12 +209,12 @@ class ClusterSource(Queued[Entries]):
     def _end_claims(self, ends: list[End], missing: set[str]) -> None:
         for way in {way for way, _ in ends}:
             takes = [taken for which, taken in ends if which == way]
+            for taken in takes:
+                if way == AVOID and taken.name in missing:
+                    log.warning(
+                        "%s, of which the queue has the entry %s, does not exist: left alone", taken.job, taken.name
+                    )
             if way == CONSUME:
-                for taken in takes:
-                    if taken.name in missing:
-                        log.warning(
-                            "%s, of which the queue has the entry %s, does not exist: removed", taken.job, taken.name
-                        )
                 self._entries.consume(takes)
             else:
                 self._entries.release(takes, avoid=way == AVOID)

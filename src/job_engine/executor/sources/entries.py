@@ -206,9 +206,9 @@ class Entries:
     def _took(self, takes: list[Taken]) -> None:
         strange = [taken for taken in takes if not JOB_ID.fullmatch(taken.job)]
         for taken in strange:
-            log.warning("the entry %s of the queue holds no job id but %.100r: removed", taken.name, taken.job)
+            log.warning("the entry %s of the queue holds no job id but %.100r: left alone", taken.name, taken.job)
         if strange:
-            self.consume(strange)
+            self.release(strange, avoid=True)
             takes = [taken for taken in takes if taken not in strange]
         if self._room <= 0:
             self.release(takes)
