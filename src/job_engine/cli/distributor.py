@@ -1,10 +1,12 @@
 """``job-engine distributor``: makes jobs on schedules."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from job_engine.cli.api_server import Locate, api_server
+from job_engine.cli.health import health_checked
 from job_engine.cli.journal import log_to_stderr, meant_level
 from job_engine.cli.options import command, duration, engine_option
 from job_engine.cli.part_options import (
@@ -41,6 +43,7 @@ SEVERAL: Final = ("--distributions", "--only", "--distribution-exclude", "--dist
 @zk_options
 @wait_option
 @engine_option("--statsd", metavar="HOST[:PORT]", help="Where upstream's distributions send their gauges.")
+@health_checked("distributor")
 @log_level_option()
 @click.option("--nuvlaedge-fs", hidden=True, help="Upstream's; means nothing here.")
 @parent_option
@@ -58,6 +61,7 @@ def distributor(
     log_level: str,
     nuvlaedge_fs: str | None,
     parent_fd: int | None,
+    on_start: Callable[[], None],
 ) -> int:
     """Run a distributor: it makes the jobs of distributions when they are due.
 
@@ -86,6 +90,7 @@ def distributor(
             statsd=statsd,
             log_level=level,
             parent_fd=parent_fd,
+            on_start=on_start,
         )
     )
 

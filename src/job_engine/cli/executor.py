@@ -1,12 +1,14 @@
 """``job-engine executor``: takes jobs and runs them."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from job_engine.cli.api_server import Locate, api_server
+from job_engine.cli.health import health_checked
 from job_engine.cli.journal import log_to_stderr, meant_level
 from job_engine.cli.options import command, duration, engine_option
 from job_engine.cli.part_options import (
@@ -63,6 +65,7 @@ def job_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str | N
 @engine_option(
     "--statsd", metavar="HOST[:PORT]", help="Accepted for Nuvla's sake: its gauges are the distributor's, not ours."
 )
+@health_checked("executor")
 @log_level_option()
 @parent_option
 def executor(
@@ -81,6 +84,7 @@ def executor(
     statsd: str | None,
     log_level: str,
     parent_fd: int | None,
+    on_start: Callable[[], None],
 ) -> int:
     """Run an executor: it takes jobs and runs their actions.
 
@@ -119,6 +123,7 @@ def executor(
             run_dir=run_dir,
             log_level=level,
             parent_fd=parent_fd,
+            on_start=on_start,
             **settings,
         )
     )

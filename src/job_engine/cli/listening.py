@@ -55,6 +55,12 @@ def address_of(sock: socket.socket) -> tuple[str, int]:
     return str(host), int(port)
 
 
+def local_url(host: str, port: int) -> str:
+    """Where a server that listens there is reached on its own machine."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
 def _refused(error: OSError, host: str, port: int) -> str:
     if error.errno == EADDRINUSE:
         return f"port {port} of {host} is in use; choose another with --port (0: any that is free)"

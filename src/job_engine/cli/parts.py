@@ -12,7 +12,7 @@ from typing import Final
 
 from job_engine.cli.child import Child
 from job_engine.cli.folder import EXECUTOR, RECORD
-from job_engine.cli.listening import address_of
+from job_engine.cli.listening import address_of, local_url
 
 NAMING: Final = ("JOB_ENGINE_API_", "JOB_ENGINE_PROFILE", "JOB_ENGINE_ZK_")
 """How the variables begin that name another engine, or credentials for it."""
@@ -42,8 +42,7 @@ class Parts:
         say: Callable[[str], None],
     ) -> None:
         host, port = address_of(listening)
-        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+        self.url = local_url(host, port)
         # One pipe each: whether reading it blocks is a setting that all who share it have in common.
         self._alive = {"server": os.pipe(), "executor": os.pipe(), "distributor": os.pipe()}
         watched = {part: reading for part, (reading, _) in self._alive.items()}

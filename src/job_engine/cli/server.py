@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from job_engine.cli.folder import RECORD, prepare
+from job_engine.cli.health import Start, health_checked
 from job_engine.cli.journal import log_to_stderr
-from job_engine.cli.listening import address_of, listening
+from job_engine.cli.listening import address_of, listening, local_url
 from job_engine.cli.options import command, data_option, duration, engine_option
 from job_engine.cli.parent import when_gone
 from job_engine.cli.part_options import log_level_option, parent_option
@@ -51,6 +52,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     default="1h",
     help="How long a job may wait for an executor that has its action, before it fails.",
 )
+@health_checked("server")
 @log_level_option()
 @zk_options
 @parent_option
@@ -67,6 +69,7 @@ def server(
     zookeeper: "ZooKeeper | None",
     parent_fd: int | None,
     fd: int | None,
+    on_start: Start,
 ) -> int:
     """Run an API server, and the page.
 
@@ -98,7 +101,13 @@ def server(
     if parent_fd is not None:
         when_gone(parent_fd, serving.orphaned)
     served = f"job-engine: listening on {settings.base}, credentials in {path.parent / ADMIN_FILE}"
-    serving.run(sock, lambda: click.echo(served, err=True) if fd is None else None)
+
+    def ready() -> None:
+        on_start(f"{local_url(host, port)}/api/status")
+        if fd is None:
+            click.echo(served, err=True)
+
+    serving.run(sock, ready)
     return 0
 
 

@@ -56,6 +56,7 @@ def run(settings: DistributorSettings) -> int:
 
 async def _run(settings: DistributorSettings, distributor: Distributor, host: Host, name: str) -> int:
     """Until a signal; how many calls of functions have not ended then."""
+    settings.on_start()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 

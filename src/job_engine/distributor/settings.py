@@ -1,5 +1,6 @@
 """What a distributor is told when it starts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,3 +29,4 @@ class DistributorSettings:
     statsd: str | None = None  # HOST or HOST:PORT
     log_level: str = "INFO"
     parent_fd: int | None = None  # the read end of a pipe: its end of file ends the distributor at once
+    on_start: Callable[[], None] = lambda: None  # called once, in the running event loop

@@ -51,6 +51,7 @@ def run(settings: ExecutorSettings) -> int:
 
 
 async def _run(settings: ExecutorSettings, id_: str, folder: RunFolder | None) -> None:
+    settings.on_start()
     client = WireClient(
         settings.api_url, credentials=settings.credentials, insecure=settings.insecure, connections=CONNECTIONS
     )

@@ -1,6 +1,7 @@
 """What an executor is told when it starts."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +37,7 @@ class ExecutorSettings:
     run_dir: Path | None = None  # where its lock and id are; a successor there takes over at once
     log_level: str = "INFO"
     parent_fd: int | None = None  # the read end of a pipe: its end of file ends the executor at once
+    on_start: Callable[[], None] = lambda: None  # called once, in the running event loop
 
     @property
     def slots(self) -> int:
