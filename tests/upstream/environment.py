@@ -16,7 +16,11 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = ROOT / ".dev" / "upstream"
 PYTHON: Final = FOLDER / "bin" / "python"
-LOCKS: Final = (ROOT / "requirements.lock", ROOT / "tests" / "upstream" / "requirements.lock")
+LOCKS: Final = (
+    ROOT / "requirements.lock",
+    ROOT / "deploy" / "nuvla-requirements.lock",
+    ROOT / "tests" / "upstream" / "requirements.lock",
+)
 WITHIN: Final = 600.0
 """Seconds that one step may take, on a slow line."""
 
@@ -40,7 +44,7 @@ def make() -> None:
         print(f"dev: installing upstream's engine beside ours into {FOLDER} (this takes a minute)", file=sys.stderr)
         shutil.rmtree(FOLDER, ignore_errors=True)
         _run([sys.executable, "-m", "venv", "--without-pip", str(FOLDER)])  # pip from here: Debian's venv has none
-        # Both locks are complete, so nothing has to be solved; whether they fit together is asked afterwards.
+        # The locks are complete, so nothing has to be solved; whether they fit together is asked afterwards.
         _pip("install", "-q", "--no-deps", "--require-hashes", *(part for path in LOCKS for part in ("-r", str(path))))
         _pip("install", "-q", "--no-deps", "-e", str(ROOT))
         _pip("check")
