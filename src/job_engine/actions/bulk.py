@@ -13,6 +13,7 @@ from job_engine.actions.job import Job
 from job_engine.job.bulk import MONITOR, BulkResult, own_tags
 from job_engine.job.bulk_message import found
 from job_engine.job.errors import JobEngineError
+from job_engine.job.foreign import kind, text
 
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class BulkAction:
         except JobEngineError as error:
             self.result.failed(error.message, id_)
         except Exception as error:  # noqa: BLE001 - the boundary between elements: one that fails does not stop the others
-            self.result.failed(str(error) or type(error).__name__, id_)
+            self.result.failed(text(error) or kind(error), id_)
         self._done += _mark(id_)
 
     def _settle(self, id_: str, answer: Any) -> None:

@@ -18,7 +18,11 @@ def finish(awaitable: Awaitable[Any], interruption: Interruption) -> Any:
         Interrupted: it ended because of the interruption.
     """
 
-    async def main() -> Any:
+    value: Any = None
+    raised: BaseException | None = None  # not the task's: asyncio looks at results and exceptions, and they may raise
+
+    async def main() -> None:
+        nonlocal value, raised
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 
@@ -33,13 +37,16 @@ def finish(awaitable: Awaitable[Any], interruption: Interruption) -> Any:
 
         interruption.notify(interrupt)
         try:
-            return await awaitable
-        except asyncio.CancelledError:
-            if interruption.is_set():
-                raise Interrupted(interruption.why) from None
-            raise
+            value = await awaitable
+        except asyncio.CancelledError as canceled:
+            raised = Interrupted(interruption.why) if interruption.is_set() else canceled
+        except BaseException as error:  # noqa: BLE001 - raised below
+            raised = error
         finally:
             interruption.notify(None)
 
     with asyncio.Runner() as runner:
-        return runner.run(main())
+        runner.run(main())
+    if raised is not None:
+        raise raised
+    return value

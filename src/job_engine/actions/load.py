@@ -10,6 +10,7 @@ from job_engine.actions.action import OF_CLASS, Action
 from job_engine.actions.registry import Actions
 from job_engine.actions.upstream import supports_pull_mode
 from job_engine.job.errors import Invalid
+from job_engine.job.foreign import ask, is_a
 from job_engine.loading.modules import Modules
 from job_engine.loading.registry import registered
 
@@ -64,12 +65,17 @@ def _of_registry(cls: Any, name: str) -> Action[..., Any]:
 
 
 def _take(actions: Actions, thing: Any) -> None:
-    if isinstance(thing, Action):
+    if is_a(thing, Action):  # a module's other things may be anything
         for action in (thing, *thing.also):
             _add(actions, lambda action=action: action, action.source)  # type: ignore[misc]
-    elif isinstance(thing, type):
-        for action in vars(thing).get(OF_CLASS, ()):
+    elif is_a(thing, type):
+        nothing: list[Action[..., Any]] = []
+        for action in ask(_of_class, thing, nothing):
             _add(actions, lambda action=action: action, action.source)  # type: ignore[misc]
+
+
+def _of_class(cls: type) -> list[Action[..., Any]]:
+    return [*vars(cls).get(OF_CLASS, ())]
 
 
 def _add(actions: Actions, made: Callable[[], Action[..., Any]], source: str) -> None:

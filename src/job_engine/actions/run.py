@@ -18,8 +18,10 @@ from job_engine.actions.upstream import left_to_its_children, update_refused
 from job_engine.job.attributes import checked, shorten
 from job_engine.job.document import VERSION
 from job_engine.job.errors import Invalid
+from job_engine.job.foreign import ask, described, is_a, shown, text
 from job_engine.job.retry import delay
 from job_engine.job.states import State
+from job_engine.job.times import LONGEST
 
 RERUN_IN_PULL_MODE: Final = "Re-running job in pull mode after failed first attempt: "
 """What upstream writes to a job of mode ``mixed`` whose first attempt raised."""
@@ -56,7 +58,7 @@ def run(action: Action[..., Any] | None, job: Job, engine: str = "") -> Outcome:
         outcome = _ended(attempt)
         if outcome.kind == RELEASED or (job.interrupted.why == OVERDUE and outcome.state != SUCCESS):
             _clean_up(attempt)
-    except Exception as wrong:  # the boundary that keeps a slot alive if the engine itself is at fault
+    except BaseException as wrong:  # the boundary that keeps a slot alive if the engine itself is at fault
         log.exception("%s: the engine failed", job.id)
         outcome = Outcome(FINISHED, FAILED, 1, f"the engine failed: {_message(wrong)}")
     finally:
@@ -69,7 +71,7 @@ def time_limit(action: Action[..., Any] | None, job: Job) -> float | None:
     """Seconds that an attempt of the job may take: the job's own timeout, else the action's; None: any time."""
     own = job.get("timeout")
     if own is not None:
-        return float(own) or None
+        return min(float(own), LONGEST) or None  # a foreign server may allow any
     return action.timeout if action is not None else None
 
 
@@ -140,31 +142,35 @@ def _verdict(job: Job, value: Any) -> Outcome:
         code = None
     if code == 0:
         return Outcome(FINISHED, SUCCESS, 0)
-    why = f"do_work() returned {clean(_shown(value))}; 0 is success"
+    why = f"do_work() returned {clean(shown(value))}; 0 is success"
     job.captured.add("ERROR", why, always=True)
     return Outcome(FINISHED, FAILED, code, None if job.has_set("status-message") else shorten(why))
 
 
 def _raised(attempt: Attempt, raised: BaseException) -> Outcome:
     job, action = attempt.job, attempt.action
-    if isinstance(raised, Failed) and not job.interrupted.over:
-        failed = Outcome(FINISHED, FAILED, raised.return_code, shorten(clean(str(raised))))
-        return _again(attempt, failed) if raised.retry else failed
-    if isinstance(raised, WrongArguments | NotJson):
-        return Outcome(FINISHED, FAILED, 1, shorten(clean(f"{action.name}: {raised.message}")))
+    if is_a(raised, Failed) and not job.interrupted.over:
+        failed = Outcome(FINISHED, FAILED, ask(_return_code, raised, 1), shorten(clean(text(raised))))
+        return _again(attempt, failed) if ask(_may_retry, raised, False) else failed
+    if is_a(raised, WrongArguments, NotJson):
+        return Outcome(FINISHED, FAILED, 1, shorten(clean(f"{action.name}: {text(raised)}")))
     if job.interrupted.why is not None:
-        if isinstance(raised, Interrupted):
+        if is_a(raised, Interrupted):
             job.interrupted.seen = True
         if (end := _interrupted(attempt)) is not None:
             return end
-    if isinstance(raised, Unfinished) or left_to_its_children(raised):
+    if is_a(raised, Unfinished) or left_to_its_children(raised):
         return Outcome(DETACHED)
     if update_refused(raised):
         return Outcome(RELEASED, message=LOST)
-    if isinstance(raised, SystemExit):
-        code = raised.code if isinstance(raised.code, int) and 0 < raised.code < 2**31 else 1
-        shown = "" if raised.code is None else _shown(raised.code)
-        failed = Outcome(FINISHED, FAILED, int(code), shorten(clean(f"called sys.exit({shown})")))
+    if is_a(raised, SystemExit):
+        code = ask(_exit_code, raised, None)
+        failed = Outcome(
+            FINISHED,
+            FAILED,
+            code if is_a(code, int) and 0 < code < 2**31 else 1,
+            shorten(clean(f"called sys.exit({'' if code is None else shown(code)})")),
+        )
     else:
         failed = Outcome(FINISHED, FAILED, 1, _message(raised))
     job.captured.add("ERROR", _traceback(raised), always=True)
@@ -220,16 +226,28 @@ async def _awaited(value: Any) -> Any:
     return await value
 
 
+def _return_code(raised: Any) -> int:
+    return int(checked("return-code", raised.return_code))
+
+
+def _may_retry(raised: Any) -> bool:
+    return bool(raised.retry)
+
+
+def _exit_code(raised: Any) -> Any:
+    """The argument of ``sys.exit``; a plain number, if it is a number."""
+    return int(raised.code) if is_a(raised.code, int) else raised.code
+
+
 def _message(raised: BaseException) -> str:
-    try:
-        text = clean(str(raised))
-    except Exception as wrong:  # noqa: BLE001 - an action's exception may fail to say what it is
-        text = f"(and its message cannot be had: {type(wrong).__name__})"
-    name = type(raised).__qualname__
-    return shorten(f"{name}: {text}" if text else name)
+    return shorten(clean(described(raised)))
 
 
 def _traceback(raised: BaseException) -> str:
+    return ask(_lines, raised, f"{_message(raised)} (its traceback cannot be shown)")
+
+
+def _lines(raised: BaseException) -> str:
     """The traceback from the action on, without the engine's frames."""
     frames = raised.__traceback__
     while frames is not None and frames.tb_frame.f_globals.get("__name__") in (
@@ -237,16 +255,5 @@ def _traceback(raised: BaseException) -> str:
         "job_engine.actions.coroutine",
     ):
         frames = frames.tb_next
-    try:
-        lines = traceback.format_exception(type(raised), raised, frames or raised.__traceback__)
-    except Exception as wrong:  # noqa: BLE001 - the same: an exception that cannot be shown
-        return f"{_message(raised)} (its traceback cannot be shown: {type(wrong).__name__})"
+    lines = traceback.format_exception(type(raised), raised, frames or raised.__traceback__)
     return clean("".join(lines).rstrip())
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception as wrong:  # noqa: BLE001 - the same for what an action returned
-        text = f"a {type(value).__qualname__} whose repr() raises {type(wrong).__name__}"
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -6,6 +6,8 @@ import sys
 from functools import lru_cache
 from typing import Final
 
+from job_engine.job.foreign import is_a
+
 UNFINISHED: Final = ("nuvla.job_engine.job.actions.utils.bulk_action", "UnfinishedBulkActionToMonitor")
 """A bulk job has made its children; a job of ``monitor_bulk_job`` ends it when they are done."""
 UPDATE: Final = ("nuvla.job_engine.job.job", "JobUpdateError")
@@ -25,7 +27,7 @@ def update_refused(raised: BaseException) -> bool:
 def _is(raised: BaseException, which: tuple[str, str]) -> bool:
     module, name = which
     cls = getattr(sys.modules.get(module), name, None)  # who raised it has imported it
-    return isinstance(cls, type) and isinstance(raised, cls)
+    return isinstance(cls, type) and is_a(raised, cls)
 
 
 def supports_pull_mode(cls: type) -> bool:

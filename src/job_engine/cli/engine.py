@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import Final
 
 import click
 
+from job_engine import threads
 from job_engine.cli.exits import DONE, FAILED, WRONG
 from job_engine.cli.parts import Parts
 from job_engine.cli.pasted import pasted
@@ -157,7 +157,7 @@ class Engine:
                 self._ready += 1
                 signals.wake()
 
-        threading.Thread(target=run, name=wait.__name__.strip("_"), daemon=True).start()
+        threads.start(wait.__name__.strip("_"), run)
 
     def _greet(self) -> None:
         usual = self._folder == data_folder(None, os.environ).absolute()

@@ -2,8 +2,9 @@
 
 import os
 import select
-import threading
 from collections.abc import Callable
+
+from job_engine import threads
 
 
 def when_gone(parent_fd: int, end: Callable[[], None]) -> None:
@@ -15,4 +16,4 @@ def when_gone(parent_fd: int, end: Callable[[], None]) -> None:
             if not os.read(parent_fd, 1):
                 return end()
 
-    threading.Thread(target=wait, name="parent", daemon=True).start()
+    threads.start("parent", wait)

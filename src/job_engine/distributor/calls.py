@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from job_engine.job.errors import JobEngineError
+from job_engine.job.foreign import ask, is_a, shown
 
 T = TypeVar("T")
 
@@ -66,9 +67,8 @@ class Calls:
                 value = function(lambda: not done.done())
             except BaseException as error:  # noqa: BLE001 - the boundary between the engine and a function, which may do anything
                 failed = error
-                if not isinstance(error, Exception) or isinstance(error, StopIteration):  # would end more than the call
-                    failed = RuntimeError(f"it raised {error!r}")
-                    failed.__cause__ = error
+                if not is_a(error, Exception) or is_a(error, StopIteration) or not ask(_is_sane, error, False):
+                    failed = RuntimeError(f"it raised {shown(error)}")  # the other would end more than the call
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to hear it
                 loop.call_soon_threadsafe(settle, value, failed)
 
@@ -82,3 +82,9 @@ class Calls:
             if done.cancelled():
                 raise HangsError(f"it has not ended within {self._timeout:g} s") from None
             raise
+
+
+def _is_sane(error: BaseException) -> bool:
+    """Whether futures and logs can look at it: asking for its class or its text raises nothing."""
+    str(error)
+    return bool(error.__class__)

@@ -10,6 +10,7 @@ from job_engine.distributor.distribution import Distribution
 from job_engine.distributor.registry import Distributions
 from job_engine.distributor.upstream import REGISTRY, Host, adapted
 from job_engine.job.errors import Invalid
+from job_engine.job.foreign import described, is_a
 from job_engine.loading.modules import Modules
 from job_engine.loading.registry import registered
 
@@ -36,11 +37,11 @@ def load(sources: Iterable[str | Path], host: Host, *, entry_points: bool = True
             found.add(made())
         except Invalid as error:
             found.failed[source] = error.message
-        except Exception as error:  # noqa: BLE001 - the boundary between the engine and a class, which may do anything
-            found.failed[source] = " ".join(f"{type(error).__name__}: {error}".split())
+        except BaseException as error:  # noqa: BLE001 - the boundary between the engine and a class, which may do anything
+            found.failed[source] = " ".join(described(error).split())
 
     def take(thing: Any) -> None:
-        if isinstance(thing, Distribution):
+        if is_a(thing, Distribution):
             found.add(thing)
 
     def collect(module: ModuleType) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from job_engine.job.errors import JobEngineError, Unavailable, Unreachable
+from job_engine.job.foreign import described, is_a, text
 
 T = TypeVar("T")
 
@@ -37,12 +38,12 @@ class Trouble:
         """
         self.count += 1
         frames = traceback.extract_tb(error.__traceback__)
-        known = (type(error), str(error), [(frame.filename, frame.lineno) for frame in frames[-1:]])
+        known = (type(error), text(error), [(frame.filename, frame.lineno) for frame in frames[-1:]])
         if known == self._known:
             self._log.debug("%s: %s", self._what, one_line(error))
             return
         self._known = known
-        ours = isinstance(error, JobEngineError)
+        ours = is_a(error, JobEngineError)
         self._log.error("%s: %s; %s", self._what, one_line(error), then, exc_info=None if ours else error)
 
     async def outlast(
@@ -80,7 +81,5 @@ class Trouble:
 
 def one_line(error: BaseException) -> str:
     """The error in a line that people read, and that any record takes: of bounded length, without lone surrogates."""
-    text = " ".join(str(error).split())[:LONGEST].encode(errors="replace").decode()
-    if isinstance(error, JobEngineError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    said = text(error).strip() if is_a(error, JobEngineError) else ""
+    return " ".join((said or described(error)).split())[:LONGEST].encode(errors="replace").decode()

@@ -100,5 +100,5 @@ class Outbox:
             return
         try:
             report.writes.append(Raw(_encode((attempt.handle, write))))
-        except (TypeError, ValueError, UnicodeError):
+        except Exception:  # boundary: values of actions, which may be anything
             log.exception("%s: what it wrote cannot be told to the supervisor and is left out", attempt.id)

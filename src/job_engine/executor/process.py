@@ -14,6 +14,7 @@ from typing import Final, Protocol, cast
 
 import msgspec
 
+from job_engine import threads
 from job_engine.executor.board import BROKEN, Board
 from job_engine.executor.holds import Held
 from job_engine.executor.messages import Frames, Orders, Report, Setup, frame, report_of
@@ -95,7 +96,7 @@ class Process(asyncio.Protocol):
             theirs.close()
         self.pid = self._popen.pid
         self._waiting = [Orders(setup=setup)]  # for the connection
-        threading.Thread(target=self._reap, name=f"reap-{self.pid}", daemon=True).start()
+        threads.start(f"reap-{self.pid}", self._reap)
 
     async def connect(self) -> None:
         """Begin to speak with it."""

@@ -13,6 +13,7 @@ from msgspec import Raw
 from job_engine.actions.interruption import FINAL, LOST, STOPPED
 from job_engine.actions.job import Job
 from job_engine.actions.outcome import DETACHED, FINISHED, RETRY, Outcome
+from job_engine.actions.output import clean
 from job_engine.actions.registry import Actions
 from job_engine.actions.run import run, time_limit
 from job_engine.executor.alarm import Alarms
@@ -23,6 +24,8 @@ from job_engine.executor.messages import RawReport
 from job_engine.executor.outbox import Outbox
 from job_engine.executor.service import here, service
 from job_engine.job.attend import Finished, Granted, Released
+from job_engine.job.attributes import shorten
+from job_engine.job.foreign import described
 from job_engine.job.states import State
 
 log = logging.getLogger(__name__)
@@ -154,8 +157,7 @@ class Slots:
             return _told(key, handle, outcome, started)
         except BaseException as wrong:  # boundary: whatever goes wrong, the slot lives on and the job ends
             log.exception("%s cannot be run", granted.id)
-            message = f"the executor could not run it: {type(wrong).__name__}: {wrong}"
-            text = message.encode(errors="replace").decode()
+            text = shorten(clean(f"the executor could not run it: {described(wrong)}"))
             now = time.time()
             return "finished", Raw(_encode((handle, Finished(*key, State.FAILED, started, now, 1, text))))
 

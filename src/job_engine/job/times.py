@@ -4,9 +4,13 @@ import re
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 from job_engine.job.errors import Invalid
+from job_engine.job.foreign import shown
 
+LONGEST: Final = 10 * 365.25 * 86400.0
+"""Seconds of the longest duration, ten years: clocks, timers and dates can be computed with all that are shorter."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 
@@ -40,13 +44,19 @@ def seconds(duration: str | float) -> float:
     """The length in seconds of ``duration``: a number of seconds, or text such as ``"90s"``, ``"10m"``, ``"1h30m"``.
 
     Raises:
-        Invalid: it is neither, or negative.
+        Invalid: it is neither, negative, no number, or longer than `LONGEST`.
     """
     if isinstance(duration, int | float) and not isinstance(duration, bool):
         if duration < 0:
             raise Invalid(f"{duration} is negative; a duration is 0 or more seconds")
-        return float(duration)
+        return _bounded(duration, duration)
     parts = _DURATION.findall(duration) if isinstance(duration, str) else []
     if not parts or "".join(number + unit for number, unit in parts) != duration:
         raise Invalid(f"{duration!r} is not a duration; write for example 30s, 10m or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return _bounded(sum(float(number) * _UNITS[unit] for number, unit in parts), duration)
+
+
+def _bounded(length: float, duration: object) -> float:
+    if not length <= LONGEST:  # nor is NaN
+        raise Invalid(f"{shown(duration)} is too long; a duration is at most 10 years ({LONGEST:.0f} s)")
+    return float(length)

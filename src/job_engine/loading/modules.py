@@ -13,6 +13,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from job_engine.job.errors import Invalid, JobEngineError
+from job_engine.job.foreign import ask, described, is_a
 
 _HERE: Final = __file__
 _US: Final = Path(__file__).parents[1]
@@ -112,7 +113,7 @@ class Modules:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - the boundary between the engine and a module, which may do anything
-            self._failed[source] = _one_line(error)
+            self._failed[source] = ask(_one_line, error, described(error))
             return None
 
 
@@ -150,12 +151,11 @@ def _same(origin: str | None, path: Path) -> bool:
 
 def _one_line(error: BaseException) -> str:
     """The error, and where in the module it was raised."""
-    text = " ".join(str(error).split())
-    shown = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    if isinstance(error, SyntaxError):
+    shown = " ".join(described(error).split())
+    if is_a(error, SyntaxError):
         return shown
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    if isinstance(error, JobEngineError):  # what is wrong is what was given to us, and who gave it
+    if is_a(error, JobEngineError):  # what is wrong is what was given to us, and who gave it
         frames = [frame for frame in frames if not Path(frame.filename).is_relative_to(_US)]
     last = frames[-1] if frames else None
     return f"{shown} ({last.filename}, line {last.lineno})" if last is not None and last.filename != _HERE else shown

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from job_engine import threads
 from job_engine.job.errors import JobEngineError, Unavailable
 from job_engine.store import jobs, locks, schema, settings
 from job_engine.store.transaction import Transaction
@@ -93,10 +94,9 @@ class Store:
         self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._reader = threading.local()
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._threads: list[threading.Thread] = []
         self._checkpoint = threading.Event()
         self._copying = threading.Lock()  # one copies the write-ahead log at a time
-        self._checkpointer = threading.Thread(target=self._copy_log, name="store-checkpointer", daemon=True)
         self._closing = False
         self._copied = (0, 0)  # rows written, and bytes of the write-ahead log, when it was copied last
         self._room_at = 0.0  # when the writer makes room again, monotonic seconds
@@ -110,16 +110,16 @@ class Store:
     def start(self) -> None:
         """Begin to serve, in the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
-        self._checkpointer.start()
+        served = (("store-writer", self._serve), ("store-checkpointer", self._copy_log))
+        self._threads = [threads.start(name, run) for name, run in served]
 
     async def close(self) -> None:
         """Finish what waits, and let go of the files."""
         self._closing = True
         self._queue.put(None)
         self._checkpoint.set()
-        await asyncio.to_thread(self._thread.join)
-        await asyncio.to_thread(self._checkpointer.join)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
         self._readers.shutdown()
         self._writer.close()
         self._unlock()
@@ -169,17 +169,8 @@ class Store:
         except sqlite3.OperationalError as error:
             raise Unavailable(f"the record cannot be read: {self._reason(error)}") from error
 
-    def _run(self) -> None:
-        """The writer thread. A server without one must not go on answering, so its failure ends the process."""
-        try:
-            self._serve()
-        except BaseException:  # boundary: nothing is known of the state of the writer any more
-            log.critical(
-                "the writer of the record failed; the server ends, and nothing that was answered is lost", exc_info=True
-            )
-            os._exit(1)
-
     def _serve(self) -> None:
+        """The writer thread. A server without one must not go on answering: its failure ends the process."""
         stopping = False
         while not stopping:
             operations, stopping = self._next()

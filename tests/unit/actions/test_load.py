@@ -234,3 +234,38 @@ def test_ctrl_c_ends_the_loading():
     write("acts.py", "raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         load(["acts.py"])
+
+
+def test_things_that_cannot_be_looked_at_do_not_end_the_load(tmp_path):
+    (tmp_path / "odd.py").write_text(ODD)
+    loaded = load([tmp_path / "odd.py"], entry_points=False)
+    assert "fine" in loaded
+    assert not loaded.failed
+
+
+ODD = """
+from job_engine import action
+
+
+class Meta(type):
+    def __getattribute__(cls, name):
+        raise SystemExit(4)
+
+
+class Lazy(metaclass=Meta):
+    pass
+
+
+class Proxy:
+    @property
+    def __class__(self):
+        raise SystemExit(5)
+
+
+proxy = Proxy()
+
+
+@action
+def fine():
+    pass
+"""

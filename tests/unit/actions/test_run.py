@@ -7,6 +7,7 @@ import pytest
 
 from job_engine import Failed, Interrupted, Job, action
 from job_engine.actions.action import Action
+from job_engine.actions.bulk import BulkAction
 from job_engine.actions.outcome import FINISHED, RELEASED, RETRY
 from job_engine.actions.run import run
 from job_engine.job.attend import Granted
@@ -14,6 +15,7 @@ from job_engine.job.retry import LONGEST
 from job_engine.testing import run_action
 from job_engine.testing.hold import NotingHold
 from tests.unit.actions.samples import job_of, nuvla
+from tests.unit.job.test_foreign import Exits, NoClass, Says
 
 # success
 
@@ -95,6 +97,30 @@ class Deep(Exception):
     pass
 
 
+def test_retries_are_used_and_a_traceback_is_kept_whatever_the_exception_does():
+    @action(retries=1)
+    def exits():
+        raise Exits
+
+    ran = run_action(exits)
+    assert (ran.state, ran.retry_after is not None) == ("QUEUED", True)
+    assert ran.output.startswith("Traceback (most recent call last):\n")
+
+
+def test_what_ends_a_bulk_element_may_do_anything():
+    @action
+    class Bulk(BulkAction):
+        def get_todo(self):
+            return ["a", "b"]
+
+        def action(self, todo_el):
+            if todo_el == "a":
+                raise Exits
+
+    ran = run_action(Bulk)
+    assert "the text of this Exits cannot be had" in ran.message
+
+
 def test_an_exception_fails_the_job_and_shows_where():
     @action
     def breaks():
@@ -120,7 +146,10 @@ def test_an_exception_fails_the_job_and_shows_where():
         (BaseExceptionGroup("two", [KeyboardInterrupt(), ValueError()]), "BaseExceptionGroup: two (2 sub-exceptions)"),
         (asyncio.CancelledError(), "CancelledError"),
         (Interrupted("by nobody"), "Interrupted: by nobody"),
-        (NoMessage(), "NoMessage: (and its message cannot be had: ValueError)"),
+        (NoMessage(), "NoMessage: (the text of this NoMessage cannot be had: its __str__ raises)"),
+        (Says, "Says: (the text of this Says cannot be had: its __str__ raises)"),
+        (Exits, "Exits: (the text of this Exits cannot be had: its __str__ raises)"),
+        (NoClass, "NoClass"),
         (ValueError("nul \x00 and \ud800"), "ValueError: nul \ufffd and \ufffd"),
     ],
 )
