@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -84,6 +85,30 @@ def is_deaf_to_its_alarm() -> None:
 def dies() -> None:
     """A crash in C, or the kernel's out-of-memory killer, looks the same."""
     os._exit(7)
+
+
+@action
+def forks(job: Job, how: str) -> int:
+    """What the process ends with that it forks."""
+    pid = os.fork()
+    if pid == 0:
+        if how == "exits":
+            sys.exit(7)
+        if how == "complains":
+            sys.exit("it complains")
+        if how == "raises":
+            raise ValueError("in the child")
+        if how == "asks":
+            job.api.get("cloud-entry-point")
+            os._exit(5)
+        return -1
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@action
+async def forks_later(how: str) -> int:
+    """The same, in a coroutine."""
+    return forks.target(None, how)
 
 
 @action

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import threading
 from collections.abc import Iterable
 from importlib import import_module
@@ -28,6 +29,14 @@ OPERATIONS: Final = ("edit", "delete", "cancel", "get-context")
 """What a job's holder may do with the job, besides running it."""
 
 _connecting = threading.Lock()
+
+
+def _forked() -> None:
+    global _connecting  # another thread of the parent may have had it
+    _connecting = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
 _log = logging.getLogger("job_engine.job")
 _document: Final = msgspec.json.Decoder(dict[str, Any])
 

@@ -1,12 +1,14 @@
 """One attempt: from a job and its action to an outcome. Whatever an action does, it ends in one."""
 
 import logging
+import os
 import random
 import traceback
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from job_engine import forks
 from job_engine.actions.action import Action
 from job_engine.actions.errors import Failed, Interrupted, JobUpdateError, NotJson, Unfinished, WrongArguments
 from job_engine.actions.interruption import LOST, OVERDUE
@@ -86,7 +88,7 @@ def _refusal(action: Action[..., Any] | None, job: Job, engine: str) -> str | No
 
 def _ended(attempt: Attempt) -> Outcome:
     """Enter the action and leave it again, with nothing of an interruption left behind in this thread."""
-    interruption = attempt.job.interrupted
+    interruption, process = attempt.job.interrupted, os.getpid()
     cell, thread = interruption.cell, interruption.enter()
     try:
         given = _arguments(attempt)
@@ -100,9 +102,18 @@ def _ended(attempt: Attempt) -> Outcome:
                     interruption.clear()
                 except Interrupted:
                     pass
+        if os.getpid() != process:
+            _end_fork(None)
         return _returned(attempt, value)
     except BaseException as raised:  # noqa: BLE001 - the boundary between the engine and an action, which may raise anything
+        if os.getpid() != process:
+            _end_fork(raised)
         return _raised(attempt, raised)
+
+
+def _end_fork(raised: BaseException | None) -> NoReturn:
+    RUNNING.set(None)  # what it says is not the job's
+    forks.end(raised)
 
 
 def _arguments(attempt: Attempt) -> dict[str, Any]:

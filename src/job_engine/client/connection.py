@@ -95,10 +95,15 @@ class Connection:
         self._proxy = proxy_of(endpoint)
         self._fixed = header_lines({**endpoint.headers, **credentials.headers})
         self._cookie: str | None = None
+        self._met = False  # the server has answered once
+        self._anew()
+        _all.add(self)
+
+    def _anew(self) -> None:
+        """Begin without locks and connections: after a fork those of the parent may be in use by its other threads."""
         self._login = threading.Lock()
         self._own = threading.local()
         self._lines: weakref.WeakSet[_Line] = weakref.WeakSet()
-        self._met = False  # the server has answered once
 
     def call(
         self,
@@ -214,6 +219,17 @@ class Connection:
             return Unreachable(f"no engine answers at {self.endpoint.url} within {self.timeout:g} s")
         start = "" if self.endpoint.tls else "; start one with: job-engine up"
         return Unreachable(f"no engine answers at {self.endpoint.url}: {reason(error)}{start}")
+
+
+_all: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for connection in list(_all):
+        connection._anew()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 class _NoLoginError(ConnectionError):

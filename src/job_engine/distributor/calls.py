@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from job_engine import forks
 from job_engine.job.errors import JobEngineError
 from job_engine.job.foreign import ask, is_a, shown
 
@@ -49,7 +51,7 @@ class Calls:
             raise HangsError(
                 f"{len(self._running)} earlier calls of it still run; it is not called until one has ended"
             )
-        loop = asyncio.get_running_loop()
+        loop, process = asyncio.get_running_loop(), os.getpid()
         done: asyncio.Future[T] = loop.create_future()
 
         def settle(value: T | None, error: BaseException | None) -> None:
@@ -65,7 +67,11 @@ class Calls:
             value, failed = None, None
             try:
                 value = function(lambda: not done.done())
+                if os.getpid() != process:
+                    forks.end(None)
             except BaseException as error:  # noqa: BLE001 - the boundary between the engine and a function, which may do anything
+                if os.getpid() != process:
+                    forks.end(error)
                 failed = error
                 if not is_a(error, Exception) or is_a(error, StopIteration) or not ask(_is_sane, error, False):
                     failed = RuntimeError(f"it raised {shown(error)}")  # the other would end more than the call

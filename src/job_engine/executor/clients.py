@@ -35,6 +35,12 @@ class Clients:
         self._cookies: Any = None
         self._adapter: Any = None
 
+    def anew(self) -> None:
+        """Begin without locks and connections, in a process that an action has forked: the parent uses its own."""
+        self._lock = threading.Lock()
+        if self._adapter is not None:
+            self._adapter.init_poolmanager(CONNECTIONS, CONNECTIONS)
+
     def connect(self, job: str, attempt: int) -> Any:
         """A ``nuvla.api.Api`` that is logged in and names the hold of ``attempt`` on ``job`` in each request, if the
         server knows holds.

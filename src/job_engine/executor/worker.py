@@ -56,8 +56,9 @@ def main(arguments: list[str]) -> None:
     actions = _load(sock, setup)
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock, board)
-    slots = Slots(actions, board, outbox, Clients(setup).connect, setup.engine, setup.nuvlaedge_fs)
-    os.register_at_fork(after_in_child=lambda: _as_usual(slots, locks))
+    clients = Clients(setup)
+    slots = Slots(actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs)
+    os.register_at_fork(after_in_child=lambda: _as_usual(slots, locks, clients))
     watchdog = Watchdog(board, lambda: slots.busy)
     gc.collect()
     gc.freeze()  # what is loaded stays: it need not be looked through again
@@ -137,7 +138,7 @@ def _keep_to_ourselves(fd: int) -> bool:
     return True
 
 
-def _as_usual(slots: Slots, locks: Sequence[int]) -> None:
+def _as_usual(slots: Slots, locks: Sequence[int], clients: Clients) -> None:
     """In a process that an action forked, as multiprocessing does: signals end it, and it holds no job and no lock."""
     for fd in locks:
         with contextlib.suppress(OSError):
@@ -145,6 +146,7 @@ def _as_usual(slots: Slots, locks: Sequence[int]) -> None:
     for attempt in slots.running.values():
         attempt.interrupted.why = FINAL  # without a lock: it may be held by a thread that is not here
     RUNNING.set(None)
+    clients.anew()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for signal_ in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_, signal.SIG_DFL)
