@@ -1,6 +1,6 @@
 """Builds the images without a container engine: a base of Debian's packages, then the Dockerfile, both with buildah.
 
-``python tests/image/build.py``, after `./dev package`; needs root, buildah and debootstrap. Everything it makes stays
+``python tests/image/build.py`` as root, after `./dev package`; needs buildah and debootstrap. Everything it makes stays
 in .dev/image, and `BUILT` there says how to get at it.
 """
 
@@ -31,17 +31,16 @@ KEYRING: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 TARGETS: Final = ("job", "job-lite")
 WITHIN: Final = 1200.0
 """Seconds that one step may take, on a slow line."""
-PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 def main() -> None:
     """Build both images."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    buildah = [*root(), "buildah", "--root", str(FOLDER / "storage"), "--runroot", str(FOLDER / "run")]
+    buildah = ["buildah", "--root", str(FOLDER / "storage"), "--runroot", str(FOLDER / "run")]
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     if subprocess.run([*buildah, "inspect", "--type", "image", BASE], capture_output=True, timeout=WITHIN).returncode:
         timed(f"making a base of Debian {SUITE}", lambda: make_base(buildah))
-    built: dict[str, Any] = {"buildah": buildah, "root": root(), "version": version, "images": {}}
+    built: dict[str, Any] = {"buildah": buildah, "version": version, "images": {}}
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         secrets = [f"--secret=id={path.name},src={path}" for path in machine(Path(folder))]
         for target in TARGETS:
@@ -55,27 +54,18 @@ def main() -> None:
     subprocess.run([*buildah, "images", "--filter", "dangling=false"], check=True, timeout=WITHIN)
 
 
-def root() -> list[str]:
-    """What a command of root begins with; debootstrap and chroot need it."""
-    proxies = [f"{name}={os.environ[name]}" for name in PROXIES if name in os.environ]
-    return [] if os.geteuid() == 0 else ["sudo", "env", *proxies]
-
-
 def make_base(buildah: list[str]) -> None:
     """An image with Python, from Debian's packages."""
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         system = Path(folder) / "system"
         tools = shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or "debootstrap"
         # The script of sid is that of every later release; older machines know it, and not their names.
-        run([*root(), tools, "--variant=minbase", f"--keyring={KEYRING}", f"--include={PACKAGES}", SUITE, str(system),
+        run([tools, "--variant=minbase", f"--keyring={KEYRING}", f"--include={PACKAGES}", SUITE, str(system),
              mirror(), "/usr/share/debootstrap/scripts/sid"])  # fmt: skip
-        try:
-            container = run([*buildah, "from", "scratch"]).strip()
-            run([*buildah, "add", "--quiet", container, str(system), "/"])
-            run([*buildah, "config", "--env", f"PATH={PATH}", "--cmd", "python3", container])
-            run([*buildah, "commit", "--quiet", "--rm", container, BASE])
-        finally:
-            run([*root(), "rm", "-rf", str(system)])
+        container = run([*buildah, "from", "scratch"]).strip()
+        run([*buildah, "add", "--quiet", container, str(system), "/"])
+        run([*buildah, "config", "--env", f"PATH={PATH}", "--cmd", "python3", container])
+        run([*buildah, "commit", "--quiet", "--rm", container, BASE])
 
 
 def mirror() -> str:

@@ -69,7 +69,7 @@ class Container:
             user,
         ]
         words += [*self.config["Env"], *self.config["Entrypoint"], *arguments]
-        return self._keep([*self.built["root"], *words])
+        return self._keep(words)
 
     def run(self, *words: str, volumes: Sequence[str] = (), user: str = "") -> "subprocess.CompletedProcess[str]":
         """As ``docker exec`` does."""

@@ -31,8 +31,8 @@ def test_the_cluster_works(make: Make, zk: str, tmp_path: Path) -> None:
     (actions / "greet.py").write_text("from job_engine import action\n\n@action\ndef greet():\n    return 'hello'\n")
     actions.chmod(0o755)
     tmp_path.chmod(0o755)
-    # All share this machine's network here: only names and ports are others.
-    places = {"/data": data, "/actions": actions}
+    # All share this machine's network here, so names and ports are others; and buildah has its own volume at /data.
+    places = {"/data": f"{data}:/record", "/actions": f"{actions}:/actions"}
 
     def start(container: Container, name: str, *more: str) -> None:
         service = described[name]
@@ -41,9 +41,9 @@ def test_the_cluster_works(make: Make, zk: str, tmp_path: Path) -> None:
             for key, value in service["environment"].items()
         }
         volumes = [
-            f"{places[volume['target']]}:{volume['target']}:{'ro' if volume.get('read_only') else 'rw'}"
-            for volume in service["volumes"]
+            f"{places[volume['target']]}:{'ro' if volume.get('read_only') else 'rw'}" for volume in service["volumes"]
         ]
+        environ["JOB_ENGINE_DATA"] = "/record"
         container.start(*service["command"], *more, environ=environ, volumes=volumes)
 
     server, executor, distributor = make("job"), make("job"), make("job")
@@ -53,10 +53,11 @@ def test_the_cluster_works(make: Make, zk: str, tmp_path: Path) -> None:
     eventually(lambda: (data / "admin.toml").exists() and server.well())  # the others depend on that
     start(executor, "executor")
     start(distributor, "distributor")
-    shared = [f"{data}:/data:ro"]
-    done = executor.run("job-engine", "submit", "greet", "--wait", volumes=shared)
-    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
-    eventually(lambda: "cleanup_jobs" in executor.run("job-engine", "distributions", volumes=shared).stdout)
+    engine = ("env", "JOB_ENGINE_DATA=/record", "job-engine")
+    shared = [f"{data}:/record:ro"]
+    done = executor.run(*engine, "submit", "greet", "--wait", volumes=shared)
+    assert (done.returncode, done.stdout) == (0, '"hello"\n'), done.stderr
+    eventually(lambda: "cleanup_jobs" in executor.run(*engine, "distributions", volumes=shared).stdout)
     assert executor.well()
     assert distributor.well()
 
