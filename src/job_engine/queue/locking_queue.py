@@ -14,7 +14,7 @@ class LockingQueue:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._view = View(session)
-        self._takes = Takes(session, self._view.freed)
+        self._takes = Takes(session, self._view.freed, self._view.avoid)
 
     @property
     def held(self) -> list[Taken]:
@@ -39,11 +39,10 @@ class LockingQueue:
         """Remove the entries: nothing is left to do for them. Waits through outages for as long as the hold lasts."""
         return await self._takes.consume(takes)
 
-    async def release(self, takes: Sequence[Taken], *, avoid: bool = False) -> list[Outcome]:
-        """Give the entries back. With ``avoid`` leave them to others from now on: we cannot do what they need."""
-        if avoid:
-            for taken in takes:
-                self._view.avoid(taken.name)
+    async def release(self, takes: Sequence[Taken], *, avoid: float = 0.0) -> list[Outcome]:
+        """Give the entries back. With ``avoid`` leave them to others for so many seconds; inf: while they exist."""
+        if avoid > 0:
+            self._view.avoid([taken.name for taken in takes], avoid)
         return await self._takes.release(takes)
 
     async def put(self, job: str, priority: int = 999) -> str:

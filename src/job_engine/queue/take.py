@@ -30,6 +30,9 @@ from job_engine.queue.session import ENTRIES, TAKEN, Session
 BATCH = 64
 """Entries in a multi: the best of what was measured, and at most some 200 operations, far below the size limit."""
 
+REFUSED = 5.0
+"""Seconds for which an entry is left to others that we have no right to take: rights come back, and nobody tells."""
+
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
@@ -62,10 +65,17 @@ class Taken:
 class Takes:
     """What this session has taken. A Part of the session."""
 
-    def __init__(self, session: Session, freed: Callable[[Iterable[str]], None] = lambda names: None) -> None:
-        """``freed`` hears of names that are no longer held or tried, once that is certain."""
+    def __init__(
+        self,
+        session: Session,
+        freed: Callable[[Iterable[str]], None] = lambda names: None,
+        avoid: Callable[[Iterable[str], float], None] = lambda names, seconds: None,
+    ) -> None:
+        """``freed`` hears of names that are no longer held or tried, once that is certain; ``avoid`` of those among
+        them that are not to be tried for so many seconds."""
         self._session = session
         self._freed = freed
+        self._avoid = avoid
         self._held: dict[str, Taken] = {}
         self._tag = secrets.token_hex(8)
         self._count = 0
@@ -131,6 +141,8 @@ class Takes:
         for failed in await self._drop_nodes(link, unknown):
             if isinstance(failed, Exception):
                 raise failed
+            if wire.NO_AUTH in failed.codes:  # left taken, it would be nobody's as long as this session lasts
+                raise Forbidden("ZooKeeper does not let us give entries back; check the rights on the queue's folders.")
 
     def _knows(self, name: str, node: wire.Node) -> bool:
         taken = self._held.get(name)
@@ -182,17 +194,21 @@ class Takes:
             return []
         takes: list[Taken] = []
         refused: list[str] = []
+        forbidden: list[str] = []
         vanished: list[str] = []
         for name, ok, node in zip(names, won, nodes, strict=True):
             if isinstance(ok, Forbidden):
-                self._forbidden.append(ok)  # and left alone from now on: it is not free for us
+                self._forbidden.append(ok)
+                forbidden.append(name)
             elif ok and node:
                 takes.append(Taken(name, node.data.decode(errors="replace"), mark, member))
             else:
                 (vanished if ok else refused).append(name)
         self._held.update((taken.name, taken) for taken in takes)
         await self._drop_nodes(link, vanished)  # a stranger removed the entry after our take
-        self._freed(vanished + refused)
+        if forbidden:
+            self._avoid(forbidden, REFUSED)
+        self._freed(vanished + refused + forbidden)
         return takes
 
     def _take_request(self, link: Link, names: Sequence[str], mark: bytes) -> wire.Request:

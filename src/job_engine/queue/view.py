@@ -9,6 +9,7 @@ and the server for a moment.
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Iterable
 
@@ -60,7 +61,8 @@ class View:
         self._courtesy = 0.0  # until when a change is left to its owner
         self._tried: set[str] = set()  # ours, being taken, or ended since the last listing
         self._dead: list[str] = []
-        self._avoided: set[str] = set()
+        self._resting: dict[str, float] = {}  # left to others until then (monotonic seconds)
+        self._rested = math.inf  # when the first of them is worth a try again
         self._seen: dict[str, float] = {}  # when a free entry of the head was first seen
         self._waiting: dict[str, float] = {}  # ... and when at the front
         self.listings = 0
@@ -84,9 +86,13 @@ class View:
             self._blocked = True
             self._changed.set()
 
-    def avoid(self, name: str) -> None:
-        """Leave this entry to others for as long as it exists."""
-        self._avoided.add(name)
+    def avoid(self, names: Iterable[str], seconds: float) -> None:
+        """Leave these entries to others for a while: those that are tried now, or will be freed."""
+        until = time.monotonic() + seconds
+        self._resting.update(dict.fromkeys(names, until))
+        if until < self._rested:
+            self._rested = until
+            self._changed.set()  # for who waits longer than that
 
     # Part of the session
 
@@ -96,7 +102,8 @@ class View:
     def renewed(self, link: Link) -> None:
         self._tried.clear()
         self._dead.clear()
-        self._avoided.clear()
+        self._resting.clear()
+        self._rested = math.inf
         self._forget()
 
     async def returned(self, link: Link) -> None:
@@ -122,6 +129,7 @@ class View:
     def _stale(self, age: float) -> bool:
         """Something has changed that matters to us, and the listing is that old."""
         fired = self._entries.fired or self._members.fired or (self._taken.fired and self._blocked)
+        fired = fired or time.monotonic() >= self._rested
         return fired and time.monotonic() - self._listed >= age
 
     def _pause(self) -> float:
@@ -147,7 +155,7 @@ class View:
                 self._plan = Plan([], spare, [], rest) if spare else Plan([], rest, [], [])
                 return
         else:
-            patience = link.granted
+            patience = min(link.granted, self._rested - time.monotonic())
             idle = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
@@ -175,9 +183,12 @@ class View:
             self._share = share_of(self._session.name, answers[2])
         self._next_is_ours = answers[0].made % self._share.of == self._share.place
         self._tried.difference_update(dead)
-        if self._avoided:
-            self._avoided.intersection_update(entries)
-        not_free = taken | self._tried | self._avoided
+        not_free = taken | self._tried
+        if self._resting:
+            there = set(entries)
+            self._resting = {name: at for name, at in self._resting.items() if at > now and name in there}
+            self._rested = min(self._resting.values(), default=math.inf)
+            not_free |= self._resting.keys()
         free = [name for name in ordered(entries) if name not in not_free]
         self._blocked = len(free) < len(entries)
         self._cost = time.monotonic() - began

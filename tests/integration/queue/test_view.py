@@ -1,6 +1,7 @@
 """What is tried, when it is listed, and strangers beside us."""
 
 import asyncio
+import math
 
 from job_engine.queue import Outcome
 from job_engine.queue.choice import DEEP, LEFT
@@ -144,18 +145,30 @@ def test_a_name_is_not_tried_again_while_it_is_being_taken(host):
     play(scene, host)
 
 
+def test_an_entry_that_is_avoided_for_a_while_is_tried_again_though_nothing_happens(host):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        await ours.queue.put("job/1", 1)
+        for seconds in (0.05, 0.3):
+            assert await ours.queue.release(await ours.queue.take(1), avoid=seconds) == [Outcome.DONE]
+        assert [t.job for t in await ours.queue.take(1)] == ["job/1"]
+        assert ours.witness.told == ["renewed"]
+
+    play(scene, host)
+
+
 def test_an_entry_that_we_cannot_run_is_left_alone(host):
     async def scene(stage: Stage) -> None:
         ours = await stage.member()
         first = await ours.queue.put("job/foreign", 1)
         (cannot,) = await ours.queue.take(1)
-        assert await ours.queue.release([cannot], avoid=True) == [Outcome.DONE]
+        assert await ours.queue.release([cannot], avoid=math.inf) == [Outcome.DONE]
         await ours.queue.put("job/ours", 2)
         assert [t.job for t in await ours.queue.take(2)] == ["job/ours"]
         await stage.ask("delete", f"entries/{first}")
         await ours.queue.put("job/more", 0)
         assert [t.job for t in await ours.queue.take(2)] == ["job/more"]
-        assert not ours.queue._view._avoided, "nothing is remembered of what is gone"
+        assert not ours.queue._view._resting, "nothing is remembered of what is gone"
 
     play(scene, host)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from job_engine.executor.sources.claims import LONGEST_PAUSE, PATIENCE, REPEATED, UNANSWERED, Claims
-from job_engine.executor.sources.ends import AVOID, CONSUME, RELEASE
+from job_engine.executor.sources.ends import AVOID, CONSUME, LATER, RELEASE
 from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim
 from job_engine.queue import Taken
 
@@ -48,7 +48,7 @@ def test_a_clear_verdict_ends_it(claims: Claims, verdict: str, way: int) -> None
     assert asked(claims) == ["b", "c"]
 
 
-@pytest.mark.parametrize(("verdict", "way"), [(HELD, RELEASE), (MISSING, AVOID)])
+@pytest.mark.parametrize(("verdict", "way"), [(HELD, RELEASE), (MISSING, LATER)])
 def test_a_doubtful_verdict_is_asked_for_again_for_a_while(claims: Claims, verdict: str, way: int) -> None:
     now, tries, patience = 100.0, 0, PATIENCE[verdict]
     while True:

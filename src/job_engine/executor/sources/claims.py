@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from job_engine.executor.sources.ends import AVOID, CONSUME, RELEASE
+from job_engine.executor.sources.ends import AVOID, CONSUME, LATER, RELEASE
 from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim
 from job_engine.queue import Taken
 
@@ -123,7 +123,7 @@ class Claims:
         if claimed.verdict != verdict:
             claimed.verdict, claimed.since = verdict, now
         if now - claimed.since > PATIENCE.get(verdict, 0.0):
-            return AVOID if verdict == MISSING else RELEASE, self._drop(claimed.taken)
+            return LATER if verdict == MISSING else RELEASE, self._drop(claimed.taken)
         claimed.due = now + claimed.pause
         claimed.pause = min(2 * claimed.pause, LONGEST_PAUSE)
         return None

@@ -15,10 +15,10 @@ from job_engine.client.wire import WireClient
 from job_engine.executor.holds import Key
 from job_engine.executor.sources.api import ApiSource
 from job_engine.executor.sources.claims import Claims, End
-from job_engine.executor.sources.ends import AVOID, CONSUME
+from job_engine.executor.sources.ends import AVOID, CONSUME, LATER
 from job_engine.executor.sources.entries import Entries
 from job_engine.executor.sources.queued import Queued
-from job_engine.job.attend import MISSING, Answer, Attend, Granted, Hello, Released
+from job_engine.job.attend import Answer, Attend, Granted, Hello, Released
 from job_engine.job.errors import Conflict, Forbidden, JobEngineError, Unavailable, Unreachable
 from job_engine.queue import Taken
 
@@ -185,9 +185,8 @@ class ClusterSource(Queued[Entries]):
         self._newest = max(self._newest, attend.n)
         answer.jobs = [granted for granted in answer.jobs if self._is_ours(granted)]
         ends = [self._claims.refused(entry, verdict, now) for entry, verdict in answer.refused]
-        missing = {entry for entry, verdict in answer.refused if verdict == MISSING}
-        self._end_claims([end for end in ends if end is not None], missing)
-        self._end_claims(self._claims.answered(attend.claims, now), set())
+        self._end_claims([end for end in ends if end is not None])
+        self._end_claims(self._claims.answered(attend.claims, now))
         lost = [(seq, attempt) for seq, attempt, why in answer.interrupt if why == LOST]
         final = [(seq, attempt) for seq, attempt, why in answer.interrupt if why != LOST]
         self._end(lost, self._entries.release)
@@ -206,18 +205,20 @@ class ClusterSource(Queued[Entries]):
         self._room -= 1
         return True
 
-    def _end_claims(self, ends: list[End], missing: set[str]) -> None:
+    def _end_claims(self, ends: list[End]) -> None:
         for way in {way for way, _ in ends}:
             takes = [taken for which, taken in ends if which == way]
-            for taken in takes:
-                if way == AVOID and taken.name in missing:
-                    log.warning(
-                        "%s, of which the queue has the entry %s, does not exist: left alone", taken.job, taken.name
-                    )
             if way == CONSUME:
                 self._entries.consume(takes)
+            elif way == LATER:
+                self._postpone(takes)
             else:
                 self._entries.release(takes, avoid=way == AVOID)
+
+    def _postpone(self, takes: list[Taken]) -> None:
+        for taken in takes:
+            log.warning("%s, of which the queue has the entry %s, does not exist: left alone", taken.job, taken.name)
+        self._entries.postpone(takes)
 
     def _look_again(self) -> None:
         """Attend again when a claim is to be repeated, and take again when the pause after a refusal is over."""

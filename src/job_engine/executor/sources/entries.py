@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from job_engine.executor.sources import Hearer
-from job_engine.executor.sources.ends import AVOID, CONSUME, RELEASE, Ends
+from job_engine.executor.sources.ends import AVOID, CONSUME, LATER, RELEASE, Ends
 from job_engine.job.attributes import JOB_ID
 from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
 from job_engine.queue import LockingQueue, Session, Taken, ZooKeeper, boottime, names, predecessor
@@ -55,6 +55,7 @@ class Entries:
         self._connecting = asyncio.Lock()
         self._started = False
         self._void = True  # until a session is there, and after it has lapsed
+        self._refusal = ""  # why nothing could be taken, as the log said last
         self._missed = False  # it was said that ZooKeeper is away
         self._ending = False  # we end the session ourselves
         self._taker: asyncio.Task[None] | None = None
@@ -177,6 +178,10 @@ class Entries:
         """Give these back, in the background; with ``avoid`` leave them to others from now on."""
         self._ends.add(AVOID if avoid else RELEASE, takes)
 
+    def postpone(self, takes: Sequence[Taken]) -> None:
+        """Give these back, in the background; nothing can be done for them now, and perhaps later."""
+        self._ends.add(LATER, takes)
+
     async def _take(self) -> None:
         loop = asyncio.get_running_loop()
         try:
@@ -194,9 +199,12 @@ class Entries:
                 try:
                     takes = taking.result()
                 except JobEngineError as error:
-                    log.error("%s", error)
+                    if self._refusal != (refusal := str(error)):
+                        log.error("%s Trying again.", error)
+                    self._refusal = refusal
                     await asyncio.sleep(REFUSED)
                     continue
+                self._refusal = ""
                 held = set(self.queue.held)  # without them if the session has lapsed this very moment
                 self._took([taken for taken in takes if taken in held])
         finally:
@@ -208,7 +216,7 @@ class Entries:
         for taken in strange:
             log.warning("the entry %s of the queue holds no job id but %.100r: left alone", taken.name, taken.job)
         if strange:
-            self.release(strange, avoid=True)
+            self.postpone(strange)
             takes = [taken for taken in takes if taken not in strange]
         if self._room <= 0:
             self.release(takes)
