@@ -50,7 +50,7 @@ def test_a_server_that_is_well(host, tmp_path):
     assert found["zookeeper"] == [("ok", f"{host}, standalone, version 3.8.0")]
     assert found["session"] == [("ok", "timeout 2 s, as asked for")]
     assert found["entries"] == [("ok", "1, of which 0 taken; members: none")]
-    assert set(found) == {"zookeeper", "session", "rights", "entries", "zk clock"}
+    assert set(found) == {"zookeeper", "session", "rights", "entries", "zk write", "zk clock"}
 
 
 def test_a_queue_that_nobody_has_used_is_not_made_by_looking(host, tmp_path):

@@ -15,7 +15,10 @@ class QueueView(Protocol):
         """Whether ZooKeeper is there, and whether this server leads; for anybody."""
 
     async def shown(self) -> dict[str, Any]:
-        """What is in it; what is known without ZooKeeper when that is away. Raises Unavailable."""
+        """What is in it; what is known without ZooKeeper when that is away. Raises Unavailable.
+
+        ``members`` are the sessions that use it; they are left out when ZooKeeper is away.
+        """
 
     async def reconcile(self, dry_run: bool) -> list[dict[str, Any]]:
         """What was repaired, or would be. Raises Unavailable."""
@@ -30,6 +33,12 @@ async def get(call: Call) -> Json:
         return Json({"zookeeper": None, **shown})
     found = await call.api.queue.shown()
     members = {executor.member: executor for executor in call.api.executors.present}
+    if (there := found.pop("members", None)) is not None:
+        found["absent"] = [
+            {"executor": f"executor/{executor.id}", "name": executor.name, "host": executor.hello.host}
+            for executor in call.api.executors.present
+            if executor.hello is not None and executor.member not in there
+        ]
     for taken in found.get("taken", ()):
         executor = members.get(taken["member"])
         if executor is not None:

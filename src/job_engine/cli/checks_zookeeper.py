@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from job_engine.cli.checks import FAIL, OK, WARN, Finding
 from job_engine.cli.checks_engine import CLOCK
+from job_engine.cli.zk_options import elsewhere
+from job_engine.client import Client
 from job_engine.job.errors import JobEngineError
 from job_engine.relay.rivals import by_record
 
@@ -22,6 +24,8 @@ LACKS: Final = (
 """What a server before a version lacks, of what we use."""
 OLDEST: Final = (3, 4)
 """Servers before this version do not let several nodes change together, on which everything rests."""
+SLOW: Final = 1.0
+"""Seconds for a write, above which sessions are at risk: each is kept alive by writes."""
 NAMED: Final = 3
 """Names shown of what is left over."""
 
@@ -46,8 +50,50 @@ def zookeeper(settings: "ZooKeeper") -> Iterator[Finding]:
     yield from _path(settings, seen)
     yield from _records(settings, seen)
     yield from _leftovers(seen)
+    if seen.write is not None:
+        shown = f"a write took {1000 * seen.write:.0f} ms"
+        late = seen.write > SLOW
+        yield Finding(
+            "zk write", WARN if late else OK, f"{shown}; see its disk, and who else writes" if late else shown
+        )
     if seen.ahead is not None:
         yield _clock(seen.ahead)
+
+
+def of_server(client: Client) -> Iterator[Finding]:
+    """The ZooKeeper that the server uses: executors that are not there, and all the rest, if it can be reached."""
+    try:
+        if client.status().queue is None:
+            return
+        told = client.queue()
+        if "hosts" not in told:
+            return  # a server of an earlier version
+        yield from _absent(told)
+        settings = elsewhere(told["hosts"], told["path"], told["session-timeout"])
+    except JobEngineError as error:
+        yield Finding("zookeeper", WARN, f"the server does not tell which it uses: {error.message}")
+        return
+    from job_engine.queue.examine import servers
+
+    if all(server.trouble for server in asyncio.run(servers(settings))):
+        yield Finding(
+            "zookeeper",
+            WARN,
+            f"{told['hosts']}, which the server uses, cannot be reached from here: run doctor on the server's machine",
+        )
+        return
+    yield from zookeeper(settings)
+
+
+def _absent(told: Mapping[str, Any]) -> Iterator[Finding]:
+    absent = [f"{one['name']} on {one['host']}" for one in told.get("absent", ())]
+    if absent:
+        yield Finding(
+            "members",
+            FAIL,
+            f"{_some(absent)} {'is' if len(absent) == 1 else 'are'} alive, but not at {told['path']} in the server's"
+            f" ZooKeeper ({told['hosts']}), and gets no jobs: give each executor the server's --zk-hosts and --zk-path",
+        )
 
 
 def _server(server: "Server") -> Finding:

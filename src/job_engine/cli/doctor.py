@@ -29,7 +29,7 @@ COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 def doctor(connect: Callable[[], Client], as_json: bool, zookeeper: "ZooKeeper | None") -> int:
     """Check an engine, and say what to do; exits with 1 when a check fails.
 
-    With --api-url only what can be seen from here; with --zk-hosts ZooKeeper, too.
+    With --api-url only what can be seen from here. Which ZooKeeper a server uses, it tells; --zk-hosts names another.
     """
     findings = []
     for finding in _findings(connect, zookeeper):
@@ -64,3 +64,7 @@ def _findings(connect: Callable[[], Client], zookeeper: "ZooKeeper | None") -> I
         return
     with client:
         yield from engine(client)
+        if zookeeper is None:
+            from job_engine.cli import checks_zookeeper
+
+            yield from checks_zookeeper.of_server(client)

@@ -22,6 +22,7 @@ _NAMES: Final = (
     "zk_hosts", "zk_path", "zk_auth", "zk_acl", "zk_ca", "zk_cert", "zk_key", "zk_key_password", "zk_no_verify",
     "zk_sasl", "session_timeout",
 )  # fmt: skip
+_GIVEN: Final = "job_engine.zookeeper"
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(:(?P<port>[0-9]{1,5}))?")
 _DIGEST: Final = "DIGEST-MD5"
 
@@ -31,13 +32,21 @@ def zk_options(function: F) -> F:
 
     @wraps(function)
     def with_zookeeper(*arguments: Any, **rest: Any) -> Any:
-        given = {name: rest.pop(name) for name in _NAMES}
+        given = click.get_current_context().meta[_GIVEN] = {name: rest.pop(name) for name in _NAMES}
         return function(*arguments, zookeeper=_zookeeper(**given), **rest)
 
     wrapped: Any = with_zookeeper
     for decorate in reversed(_options()):
         wrapped = decorate(wrapped)
     return wrapped  # type: ignore[no-any-return]
+
+
+def elsewhere(hosts: str, path: str, session_timeout: float) -> "ZooKeeper":
+    """A queue that somebody else told of, with the credentials among the options of this command. Raises Invalid."""
+    given = click.get_current_context().meta[_GIVEN]
+    found = _zookeeper(**given | {"zk_hosts": (hosts,), "zk_path": path, "session_timeout": session_timeout})
+    assert found is not None
+    return found
 
 
 def _options() -> list[Decorator[Any]]:

@@ -55,6 +55,7 @@ class Examination:
     strays: list[str]  # names among the entries that are no entry's
     orphans: list[str]  # taken nodes without an entry
     ahead: float | None  # seconds by which our clock is before the server's, None where it could not be asked
+    write: float | None  # seconds that a write took, likewise
 
 
 async def servers(settings: ZooKeeper) -> list[Server]:
@@ -100,6 +101,8 @@ async def _examine(link: Link, settings: ZooKeeper) -> Examination:
     refused = [folder for folder in present if not await _may(link, paths[folder])]
     member_paths = [link.path(settings.path, MEMBERS, name) for name in members]
     nodes = await link.nodes(link.send_reads(member_paths))
+    may_ask = MEMBERS in present and MEMBERS not in refused
+    ahead, write = await _clock(link, paths[MEMBERS]) if may_ask else (None, None)
     return Examination(
         granted=link.granted,
         missing=missing,
@@ -111,7 +114,8 @@ async def _examine(link: Link, settings: ZooKeeper) -> Examination:
         },
         strays=sorted(name for name in entries if parse(name) is None),
         orphans=sorted(set(before) & set(after) - set(entries)),
-        ahead=await _ahead(link, paths[MEMBERS]) if MEMBERS in present and MEMBERS not in refused else None,
+        ahead=ahead,
+        write=write,
     )
 
 
@@ -125,22 +129,25 @@ async def _may(link: Link, folder: bytes) -> bool:
     return bool(answer.done)
 
 
-async def _ahead(link: Link, members: bytes) -> float | None:
-    """By how much our clock differs: the server writes the time into a node that it makes; 0 within the round trip."""
+async def _clock(link: Link, members: bytes) -> tuple[float | None, float | None]:
+    """By how much our clock differs, and how long a write took: the server writes the time into a node that it makes.
+
+    The difference is 0 within the round trip.
+    """
     node = members + b"/doctor-" + secrets.token_hex(8).encode()
-    before = time.time()
+    before, began = time.time(), time.monotonic()
     made = await link.call(wire.multi([wire.create(node, b"", link.acl, wire.EPHEMERAL)]))
-    after = time.time()
+    after, took = time.time(), time.monotonic() - began
     if not made.done:
-        return None
+        return None, None
     try:
         created = (await link.call(wire.read(node))).created
     except JobEngineError:
-        return None
+        return None, took
     finally:
         with contextlib.suppress(JobEngineError):
             await link.call(wire.multi([wire.delete(node)]))
-    return float(min(max(created, before), after) - created)
+    return float(min(max(created, before), after) - created), took
 
 
 def _ask(host: str, port: int, tls: Tls | None) -> Server:

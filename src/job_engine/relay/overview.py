@@ -65,9 +65,12 @@ class Overview:
             Unavailable: ZooKeeper is there, but does not answer in time.
         """
         unpublished = await self._store.read(publishing.unpublished) if self._relay.prepared else None
-        journal = self._relay.journal
+        journal, settings = self._relay.journal, self._session.settings
         return {
             **self.status(),
+            "hosts": settings.hosts,
+            "path": settings.path,
+            "session-timeout": settings.session_timeout,
             "waiting": unpublished,
             "window": self._relay.settings.window,
             **(await self._in_zookeeper() if self._session.good else {}),
@@ -105,6 +108,7 @@ class Overview:
                 self._session, [name for name in listed.entries if name in listed.taken][:TAKEN]
             )
             leader = await self._leader()
+            members = await look.members(self._session)
             await self._rivals.look()
         taken = [
             {
@@ -119,6 +123,7 @@ class Overview:
         return {
             "leader": leader,
             **({"trouble": self._trouble} if self._trouble else {}),
+            "members": members,
             "published": len(listed.entries),
             "strays": [{"entry": name, "why": why} for name, why in [*listed.strays, *self._relay.foreign]],
             "taken": taken,

@@ -1,6 +1,7 @@
 """A real server with its relay, and real executors, on a real ZooKeeper, for tests that break them."""
 
 import contextlib
+import json
 import subprocess
 import sys
 import tomllib
@@ -91,6 +92,14 @@ class Cluster:
         return subprocess.run(
             [PROGRAM, *arguments], capture_output=True, text=True, timeout=60, env=environ, check=True
         ).stdout
+
+    def doctor(self) -> dict[str, tuple[str, str]]:
+        """The last finding of each check: its outcome and what it says."""
+        environ = clean() | {"JOB_ENGINE_DATA": str(self.folder)}
+        done = subprocess.run(
+            [PROGRAM, "doctor", "--json"], capture_output=True, text=True, timeout=60, env=environ, check=False
+        )
+        return {one["check"]: (one["outcome"], one["detail"]) for one in json.loads(done.stdout)["checks"]}
 
     # --- jobs, and what their actions tell
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.integration.cluster.processes import PROGRAM, Cluster
-from tests.integration.engine_processes import TERM, Engine, Executor
+from tests.integration.engine_processes import TERM, Engine, Executor, until
 from tests.integration.running import clean
 from tests.zookeeper import free_port
 
@@ -60,3 +60,20 @@ def test_an_executor_that_looks_elsewhere_hears_where_the_queue_is(cluster: Clus
     here = cluster.executor().ready()
     cluster.submit("noted").wait(20)
     assert "and we look at" not in here.log
+
+
+def test_doctor_finds_an_executor_that_is_elsewhere_and_asks_the_server_where_zookeeper_is(cluster: Cluster) -> None:
+    cluster.executor().ready()
+    well = cluster.doctor()
+    assert well["zk write"][0] == "ok"
+    assert "members" not in well
+    assert well["entries"][1].endswith("members: 1 executor, 1 relay")
+    elsewhere = cluster.executor(zookeeper=f"{cluster.host}/chroot").ready()
+    outcome, detail = until(lambda: cluster.doctor().get("members"), "the executor being missed")
+    assert outcome == "fail"
+    assert "executor-1 on " in detail
+    assert "executor-0" not in detail
+    assert f"not at {cluster.path} in the server's ZooKeeper ({cluster.host})" in detail
+    elsewhere.signal(TERM)
+    assert elsewhere.stopped() == 0
+    until(lambda: "members" not in cluster.doctor(), "it being gone")

@@ -242,6 +242,7 @@ def test_doctor_says_that_the_server_misses_zookeeper(tmp_path: Path) -> None:
         with served(tmp_path / "data", "--zk-hosts", one.host, "--session-timeout", "2s") as server:
             said = server.command("doctor").stdout
             assert re.search(r"^fail +zookeeper +the server is not connected to it", said, re.MULTILINE), said
+            assert f"{one.host}, which the server uses, cannot be reached from here" in said
             one.start()
             eventually(lambda: server.status()["queue"]["leads"])
             said = server.command("doctor").stdout
