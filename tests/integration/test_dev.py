@@ -71,6 +71,36 @@ def test_alone_it_lists_every_command() -> None:
     assert {"up", "test", "lint", "bench", "docs"} <= set(commands)
 
 
+def test_it_tests_the_pythons_that_the_hosted_workflow_tests() -> None:
+    script = (ROOT / "dev").read_text()
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    (ours,) = re.findall(r'^pythons="([^"]*)"', script, re.MULTILINE)
+    (theirs,) = re.findall(r"^ *python: \[(.*)\]$", workflow, re.MULTILINE)
+    assert ours.split() == re.findall(r'"([^"]*)"', theirs)
+
+
+def test_it_finds_a_python_of_pyenv_behind_a_shim_that_does_not_work(tmp_path: Path) -> None:
+    version = ".".join(map(str, sys.version_info[:2]))
+    shims, real = tmp_path / "shims", tmp_path / "pyenv" / "versions" / f"{version}.99" / "bin"
+    for folder in (shims, real):
+        folder.mkdir(parents=True)
+    (shims / f"python{version}").write_text("#!/bin/sh\nexit 127\n")
+    (shims / f"python{version}").chmod(0o755)
+    (real / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (real / "python").chmod(0o755)
+    script = (ROOT / "dev").read_text()
+    functions = script[script.index("new_enough()") : script.index("# Runs the tests that need no service")]
+    found = subprocess.run(
+        ["sh", "-euc", functions + f"\nfind_python {version}; find_python 3.99"],
+        env={"PATH": f"{shims}:/usr/bin:/bin", "PYENV_ROOT": str(tmp_path / "pyenv")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert found.stdout.split() == [str(real / "python")], found.stderr
+
+
 def test_an_unknown_command_lists_the_known_ones(clone: Path) -> None:
     done = dev(clone, "fly")
     assert done.returncode == 2

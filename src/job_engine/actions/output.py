@@ -149,10 +149,14 @@ class Stream:
 
 
 class JobHandler(logging.Handler):
-    """Passes log records to the job that made them. It takes no lock: an interruption could leave it taken."""
+    """Passes log records to the job that made them."""
 
-    def createLock(self) -> None:
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As of every handler, but without its lock, which an interruption could leave taken; `Output` has its own."""
+        kept: object = self.filter(record)
+        if kept:
+            self.emit(kept if isinstance(kept, logging.LogRecord) else record)
+        return bool(kept)
 
     def emit(self, record: logging.LogRecord) -> None:
         output = _output_of(record)

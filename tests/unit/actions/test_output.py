@@ -153,9 +153,27 @@ def test_a_jobs_records_stay_out_of_the_other_handlers(caplog):
     assert [record.getMessage() for record in caplog.records] == ["outside"]
 
 
-def test_the_handler_takes_no_lock():
-    """An interruption that arrives in it could leave it taken, for every job of the process."""
-    assert output.JobHandler().lock is None
+def test_the_handler_waits_for_no_lock():
+    """An interruption could leave it taken, for every job of the process."""
+    lines = []
+    kept = output.Output(lambda level, text: lines.append(text), lambda call, *args: call(*args))
+    record = logging.makeLogRecord({"msg": "said", "job_output": kept})
+    handler = output.JobHandler()
+    handler.acquire()
+    thread = threading.Thread(target=handler.handle, args=(record,), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert lines == ["said"]
+
+
+def test_a_filter_of_the_handler_counts():
+    lines = []
+    kept = output.Output(lambda level, text: lines.append(text), lambda call, *args: call(*args))
+    handler = output.JobHandler()
+    handler.addFilter(lambda record: record.getMessage() != "dropped")
+    for text in ("dropped", "said"):
+        handler.handle(logging.makeLogRecord({"msg": text, "job_output": kept}))
+    assert lines == ["said"]
 
 
 def test_what_a_thread_prints_after_the_end_is_not_the_jobs(capsys):
