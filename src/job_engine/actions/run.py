@@ -169,6 +169,8 @@ def _raised(attempt: Attempt, raised: BaseException) -> Outcome:
         if is_a(raised, Interrupted):
             job.interrupted.seen = True
         if (end := _interrupted(attempt)) is not None:
+            if isinstance(raised, Exception) and not isinstance(raised, JobUpdateError):
+                job.captured.add("WARNING", f"raised while it was ending: {_traceback(raised)}", always=True)
             return end
     if is_a(raised, Unfinished) or left_to_its_children(raised):
         return Outcome(DETACHED)
@@ -230,7 +232,10 @@ def _clean_up(attempt: Attempt) -> None:
 
             asyncio.run(_awaited(value))
     except BaseException as raised:  # noqa: BLE001 - the boundary between the engine and an action's cleanup
-        attempt.job.captured.add("ERROR", f"cleanup failed: {_traceback(raised)}", always=True)
+        attempt.job.captured.add("WARNING", f"cleanup failed: {_traceback(raised)}", always=True)
+        token = RUNNING.set(None)  # for the executor's log
+        log.warning("%s: cleanup failed: %s", attempt.job.id, _message(raised))
+        RUNNING.reset(token)
 
 
 async def _awaited(value: Any) -> Any:

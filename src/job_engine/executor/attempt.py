@@ -101,8 +101,8 @@ class Attempt:
             self._recorded.set()
 
     def log(self, level: str, text: str) -> None:
-        """See `Hold.log`."""
-        if self._lines < LOG_LINES and not self.interrupted.over:
+        """See `Hold.log`. It outlasts the hold: what an action says when it is canceled belongs to the job, too."""
+        if self._lines < LOG_LINES:
             with self._lock:
                 self._lines += 1
                 self._log.append((self._lines, time.time(), level, text))

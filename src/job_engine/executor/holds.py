@@ -105,9 +105,11 @@ class Holds:
         return held
 
     def write(self, held: Held, write: Write) -> None:
-        """Something changed; the newest value of each attribute is told."""
+        """Something changed; the newest value of each attribute is told. After the hold has ended only the log is."""
         if held.over:
-            return
+            write = _log_of(write)
+            if not write.log:
+                return
         self._awaited = self._awaited or write.checkpoint is not None
         waiting = self._writes.get(held.key)
         self._writes[held.key] = write if waiting is None else _merged(waiting, write)
@@ -126,7 +128,9 @@ class Holds:
         """The record ended this hold; None if it is not known here any more."""
         held = self._known.pop(key, None)
         self._listed.pop(key, None)
-        self._writes.pop(key, None)
+        waiting = self._writes.pop(key, None)
+        if waiting is not None and waiting.log:
+            self._writes[key] = _log_of(waiting)
         if held is not None:
             held.over = True
         return held
@@ -185,7 +189,9 @@ class Holds:
                 self._listed[key] = self._known[key]
         newer, self._writes = self._writes, {}
         for key, older in batch.writes.items():
-            if key in self._known:
+            if key not in self._known:
+                older = _log_of(older)
+            if key in self._known or older.log:
                 self._writes[key] = _merged(older, newer.pop(key)) if key in newer else older
         self._writes |= newer
         self._awaited = self._has_checkpoint()
@@ -227,6 +233,11 @@ def _merged(older: Write, newer: Write) -> Write:
         newer.checkpoint if newer.checkpoint is not None else older.checkpoint,
         older.log + newer.log,
     )
+
+
+def _log_of(write: Write) -> Write:
+    """What may be told of a write after its hold has ended."""
+    return Write(write.seq, write.attempt, None, {}, None, write.log)
 
 
 def _size(parts: Iterable[object]) -> int:

@@ -124,6 +124,8 @@ def _settle(tx: Transaction, holds: grants.Holds, attend: Attend) -> None:
             raise Invalid(f"job {item.seq} cannot finish as {item.state[:20]!r}: only as SUCCESS or FAILED", "state")
     if writes := [item for item in attend.writes if _stands(holds, item.seq, item.attempt)]:
         jobs.write(tx, holds, writes)
+    if len(writes) < len(attend.writes):
+        jobs.write_late(tx, [item for item in attend.writes if not _stands(holds, item.seq, item.attempt)])
     if finished := _ends(holds, attend.finished):
         jobs.finish(tx, holds, finished)
         for item in finished:

@@ -156,4 +156,4 @@ def test_a_broken_cleanup_is_logged():
     ran = run_action(looks, interrupt_at=1)
     assert ran.state == "QUEUED"
     assert ran.log[0][1].startswith("cleanup failed: Traceback")
-    assert ran.log[-1] == ("ERROR", "OSError: in use")
+    assert ran.log[-1] == ("WARNING", "OSError: in use")

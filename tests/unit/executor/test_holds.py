@@ -101,6 +101,21 @@ def test_writes_of_a_hold_that_ended_while_they_were_told_are_dropped() -> None:
     assert not holds.writes
 
 
+def test_the_log_of_a_hold_that_the_record_ended_is_told_and_nothing_else() -> None:
+    """Whether it came before the end was known, with a lost exchange, or afterwards."""
+    holds = Holds()
+    held = grant(holds, 1)
+    lines = [(n, 1.0, "INFO", f"line {n}") for n in range(3)]
+    holds.write(held, Write(1, 1, 5.0, {"progress": 1}, Raw(b"1"), lines[:1]))
+    lost = holds.batch()
+    holds.write(held, Write(1, 1, None, {"progress": 2}, Raw(b"2"), lines[1:2]))
+    holds.end((1, 1))
+    holds.failed(lost)
+    holds.write(held, Write(1, 1, None, {"progress": 3}, Raw(b"3"), lines[2:]))
+    assert not holds.urgent
+    assert holds.batch().writes == {(1, 1): Write(1, 1, None, {}, None, lines)}
+
+
 def test_large_ends_go_in_several_exchanges_and_stay_listed_until_they_are_told(monkeypatch) -> None:
     monkeypatch.setattr(module, "BATCH_BYTES", 100)
     holds = Holds()

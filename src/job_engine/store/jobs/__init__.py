@@ -16,10 +16,10 @@ from job_engine.store.jobs.finish import finish
 from job_engine.store.jobs.release import end_holds, release
 from job_engine.store.jobs.settle import settle
 from job_engine.store.jobs.waiting import ripen
-from job_engine.store.jobs.write import write
+from job_engine.store.jobs.write import write, write_late
 
 __all__ = [
     "Added", "add", "add_each", "added_before", "cancel", "cancel_children", "canceled_families", "claim",
     "claim_entries", "delete", "edit", "end_holds", "fail_unknown", "finish", "release", "ripen", "settle",
-    "tell_family", "write",
+    "tell_family", "write", "write_late",
 ]  # fmt: skip

@@ -41,12 +41,25 @@ def write(tx: Transaction, holds: Holds, writes: Iterable[Write]) -> None:
             tx.execute("update job set deaths = 0 where seq = ? and deaths > 0", (item.seq,))
         if item.started is None:  # who writes has begun, though an executor tells that of what lasts a while only
             tx.execute("update job set begun = attempt where seq = ? and begun < attempt", (item.seq,))
-        if item.log:
-            tx.executemany(
-                "insert or ignore into log (job, attempt, n, at, level, text) values (?, ?, ?, ?, ?, ?)",
-                [(item.seq, item.attempt, *line) for line in item.log if line[0] <= LOG_LIMIT],
-            )
+        _write_log(tx, item)
         tx.changed.append(holds[item.seq][1])
+
+
+def write_late(tx: Transaction, writes: Iterable[Write]) -> None:
+    """Keep the log of attempts whose hold has ended, and nothing else: a cancel ends a hold before its action ends."""
+    for item in writes:
+        found = tx.execute("select id from job where seq = ? and attempt >= ?", (item.seq, item.attempt)).fetchone()
+        if found is not None and item.log:
+            _write_log(tx, item)
+            tx.changed.append(found[0])
+
+
+def _write_log(tx: Transaction, item: Write) -> None:
+    if item.log:
+        tx.executemany(
+            "insert or ignore into log (job, attempt, n, at, level, text) values (?, ?, ?, ?, ?, ?)",
+            [(item.seq, item.attempt, *line) for line in item.log if line[0] <= LOG_LIMIT],
+        )
 
 
 def _sound(id_: str, changes: Mapping[str, object]) -> dict[str, Any]:
