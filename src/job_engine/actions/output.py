@@ -63,9 +63,14 @@ class Output:
         """Add text as it comes, in which line ends make the lines; False if the attempt has ended."""
         return bool(self.shield(self._print, level, text))
 
-    def add(self, level: str, text: str, *, always: bool = False) -> bool:
-        """Add whole lines; ``always``: even beyond the limits. False if the attempt has ended."""
-        return bool(self.shield(self._add, level, text, always))
+    def add(self, level: str, text: str, *, always: bool = False, shown: bool = True) -> bool:
+        """Add whole lines to the log. False if the attempt has ended.
+
+        Args:
+            always: even beyond the limits.
+            shown: to the job's ``output`` as well, which everybody reads who sees the job.
+        """
+        return bool(self.shield(self._add, level, text, always, shown))
 
     def close(self) -> str | None:
         """End the log: what is written from now on is not the job's. Its last lines, `OUTPUT_LIMIT` at most."""
@@ -92,24 +97,20 @@ class Output:
             unfinished[level] = rest
             return True
 
-    def _add(self, level: str, text: str, always: bool) -> bool:
+    def _add(self, level: str, text: str, always: bool, shown: bool) -> bool:
         with self._lock:
             if self._log is None:
                 return False
             for line in _LINE_END.split(text):
-                self._line(level, line, always)
+                self._line(level, line, always, shown)
             return True
 
-    def _line(self, level: str, line: str, always: bool = False) -> None:
+    def _line(self, level: str, line: str, always: bool = False, shown: bool = True) -> None:
         line = clean(line)
         if len(line) > LONGEST_LINE:
             line = line[: LONGEST_LINE - 3] + "..."
-        if self._tail is None:
-            self._tail = deque()
-        self._tail.append(line)
-        self._tailed += len(line) + 1
-        while self._tailed - len(self._tail[0]) - 1 >= OUTPUT_LIMIT:
-            self._tailed -= len(self._tail.popleft()) + 1
+        if shown:
+            self._show(line)
         log = self._log
         full = self._lines >= LINES or self._characters >= CHARACTERS
         if log is not None and (always or not full):
@@ -118,6 +119,14 @@ class Output:
             log(level, line)
             if not full and (self._lines >= LINES or self._characters >= CHARACTERS):
                 log(COMPLAINED, LEFT_OUT)
+
+    def _show(self, line: str) -> None:
+        if self._tail is None:
+            self._tail = deque()
+        self._tail.append(line)
+        self._tailed += len(line) + 1
+        while self._tailed - len(self._tail[0]) - 1 >= OUTPUT_LIMIT:
+            self._tailed -= len(self._tail.popleft()) + 1
 
 
 class Stream:
@@ -162,7 +171,8 @@ class JobHandler(logging.Handler):
         output = _output_of(record)
         if output is not None:
             try:
-                output.add(record.levelname, self.format(record))
+                # What a library says may hold secrets, and its author did not choose who reads it here.
+                output.add(record.levelname, self.format(record), shown=hasattr(record, "job_output"))
             except Exception:  # noqa: BLE001 - the boundary of a log call, as in every handler: it reports, and goes on
                 self.handleError(record)
 

@@ -65,7 +65,8 @@ def run(action: Action[..., Any] | None, job: Job, engine: str = "") -> Outcome:
         outcome = Outcome(FINISHED, FAILED, 1, f"the engine failed: {_message(wrong)}")
     finally:
         RUNNING.reset(token)
-    outcome.output = job.captured.close()
+    output = job.captured.close()
+    outcome.output = None if action.is_class else output  # Nuvla's log secrets, and its engine never writes it
     return outcome
 
 

@@ -19,7 +19,7 @@ from job_engine.api.explain import explain as explained
 from job_engine.api.identity import Caller
 from job_engine.api.job_views import demanded, operations_for, readable
 from job_engine.api.state import ApiState
-from job_engine.job.errors import Invalid
+from job_engine.job.errors import Forbidden, Invalid
 from job_engine.job.states import State, is_final
 from job_engine.job.times import iso
 from job_engine.store import documents
@@ -38,6 +38,8 @@ PULSE: Final = 15.0
 SHOWN: Final = ("id", "state", "progress", "action", "updated")
 """What a stream says of a job."""
 
+LOG_READERS: Final = ("edit-acl", "edit-data")
+"""Rights of which one lets somebody read the log: it holds what libraries say, secrets included."""
 _CURSOR = re.compile(r"(\d{1,9})\.(\d{1,9})", re.ASCII)
 
 
@@ -98,7 +100,9 @@ def _log(
     connection: sqlite3.Connection, id_: str, caller: Caller, place: tuple[int, int], last: int | None
 ) -> tuple[str, list[Document]]:
     """The state of a job, and lines of its log as `documents.log` finds them; raises as `job_views.get` does."""
-    job, _ = demanded(documents.job(connection, id_), id_, caller, "view-data")
+    job, rights = demanded(documents.job(connection, id_), id_, caller, "view-data")
+    if rights.isdisjoint(LOG_READERS):
+        raise Forbidden(f"the log of {id_} is for those who may edit the job: ask its owner")
     return job.document["state"], documents.log(connection, job.seq, place, LINES, last)
 
 

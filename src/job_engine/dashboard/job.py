@@ -1,7 +1,8 @@
 """One job: where it is and why, what it said and made, its log, and what happened to it."""
 
 import asyncio
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +11,8 @@ from job_engine.dashboard import family, people, record
 from job_engine.dashboard.deeds import DEEDS
 from job_engine.dashboard.history import steps
 from job_engine.dashboard.page import render
+from job_engine.dashboard.visitor import Visitor
+from job_engine.job.errors import Forbidden
 from job_engine.job.states import State, is_final
 
 FIRST: Final = "0.0"
@@ -35,7 +38,7 @@ async def show(request: Request) -> Response:
     seen = "state" in document  # who has no more than view-meta is not told where the job is
     history, lines, reason, kin = await asyncio.gather(
         record.get(visitor, id_, "events") if seen else _nothing(),
-        record.get(visitor, id_, "log", last=LINES) if seen else _nothing(),
+        _lines(visitor, id_) if seen else _nothing(),
         record.get(visitor, id_, "explain") if document.get("state") == State.QUEUED else _nothing(),
         family.of(visitor, document) if seen else _nothing(),
     )
@@ -53,6 +56,7 @@ async def show(request: Request) -> Response:
         elements=family.Elements.of(document),
         family=kin,
         lines=shown,
+        log_readable=lines is not None,
         after=lines["next"] or FIRST if lines else FIRST,
         cut=len(shown) >= LINES,
         deeds=[deed for deed in DEEDS.values() if deed.name in allowed],
@@ -73,6 +77,13 @@ async def log(request: Request) -> Response:
 
 def _id(request: Request) -> str:
     return f"job/{request.path_params['uuid']}"
+
+
+async def _lines(visitor: Visitor, id_: str) -> Any:
+    """The end of the log; None: the visitor may not read it."""
+    with suppress(Forbidden):
+        return await record.get(visitor, id_, "log", last=LINES)
+    return None
 
 
 async def _nothing() -> None:

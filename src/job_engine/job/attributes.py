@@ -224,7 +224,7 @@ ATTRIBUTES: Final = _table(
     Attribute("started", "date-time", _time, False, False),
     Attribute("duration", "integer", _whole(0), False, False, description="whole seconds from start to end"),
     Attribute("expiry", "date-time", _time),
-    Attribute("output", "string", _text, description="the end of the job's log"),
+    Attribute("output", "string", _text, description="the end of what it printed"),
     Attribute("payload", "string", _payload, description="JSON: the action's arguments"),
     # ours
     Attribute("attempt", "integer", _whole(0), False, False, True, "how many times the job was claimed"),

@@ -21,7 +21,7 @@ def test_what_is_written_of_a_job_that_runs(play: Play) -> None:
         await until(place.clean, "the entry going")
         assert place.edits(id_) == [
             {"state": "RUNNING"},
-            {"state": "SUCCESS", "return-code": 0, "output": "one line\n"},
+            {"state": "SUCCESS", "return-code": 0},
         ]
         id_ = await added(place)
         (held,) = await executor.grant()

@@ -44,7 +44,8 @@ def test_a_class_that_failed_keeps_its_message():
 
     ran = run_action(action(Says))
     assert (ran.state, ran.return_code, ran.message) == ("FAILED", 4, "the cluster said no")
-    assert ran.output == "do_work() returned 4; 0 is success"
+    assert ran.output is None
+    assert ran.log == [("ERROR", "do_work() returned 4; 0 is success")]
 
 
 def test_something_that_cannot_be_shown():

@@ -57,6 +57,15 @@ def test_a_search_tells_of_what_they_see(api: InProcess, job: str, query: str, s
     assert SECRET.replace('"', '\\"') not in json.dumps(answer)
 
 
+@pytest.mark.parametrize(("right", "status"), [("view-data", 403), ("manage", 403), ("edit-data", 200)])
+def test_the_log_is_read_by_who_may_edit_the_job(api: InProcess, right: str, status: int) -> None:
+    """It has what libraries log, secrets included."""
+    acl = {"owners": ["user/alice"], "view-data": ["user/bob"], right: ["user/bob"]}
+    id_ = str(api.call("POST", "/api/job", {"action": "x", "acl": acl})[1]["resource-id"])
+    assert api.call("GET", f"/api/{id_}/events", None, BOB)[0] == 200
+    assert api.call("GET", f"/api/{id_}/log", None, BOB)[0] == status
+
+
 def test_acls_are_asked_about_by_who_sees_them(api: InProcess) -> None:
     acl = {"owners": ["user/carol"], "view-data": ["user/dan"], "view-acl": ["user/eve"]}
     api.call("POST", "/api/job", {"action": "y", "acl": acl})

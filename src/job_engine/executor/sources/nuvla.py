@@ -20,6 +20,8 @@ from job_engine.job.attend import Answer, Attend, Finished, Released
 from job_engine.queue import Taken
 
 log = logging.getLogger(__name__)
+job_log = logging.getLogger("job_engine.job")
+LEVELS: Final = logging.getLevelNamesMapping()
 
 FIRST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 60.0
@@ -28,7 +30,7 @@ They double each time, for each job."""
 KEPT: Final = 64
 """Entries that may be kept so beside those that there is room for: else a few bad jobs would keep all others out."""
 REMEMBERED: Final = 10_000
-"""Jobs for which it is remembered how often they were kept."""
+"""Jobs of which it is remembered how often they were kept, and what their ids are."""
 LAST_ENDS: Final = 10.0
 """Seconds at a stop to write how the last jobs ended; those that cannot be told run again."""
 
@@ -69,6 +71,7 @@ class NuvlaSource(Queued[Entries]):
         self._kept: dict[int, TakenJob] = {}  # they wait to be released
         self._delays: Counter[str] = Counter()
         self._over: dict[Key, str] = {}  # attempts to be interrupted, and why
+        self._ids: dict[int, str] = {}  # of the last jobs, by our number: an action may have last words
         self._count = 0
         self._newest = 0
         self._free = 0
@@ -163,6 +166,8 @@ class NuvlaSource(Queued[Entries]):
         if attend.hello is not None:
             self.actions = frozenset(attend.hello.actions)
         for write in attend.writes:
+            for _, _, level, text in write.log:  # such a server keeps no logs
+                job_log.log(LEVELS.get(level, logging.INFO), "%s: %s", self._ids.get(write.seq, "?"), text)
             job = self._running((write.seq, write.attempt))
             if job is not None:
                 job.write(write)
@@ -225,6 +230,8 @@ class NuvlaSource(Queued[Entries]):
 
     def _begin(self, taken: Taken) -> None:
         self._count += 1
+        self._ids[self._count] = taken.job
+        self._ids.pop(self._count - REMEMBERED, None)
         job = self._jobs[self._count] = TakenJob(self._count, taken, self._api, self)
         self._tasks[job.seq] = asyncio.get_running_loop().create_task(self._see_through(job), name=job.id)
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from job_engine.job.attend import Finished
-from job_engine.job.attributes import ATTRIBUTES, shorten, tail
+from job_engine.job.attributes import ATTRIBUTES, shorten
 from job_engine.job.bulk import MONITOR
 from job_engine.job.document import VERSION
 from job_engine.job.states import State, is_final
@@ -72,8 +72,8 @@ def known(changes: Mapping[str, Any]) -> Changes:
 def final_edits(end: Finished, unsent: Mapping[str, Any]) -> list[Changes]:
     """What to write of an end, in the order of trying: the next one only if the server does not take the one before.
 
-    What ``unsent`` adds or what is in the output cannot be worth losing the verdict, and no verdict is worth running
-    the job for ever.
+    What ``unsent`` adds cannot be worth losing the verdict, and no verdict is worth running the job for ever. The
+    output is not written: actions log secrets there, and everybody who sees the job would read it.
     """
     verdict: Changes = {"state": str(end.state)}
     if end.return_code is not None:
@@ -81,13 +81,11 @@ def final_edits(end: Finished, unsent: Mapping[str, Any]) -> list[Changes]:
     if end.message:
         verdict["status-message"] = shorten(end.message)
     whole = {**unsent, **verdict}
-    if end.output and end.output.strip():
-        whole["output"] = tail(end.output)
     plain: Changes = {
         "state": State.FAILED.value,
         "status-message": f"it ended as {end.state}, which the API server does not take as it was",
     }
-    return [edit for n, edit in enumerate((whole, verdict, plain)) if n == 0 or edit != whole]
+    return [whole, verdict, plain]
 
 
 def fallen_back(message: str, unsent: Mapping[str, Any]) -> Changes:
