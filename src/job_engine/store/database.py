@@ -94,6 +94,7 @@ class Store:
         self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._reader = threading.local()
+        self._reading: list[sqlite3.Connection] = []  # the readers' connections
         self._threads: list[threading.Thread] = []
         self._checkpoint = threading.Event()
         self._copying = threading.Lock()  # one copies the write-ahead log at a time
@@ -121,7 +122,8 @@ class Store:
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
         self._readers.shutdown()
-        self._writer.close()
+        for connection in (*self._reading, self._writer):
+            connection.close()
         self._unlock()
 
     def _unlock(self) -> None:
@@ -163,8 +165,10 @@ class Store:
     def _read(self, query: Callable[..., T], arguments: tuple[Any, ...]) -> T:
         try:
             if not hasattr(self._reader, "connection"):
-                self._reader.connection = self._connect()
-                self._reader.connection.execute("pragma query_only = on")
+                connection = self._connect()
+                self._reading.append(connection)
+                connection.execute("pragma query_only = on")
+                self._reader.connection = connection
             return query(self._reader.connection, *arguments)
         except sqlite3.OperationalError as error:
             raise Unavailable(f"the record cannot be read: {self._reason(error)}") from error
