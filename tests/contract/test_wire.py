@@ -36,7 +36,7 @@ def hello(*actions: str) -> dict[str, Any]:
 
 
 def claim(server: Server, executor: str, action: str, **said: Any) -> list[Any]:
-    """[seq, attempt, id, ...] of the one job that the executor gets."""
+    """[seq, claim, id, ...] of the one job that the executor gets."""
     status, body = attend(server, executor, n=1, free=1, hello=hello(action), **said)
     assert status == 200, body
     (granted,) = body["jobs"]
@@ -108,7 +108,7 @@ def test_large_answers_are_compressed_when_asked(server: Server) -> None:
 
 def test_only_the_holder_writes(server: Server) -> None:
     id_ = add(server, action="held", name="n")
-    seq, attempt, granted, *_ = claim(server, "holder", "held")
+    seq, number, granted, *_ = claim(server, "holder", "held")
     assert granted == id_
     for changes in (
         {"state": "RUNNING"},
@@ -120,24 +120,24 @@ def test_only_the_holder_writes(server: Server) -> None:
     ):
         status, body, _ = server.call("PUT", id_, changes)
         assert status == 409, body
-        assert server.call("PUT", id_, changes, {"Job-Hold": f"{id_} {attempt + 1}"})[0] == 409
+        assert server.call("PUT", id_, changes, {"Job-Hold": f"{id_} {number + 1}"})[0] == 409
     status, document, _ = server.call("PUT", id_, {"name": "other"})
     assert (status, document["name"]) == (200, "other")
     whole = server.call("GET", id_)[1]
     assert server.call("PUT", id_, whole)[0] == 200, "sending back what was read changes nothing, so nobody is refused"
-    hold = {"Job-Hold": f"{id_} {attempt}"}
+    hold = {"Job-Hold": f"{id_} {number}"}
     status, document, _ = server.call("PUT", id_, {"progress": 40}, hold)
-    assert (status, document["progress"], document["attempt"]) == (200, 40, attempt)
+    assert (status, document["progress"], document["attempt"]) == (200, 40, 1)
     other = add(server, action="other")
     assert server.call("PUT", other, {"progress": 1}, hold)[0] == 200, "a hold says nothing of other documents"
     for request in (("DELETE", id_), ("POST", f"{id_}/cancel")):
-        assert server.call(*request, None, {"Job-Hold": f"{id_} {attempt + 1}"})[0] == 409
+        assert server.call(*request, None, {"Job-Hold": f"{id_} {number + 1}"})[0] == 409
     status, document, _ = server.call("PUT", id_, {"state": "SUCCESS", "return-code": 0}, hold)
     assert (status, document["state"]) == (200, "SUCCESS")
     status, body, _ = server.call("PUT", id_, {"progress": 50}, hold)
     assert (status, body["message"]) == (409, "edit is not allowed in final state")
-    status, answer = attend(server, "holder", n=2, holds=[[seq, attempt]])
-    assert [item[:2] for item in answer["interrupt"]] == [[seq, attempt]]
+    status, answer = attend(server, "holder", n=2, holds=[[seq, number]])
+    assert [item[:2] for item in answer["interrupt"]] == [[seq, number]]
 
 
 def test_a_parked_attend_is_served_by_an_add_and_by_a_cancel(server: Server) -> None:
@@ -146,12 +146,12 @@ def test_a_parked_attend_is_served_by_an_add_and_by_a_cancel(server: Server) -> 
         waiting = pool.submit(attend, server, "parked", n=2, free=1, wait=3.0)
         until(lambda: server.app.state.executors.alive["parked"].n == 2)
         id_ = add(server, action="parked")
-        seq, attempt, granted, *_ = waiting.result(10)[1]["jobs"][0]
+        seq, number, granted, *_ = waiting.result(10)[1]["jobs"][0]
         assert granted == id_
-        waiting = pool.submit(attend, server, "parked", n=3, wait=3.0, holds=[[seq, attempt]])
+        waiting = pool.submit(attend, server, "parked", n=3, wait=3.0, holds=[[seq, number]])
         until(lambda: server.app.state.executors.alive["parked"].n == 3)
         assert server.call("POST", f"{id_}/cancel")[1]["state"] == "CANCELED"
-        assert waiting.result(10)[1]["interrupt"] == [[seq, attempt, "canceled"]]
+        assert waiting.result(10)[1]["interrupt"] == [[seq, number, "canceled"]]
     assert attend(server, "parked", n=3)[0] == 409, "an older attend that comes late is refused"
     executor = server.call("GET", "executor/parked")[1]
     assert (executor["name"], executor["actions"], executor["slots"]) == ("e", ["parked"], 4)
@@ -209,27 +209,27 @@ def test_retry_makes_a_new_job(server: Server) -> None:
 
 def test_log_and_history(server: Server) -> None:
     id_ = add(server, action="logged")
-    seq, attempt, *_ = claim(server, "logger", "logged")
+    seq, number, *_ = claim(server, "logger", "logged")
     lines = [[n, time.time(), "INFO", f"line {n}"] for n in range(1, 6)]
     attend(
         server,
         "logger",
         n=2,
-        holds=[[seq, attempt]],
-        writes=[[seq, attempt, time.time(), {"progress": 20}, None, lines]],
+        holds=[[seq, number]],
+        writes=[[seq, number, time.time(), {"progress": 20}, None, lines]],
     )
     log = server.call("GET", f"{id_}/log")[1]
     assert [line["text"] for line in log["lines"]] == [f"line {n}" for n in range(1, 6)]
-    assert (log["next"], log["end"]) == (f"{attempt}.5", False)
+    assert (log["next"], log["end"]) == ("1.5", False)
     assert [line["n"] for line in server.call("GET", f"{id_}/log?last=2")[1]["lines"]] == [4, 5]
-    assert server.call("GET", f"{id_}/log?after={attempt}.4")[1]["lines"][0]["text"] == "line 5"
+    assert server.call("GET", f"{id_}/log?after=1.4")[1]["lines"][0]["text"] == "line 5"
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(server.call, "GET", f"{id_}/log?after={attempt}.5&wait=20")
+        following = pool.submit(server.call, "GET", f"{id_}/log?after=1.5&wait=20")
         until(lambda: id_ in server.app.state.changes._one)
         now = time.time()
-        finished = [[seq, attempt, "SUCCESS", now, now, 0, "done"]]
-        attend(server, "logger", n=3, holds=[[seq, attempt]], finished=finished)
-        assert following.result(10)[1] == {"id": id_, "lines": [], "next": f"{attempt}.5", "end": True}
+        finished = [[seq, number, "SUCCESS", now, now, 0, "done"]]
+        attend(server, "logger", n=3, holds=[[seq, number]], finished=finished)
+        assert following.result(10)[1] == {"id": id_, "lines": [], "next": "1.5", "end": True}
     events = server.call("GET", f"{id_}/events")[1]["events"]
     assert [event["kind"] for event in events] == ["added", "claimed", "success"]
     assert events[1]["executor"] == "executor/logger"

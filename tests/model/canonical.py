@@ -14,11 +14,15 @@ def canonical(w: World) -> World:
     if swapped:
         takers = (takers[1], takers[0], *takers[2:])
     at, job, last = w.relay
-    return World(
-        tuple(
+
+    def renumbered(jobs: tuple[Job, ...]) -> tuple[Job, ...]:
+        return tuple(
             Job(state, sessions[holder], attempts[k][attempt], entry, watched)
-            for k, (state, holder, attempt, entry, watched) in enumerate(w.jobs)
-        ),
+            for k, (state, holder, attempt, entry, watched) in enumerate(jobs)
+        )
+
+    return World(
+        renumbered(w.jobs),
         tuple(
             Taker(
                 sessions[t.session],
@@ -43,6 +47,8 @@ def canonical(w: World) -> World:
             sessions=frozenset([sessions[session] for session in w.copy.sessions]),
             taken=frozenset([(name, sessions[session], version) for name, session, version in w.copy.taken]),
         ),
+        w.backup and renumbered(w.backup),
+        w.era,
         w.faults,
     )
 
@@ -58,6 +64,8 @@ def _sessions(w: World, swapped: bool) -> dict[Session, Session]:
     if w.copy is not None:
         used |= w.copy.sessions
         used.update([session for _, session, _ in w.copy.taken])
+    if w.backup is not None:
+        used.update([job.holder for job in w.backup])
     used -= {NOBODY, RELAY}
     renumbered = {NOBODY: NOBODY, RELAY: RELAY}
     counts: dict[int, int] = {}
@@ -69,8 +77,10 @@ def _sessions(w: World, swapped: bool) -> dict[Session, Session]:
 
 
 def _attempts(w: World) -> list[dict[int, int]]:
-    """By job; the last is of no job."""
+    """By job; the last is of no job. The numbers are renumbered, the eras stay."""
     used = [{0, job.attempt} for job in w.jobs] + [{0}]
+    for k, job_then in enumerate(w.backup or ()):
+        used[k].add(job_then.attempt)
     for t in w.takers:
         used[t.job].add(t.attempt)
     for _, job, _, _, attempt in w.mail:
@@ -78,4 +88,7 @@ def _attempts(w: World) -> list[dict[int, int]]:
     at, job, last = w.relay
     if at == "end":
         used[job].add(last)
-    return [{attempt: n for n, attempt in enumerate(sorted(some))} for some in used]
+    numbers = [sorted({attempt // 2 for attempt in some}) for some in used]
+    return [
+        {attempt: 2 * numbers[k].index(attempt // 2) + attempt % 2 for attempt in some} for k, some in enumerate(used)
+    ]

@@ -31,7 +31,9 @@ from tests.model.world import (
     drop,
     end,
     free,
+    next_attempt,
     put_back,
+    restore,
     without,
     write,
 )
@@ -46,6 +48,7 @@ FAULTS = {
     "relay": "the relay dies",
     "wipe": "ZooKeeper's disk is wiped",
     "disk": "ZooKeeper's disk is put back to an old copy",
+    "restore": "a backup of the record is put back",
     "twice": "somebody puts a job twice",
     "again": "an attempt fails and is to be tried again",
     "detach": "a bulk job is run, and then waits for its children",
@@ -94,6 +97,10 @@ def _world(w: World, can: frozenset[str]) -> Iterator[Step]:
             yield Step(f"somebody puts job {k} once more", w._replace(entries=entries, following=w.following + 1), True)
     if "wipe" in can:
         yield Step("ZooKeeper is wiped", put_back(w, Disk(frozenset())), True)
+    if "restore" in can and w.backup is None and not w.era:
+        yield Step("a backup of the record is made", w._replace(backup=w.jobs), late=True)
+    if "restore" in can and w.backup is not None:
+        yield Step("the backup of the record is put back", restore(w), True)
     if "disk" in can and w.copy is None:
         copy = Disk(w.sessions, w.entries, frozenset(node for node in w.taken if node[1] != RELAY), w.following)
         yield Step("a copy of the disk is made", w._replace(copy=copy), late=True)
@@ -224,7 +231,7 @@ def _kazoo(w: World, rules: frozenset[str], can: frozenset[str], i: int, t: Take
             if "silent" in can:
                 yield Step("kazoo consumes without a word", to(at="consume"), True)
         else:
-            after = write(w, t.job, state="running", attempt=job.attempt + 1)
+            after = write(w, t.job, state="running", attempt=next_attempt(w, job))
             yield Step("kazoo sets it RUNNING", to(after, at="run"))
 
 

@@ -16,6 +16,7 @@ WORLDS = {
     "zombies": {"faults": "late crash race zookeeper".split(), "budget": 2},
     "wipe": {"faults": "wipe late".split(), "budget": 2},
     "disk": {"faults": "disk late".split(), "budget": 1},
+    "restore": {"faults": "restore late record".split(), "budget": 2},
     "tries": {"faults": "record again".split(), "budget": 2, "executors": 1},
     "calls alone": {"faults": "zookeeper record late".split(), "budget": 2, "executors": 1},
     "bulk": {"faults": "detach crash record".split(), "budget": 2, "executors": 1},
@@ -26,7 +27,7 @@ WORLDS = {
     "two jobs": {"faults": ["wipe"], "budget": 1, "jobs": 2, "executors": 1},
     "any one": {"faults": ABOUT_OURS, "budget": 1},
     "any one with kazoo": {"faults": FAULTS, "budget": 1, "kazoo": True},
-    "any two": {"faults": ABOUT_OURS, "budget": 2, "executors": 1},
+    "any two": {"faults": ABOUT_OURS - {"restore"}, "budget": 2, "executors": 1},
 }
 
 
@@ -41,6 +42,7 @@ NEEDED_IN = {
     "claim detached": "kazoo fails",
     "compare takes": "disk",
     "end holds": "bulk",
+    "eras": "restore",
     "fence": "disk",
     "final": "disk",
     "foreign fence": "kazoo",

@@ -17,6 +17,7 @@ RULES = frozenset(
         "claim detached",  # a job that runs without a holder is granted
         "leave watched",  # but not a bulk job that has been run and whose children are watched
         "fence",  # a finish or release counts only for the current attempt
+        "eras",  # and for one that was claimed since the record was opened, or before its backup was made
         "give back",  # what a member holds that its executor neither runs nor claims is released
         "final",  # a final job never changes
         "foreign fence",  # a job that is held is not written without its attempt
@@ -40,7 +41,7 @@ PUTS = 8
 class Job(NamedTuple):
     state: str = "queued"  # running, final
     holder: Session = NOBODY
-    attempt: int = 0
+    attempt: int = 0  # twice its number, and the era in which it was claimed
     entry: int = -1
     watched: bool = False  # a bulk job that has been run and waits for its children
 
@@ -75,6 +76,8 @@ class World(NamedTuple):
     relay: tuple[str, int, int] = ("idle", -1, -1)  # at, job, name
     mail: frozenset[tuple[str, int, int, Session, int]] = frozenset()  # late calls: verb, job, name, session, attempt
     copy: Disk | None = None  # of ZooKeeper's disk
+    backup: tuple[Job, ...] | None = None  # of the record
+    era: int = 0  # 1: that was put back
     faults: int = 0
 
 
@@ -108,7 +111,16 @@ def is_good(w: World) -> bool:
 
 def check(w: World) -> None:
     """Two of ours never both believe, before their deadlines, that they run one job; and no job is put for ever."""
-    running = [t.job for t in w.takers if t.at == "run" and not t.late and t.session == t.own and t.session[0] in OURS]
+    running = [
+        t.job
+        for t in w.takers
+        if t.at == "run"
+        and not t.late
+        and t.session == t.own
+        and t.session[0] in OURS
+        # who was granted it in what is lost hears so in its next exchange
+        and (t.attempt % 2 == w.era or t.attempt == w.jobs[t.job].attempt)
+    ]
     if len(running) != len(set(running)):
         raise Broken("two of ours run one job")
     if w.following > PUTS:
@@ -143,7 +155,12 @@ def claim(w: World, rules: frozenset[str], number: int, name: int, session: Sess
             raise Broken("a bulk job was run again while its children are watched")
         if "claim detached" not in rules:
             return "consume", w
-    return "run", write(w, number, state="running", holder=session, attempt=job.attempt + 1, entry=name)
+    return "run", write(w, number, state="running", holder=session, attempt=next_attempt(w, job), entry=name)
+
+
+def next_attempt(w: World, job: Job) -> int:
+    """The next attempt: the numbers come back with a backup, the era does not."""
+    return 2 * (job.attempt // 2 + 1) + w.era
 
 
 def close(w: World, rules: frozenset[str], number: int, attempt: int, how: str) -> tuple[str, World]:
@@ -151,11 +168,14 @@ def close(w: World, rules: frozenset[str], number: int, attempt: int, how: str) 
     job = w.jobs[number]
     if job.state == "final" and "final" in rules:
         return "consume", w
-    if job.attempt != attempt or job.holder == NOBODY:
+    same = job.attempt == attempt if "eras" in rules else job.attempt // 2 == attempt // 2
+    if not same or job.holder == NOBODY:
         if "fence" in rules:
             return "release", w
-        if job.attempt != attempt:
+        if not same:
             raise Broken("a write of an older attempt was accepted")
+    if job.attempt != attempt:
+        raise Broken("an attempt that was lost with a backup ended another one")
     if how == "released":
         return "release", write(w, number, state="queued", holder=NOBODY)
     state = {"final": "final", "again": "queued", "detached": "running"}[how]
@@ -191,6 +211,12 @@ def free(w: World) -> set[int]:
 
 def end(w: World, session: Session) -> World:
     return w._replace(sessions=w.sessions - {session}, taken=frozenset(node for node in w.taken if node[1] != session))
+
+
+def restore(w: World) -> World:
+    """The server is started again with the backup of its record."""
+    assert w.backup is not None
+    return end(w, RELAY)._replace(jobs=w.backup, backup=None, era=1, relay=("idle", -1, -1))
 
 
 def put_back(w: World, disk: Disk) -> World:

@@ -68,7 +68,7 @@ async def edit(
 
     Args:
         changes: what changes, by the document as the caller sees it.
-        hold: the attempt in the request's ``Job-Hold``.
+        hold: the claim in the request's ``Job-Hold``.
         begins: the caller says by RUNNING that it now runs the job, which counts though the job may be RUNNING already.
 
     Raises:
@@ -155,7 +155,7 @@ def _allowed(name: str, rights: frozenset[str], admin: bool) -> bool:
 
 
 def held_by(call: Call) -> int | None:
-    """The attempt in ``Job-Hold: job/UUID N``, if the header is about this job.
+    """The claim in ``Job-Hold: job/UUID N``, if the header is about this job.
 
     Raises:
         Invalid: the header has another form.
@@ -164,14 +164,14 @@ def held_by(call: Call) -> int | None:
     if header is None:
         return None
     id_, _, number = header.decode("latin-1").partition(" ")
-    if not (number.isascii() and number.isdigit() and len(number) < 10):
+    if not (number.isascii() and number.isdigit() and len(number) < 20):
         raise Invalid(f"the header Job-Hold is not of the form job/UUID N: {header[:100].decode('latin-1')!r}")
     return int(number) if id_ == call.id else None
 
 
 def _check_hold(job: Job, hold: int | None) -> None:
-    if hold is not None and (job.holder is None or job.document.get("attempt") != hold):
-        raise Conflict(f"conflict with {job.document['id']}: attempt {hold} does not hold it any more")
+    if hold is not None and (job.holder is None or job.claim != hold):
+        raise Conflict(f"conflict with {job.document['id']}: claim {hold} does not hold it any more")
 
 
 # ------------------------------------------------------------------------------------------------------------- delete

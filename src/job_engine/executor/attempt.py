@@ -24,7 +24,7 @@ class Attempt:
     Args:
         handle: the job's number in this process.
         touched: called with the attempt, from any thread, when there is something to `take`.
-        connect: makes the API client for a job id and attempt.
+        connect: makes the API client for a job id and claim.
     """
 
     __slots__ = (
@@ -56,7 +56,7 @@ class Attempt:
     ) -> None:
         self.handle = handle
         self.id = granted.id
-        self.key = (granted.seq, granted.attempt)
+        self.key = (granted.seq, granted.claim)
         self.interrupted = Interruption(board.expired)
         self.due = math.inf  # monotonic seconds at which the chaser has something to do
         self.nuvlaedge_shared_path: str | None = None

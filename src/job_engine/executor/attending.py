@@ -165,7 +165,7 @@ class Attending:
             self._holds.failed(batch)
             raise
         else:
-            over = {(seq, attempt) for seq, attempt, _ in answer.interrupt}  # of these the record took no checkpoint
+            over = {(seq, claim) for seq, claim, _ in answer.interrupt}  # of these the record took no checkpoint
             self._host.recorded([held for held in self._holds.settled(batch) if held.key not in over])
             if hello is not None:
                 self._hello_due = hello is not self._greeting
@@ -271,7 +271,7 @@ class Attending:
         if answer.hello and self._greeting is not None:
             self._hello_due = True
         if answer.interrupt:
-            self._host.ended([((seq, attempt), why) for seq, attempt, why in answer.interrupt])
+            self._host.ended([((seq, claim), why) for seq, claim, why in answer.interrupt])
         # Grants in an answer that was overtaken by a later one may have ended since; if not, they are granted again.
         if answer.jobs and number > self._last_answered:
             self._host.granted(answer.jobs)

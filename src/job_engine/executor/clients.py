@@ -41,8 +41,8 @@ class Clients:
         if self._adapter is not None:
             self._adapter.init_poolmanager(CONNECTIONS, CONNECTIONS)
 
-    def connect(self, job: str, attempt: int) -> Any:
-        """A ``nuvla.api.Api`` that is logged in and names the hold of ``attempt`` on ``job`` in each request, if the
+    def connect(self, job: str, claim: int) -> Any:
+        """A ``nuvla.api.Api`` that is logged in and names the hold by ``claim`` on ``job`` in each request, if the
         server knows holds.
 
         Raises:
@@ -71,5 +71,5 @@ class Clients:
                 self._cookies = api.session.cookies
         api.session.cookies = self._cookies
         if setup.names_hold:
-            api.session.headers[HOLD_HEADER] = f"{job} {attempt}"
+            api.session.headers[HOLD_HEADER] = f"{job} {claim}"
         return api

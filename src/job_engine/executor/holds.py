@@ -12,7 +12,7 @@ from job_engine.job.attend import Finished, Granted, Released, Write
 from job_engine.job.states import State
 
 Key = tuple[int, int]
-"""(seq, attempt): what names a hold."""
+"""(seq, claim): what names a hold."""
 
 BATCH_BYTES: Final = 8 << 20
 """About how many bytes of results, outputs and logs go with one exchange: a server takes more, but not at once."""
@@ -29,7 +29,7 @@ class Held:
     )  # fmt: skip
 
     def __init__(self, granted: Granted, now: float) -> None:
-        self.key: Key = (granted.seq, granted.attempt)
+        self.key: Key = (granted.seq, granted.claim)
         self.id = granted.id
         self.action = granted.action
         self.alone = granted.alone  # nothing else may run in its worker process
@@ -63,8 +63,8 @@ class Batch:
     @property
     def ended(self) -> list[Key]:
         """The holds whose ends it tells."""
-        finished = [(item.seq, item.attempt) for item in self.finished]
-        return finished + [(item.seq, item.attempt) for item in self.released]
+        finished = [(item.seq, item.claim) for item in self.finished]
+        return finished + [(item.seq, item.claim) for item in self.released]
 
 
 class Holds:
@@ -98,7 +98,7 @@ class Holds:
 
     def grant(self, granted: Granted, now: float) -> Held | None:
         """A job that the record granted; None if that is known, as when an answer is repeated."""
-        key = (granted.seq, granted.attempt)
+        key = (granted.seq, granted.claim)
         if key in self._known:
             return None
         held = self._known[key] = self._listed[key] = Held(granted, now)
@@ -213,11 +213,11 @@ class Holds:
         message = f"its end could not be recorded as it was: {error}"
         for item in batch.finished:
             self._finished[0] = Finished(
-                item.seq, item.attempt, State.FAILED, item.started, item.ended, message=message[:MESSAGE]
+                item.seq, item.claim, State.FAILED, item.started, item.ended, message=message[:MESSAGE]
             )
         for released in batch.released:
             self._released[0] = Released(
-                released.seq, released.attempt, released.why, delay=released.delay, beside=released.beside
+                released.seq, released.claim, released.why, delay=released.delay, beside=released.beside
             )
         for key in batch.writes:
             self._writes.pop(key, None)
@@ -227,7 +227,7 @@ class Holds:
 def _merged(older: Write, newer: Write) -> Write:
     return Write(
         older.seq,
-        older.attempt,
+        older.claim,
         newer.started if newer.started is not None else older.started,
         {**older.changes, **newer.changes},
         newer.checkpoint if newer.checkpoint is not None else older.checkpoint,

@@ -40,7 +40,7 @@ class Slots:
     """The slots of a worker process, and the inbox from which they take jobs in the order in which they came.
 
     Args:
-        connect: makes the API client for a job id and attempt.
+        connect: makes the API client for a job id and claim.
         engine: the version that messages call the engine by; empty: the installed one.
         nuvlaedge_fs: the folder that a NuvlaEdge shares with its jobs.
     """

@@ -4,7 +4,7 @@ An executor sends what it holds, what ended, what changed and how many jobs it c
 names the holds that ended. Nothing in it needs a memory of earlier exchanges:
 
 - a job that the record says this executor holds, and that the executor does not list, was granted in an answer that
-  got lost: it is granted again, with the same attempt;
+  got lost: it is granted again, by the same claim;
 - a hold that the executor lists, and that the record does not know, has ended: it is in ``interrupt``, until the
   executor no longer lists it.
 
@@ -14,7 +14,9 @@ granted again there too, because the answer to a claim may have been lost; who h
 
 So every message may be repeated after a lost answer. An executor sends one at a time; a newer one (by ``n``) ends
 a parked one empty, and an older one that arrives late is refused. ``seq`` is the record's number of a job; with the
-attempt it names one hold. The items are arrays on the wire, because there can be thousands of them a second.
+number of its claim it names one hold. The number of a claim is the attempt's, plus a number that the record draws each
+time it is opened: so a hold of before a restored backup is not taken for one of after it, though jobs and attempts have
+the same numbers again. The items are arrays on the wire, because there can be thousands of them a second.
 """
 
 from typing import TYPE_CHECKING
@@ -56,7 +58,7 @@ class Finished(Struct, array_like=True, omit_defaults=True):
     """An attempt that reached a final state."""
 
     seq: int
-    attempt: int
+    claim: int
     state: str
     started: float  # seconds since the epoch
     ended: float
@@ -79,7 +81,7 @@ class Released(Struct, array_like=True, omit_defaults=True):
     """
 
     seq: int
-    attempt: int
+    claim: int
     why: str
     detail: str = ""
     delay: float = 0.0  # seconds
@@ -91,7 +93,7 @@ class Write(Struct, array_like=True, omit_defaults=True):
     """What changed in a held job since the last exchange; the newest value of each attribute."""
 
     seq: int
-    attempt: int
+    claim: int
     started: float | None = None  # when the action began, seconds since the epoch
     changes: dict[str, object] = {}
     checkpoint: OptionalRaw = None  # JSON
@@ -114,7 +116,7 @@ class Attend(Struct, kw_only=True, omit_defaults=True):
     n: int  # rises with each attend of this executor
     free: int = 0  # how many jobs it can take
     wait: float = 0.0  # seconds to keep the request parked when there is nothing to answer
-    holds: list[tuple[int, int]] = []  # (seq, attempt)
+    holds: list[tuple[int, int]] = []  # (seq, claim)
     finished: list[Finished] = []
     released: list[Released] = []
     writes: list[Write] = []
@@ -128,7 +130,7 @@ class Granted(Struct, array_like=True, omit_defaults=True):
     """A job for the executor to run."""
 
     seq: int
-    attempt: int
+    claim: int
     id: str
     action: str
     document: Raw  # the job's document without what is in ``changes``
@@ -138,6 +140,7 @@ class Granted(Struct, array_like=True, omit_defaults=True):
     checkpoint: OptionalRaw = None
     entry: str | None = None  # in a cluster: the entry by which it was claimed
     alone: bool = False  # a worker process has died with it: no other job runs beside it any more
+    attempt: int = 1  # how many times it was claimed
 
     def __post_init__(self) -> None:
         self.checkpoint = _none(self.checkpoint)
@@ -147,7 +150,7 @@ class Answer(Struct, kw_only=True, omit_defaults=True):
     """What the record answers."""
 
     jobs: list[Granted] = []
-    interrupt: list[tuple[int, int, str]] = []  # (seq, attempt, why), e.g. "canceled"
+    interrupt: list[tuple[int, int, str]] = []  # (seq, claim, why), e.g. "canceled"
     refused: list[tuple[str, str]] = []  # (entry, verdict) of each claim that was not granted; see `VERDICTS`
     hello: bool = False  # say hello in the next attend: the record does not know this executor
     period: float = PERIOD

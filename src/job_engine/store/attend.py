@@ -1,7 +1,7 @@
 """``attend`` in one transaction: finishes, writes and the next claim of one executor. See `job_engine.job.attend`.
 
 Embedded, an executor itself is the holder of its jobs. In a cluster its member is, and what it says counts for the
-attempts that it names, whoever holds them: with a new session it gives back what the old one held.
+claims that it names, whoever holds them: with a new session it gives back what the old one held.
 """
 
 from asyncio import Future
@@ -122,10 +122,10 @@ def _settle(tx: Transaction, holds: grants.Holds, attend: Attend) -> None:
     for item in attend.finished:
         if item.state not in (State.SUCCESS, State.FAILED):
             raise Invalid(f"job {item.seq} cannot finish as {item.state[:20]!r}: only as SUCCESS or FAILED", "state")
-    if writes := [item for item in attend.writes if _stands(holds, item.seq, item.attempt)]:
+    if writes := [item for item in attend.writes if _stands(holds, item.seq, item.claim)]:
         jobs.write(tx, holds, writes)
     if len(writes) < len(attend.writes):
-        jobs.write_late(tx, [item for item in attend.writes if not _stands(holds, item.seq, item.attempt)])
+        jobs.write_late(tx, [item for item in attend.writes if not _stands(holds, item.seq, item.claim)])
     if finished := _ends(holds, attend.finished):
         jobs.finish(tx, holds, finished)
         for item in finished:
@@ -140,14 +140,14 @@ def _ends(holds: grants.Holds, items: Sequence[End]) -> list[End]:
     """Those that end a hold which stands, one for each: an end that is said twice is one."""
     first: dict[int, End] = {}
     for item in items:
-        if _stands(holds, item.seq, item.attempt):
+        if _stands(holds, item.seq, item.claim):
             first.setdefault(item.seq, item)
     return list(first.values())
 
 
-def _stands(holds: grants.Holds, seq: int, attempt: int) -> bool:
+def _stands(holds: grants.Holds, seq: int, claim: int) -> bool:
     hold = holds.get(seq)
-    return hold is not None and hold[0] == attempt
+    return hold is not None and hold.claim == claim
 
 
 def _claim(
@@ -172,12 +172,12 @@ def _answer(
 ) -> None:
     """Add to ``answer`` what is granted again, what has ended, and the next claim."""
     listed = dict(attend.holds)
-    lost = [seq for seq, (attempt, _) in holds.items() if listed.get(seq) != attempt and seq not in others]
+    lost = [seq for seq, hold in holds.items() if listed.get(seq) != hold.claim and seq not in others]
     if lost:
         given = {job.seq for job in answer.jobs}
         answer.jobs += grants.grant_again(tx, [seq for seq in lost if seq not in given])
     answer.interrupt = [
-        (seq, attempt, _why_ended(tx, seq)) for seq, attempt in attend.holds if not _stands(holds, seq, attempt)
+        (seq, claim, _why_ended(tx, seq)) for seq, claim in attend.holds if not _stands(holds, seq, claim)
     ]
     answer.jobs += jobs.claim(tx, holder, actions, attend.free - len(lost))
 

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import queue
+import secrets
 import sqlite3
 import threading
 import time
@@ -102,6 +103,8 @@ class Store:
         self._copied = (0, 0)  # rows written, and bytes of the write-ahead log, when it was copied last
         self._room_at = 0.0  # when the writer makes room again, monotonic seconds
         self._acls: dict[str, int] = {}
+        # A backup brings the numbers of jobs and attempts back: claims of this opening are told apart by it.
+        self._era = secrets.randbits(32) << 10
         self._wakes: float | None = 0.0  # when waiting jobs are looked at next, seconds since the epoch: first at once
         self.before_commit: list[AfterCommit] = []
         """Called in the writer thread with each transaction that changed something, before its commit."""
@@ -213,10 +216,10 @@ class Store:
         try:
             return self._together(operations)
         except _BarredError as barred:
-            return [barred.reason] * len(operations), Transaction(self._writer, self._acls)
+            return [barred.reason] * len(operations), self._transaction()
         except _SpoiltError:
             outcomes: list[Any] = []
-            transaction = Transaction(self._writer, self._acls)
+            transaction = self._transaction()
             for operation in operations:
                 try:
                     single, part = self._together([operation])
@@ -230,7 +233,7 @@ class Store:
 
     def _together(self, operations: list[_Operation]) -> tuple[list[Any], Transaction]:
         writer = self._writer
-        transaction = Transaction(writer, self._acls)
+        transaction = self._transaction()
         outcomes: list[Any] = []
         self._begin()
         before = writer.total_changes
@@ -270,6 +273,9 @@ class Store:
         if transaction.wakes is not None:
             self._wakes = min(self._wakes or math.inf, transaction.wakes)
         return outcomes, transaction
+
+    def _transaction(self) -> Transaction:
+        return Transaction(self._writer, self._acls, era=self._era)
 
     def _begin(self) -> None:
         """Begin a transaction. Should that fail it does so for all that wait, who are told at once."""

@@ -39,7 +39,7 @@ _JSON: Final = {"tags": "tags", "affected-resources": "affected", "nested-jobs":
 _HEAVY: Final = ("output", "result", "document")
 """Columns that can be long, read only when somebody wants what is in them."""
 
-_FIRST: Final = 5
+_FIRST: Final = 6
 """Columns of a row before those of `_NAMES`."""
 _NAMES: Final = (*_PLAIN, *_COUNTED, *_JSON)
 _COLUMNS: Final = ", ".join(f"job.{column}" for column in (*_PLAIN.values(), *_COUNTED.values(), *_JSON.values()))
@@ -66,6 +66,7 @@ class Job:
     holder: str | None
     last_holder: str | None
     claimed: str | None  # when its last attempt began to be held
+    claim: int  # the number by which that attempt is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,12 @@ def _columns(select: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
     if select is not None:
         wanted = set(select)
         heavy = tuple(name for name in _HEAVY if name in wanted or (name == "document" and not wanted <= _HAVE_COLUMNS))
-    first = f"job.seq, iif(job.state = 'RUNNING', job.holder, null), job.holder, job.claimed, {_ACL}"
+    first = f"job.seq, iif(job.state = 'RUNNING', job.holder, null), job.holder, job.claimed, job.claim, {_ACL}"
     return f"{first}, {_COLUMNS}{''.join(f', job.{name}' for name in heavy)}", heavy
 
 
 def _job(row: tuple[Any, ...], heavy: tuple[str, ...]) -> Job:
-    seq, holder, last_holder, claimed, acl = row[:_FIRST]
+    seq, holder, last_holder, claimed, claim, acl = row[:_FIRST]
     document: Document = {"resource-type": "job"}
     for name, value in zip(_NAMES, row[_FIRST:], strict=False):
         if value is not None and not (value == 0 and name in _COUNTED):
@@ -99,7 +100,7 @@ def _job(row: tuple[Any, ...], heavy: tuple[str, ...]) -> Job:
         elif value is not None:
             document[name] = _decode(value) if name == "result" else value
     document["acl"] = _decode(acl)
-    return Job(seq, document, acl, holder, last_holder, claimed)
+    return Job(seq, document, acl, holder, last_holder, claimed, claim)
 
 
 def job(connection: sqlite3.Connection, id_: str) -> Job | None:

@@ -1,7 +1,7 @@
 """What a claim gives: the jobs to choose from, and a job as it is granted. Reads only."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -9,15 +9,24 @@ from msgspec import Raw
 from job_engine.job.attend import Granted
 from job_engine.store.transaction import Transaction, marks
 
-Holds = dict[int, tuple[int, str]]
-"""What an executor holds: the attempt and the job's id, by number of the job."""
+
+class Claimed(NamedTuple):
+    """One job that is held."""
+
+    claim: int
+    id: str
+    attempt: int
+
+
+Holds = dict[int, Claimed]
+"""What an executor holds, by number of the job."""
 
 Row = Sequence[Any]
 """What a job's row says to who is granted it."""
 SEQ, ID, ACTION, ATTEMPT, MODE, TAGS = 0, 1, 2, 3, 8, 13
 """Places in a `Row`."""
-Standing = tuple[str, int, str | None, str | None]
-"""State, why it waits, holder, and the entry that is noted."""
+Standing = tuple[str, int, str | None, str | None, int]
+"""State, why it waits, holder, the entry that is noted, and the number of the last claim."""
 
 _COLUMNS = (
     "seq, id, action, attempt, begun, failures, document, priority, mode, created, progress, return_code, message,"
@@ -49,39 +58,39 @@ def ready(tx: Transaction, actions: Sequence[str], limit: int) -> list[tuple[Any
 
 def held(tx: Transaction, executor: str) -> Holds:
     """The holds of ``executor``."""
-    rows = tx.execute("select seq, attempt, id from job where state = 'RUNNING' and holder = ?", (executor,))
-    return {seq: (attempt, id_) for seq, attempt, id_ in rows}
+    rows = tx.execute("select seq, claim, id, attempt from job where state = 'RUNNING' and holder = ?", (executor,))
+    return {seq: Claimed(*claimed) for seq, *claimed in rows}
 
 
 def named(tx: Transaction, seqs: Iterable[int]) -> Holds:
     """Those of these jobs that are held, whoever holds them."""
     rows = tx.execute(
-        "select seq, attempt, id from job where seq in (select value from json_each(?)) and state = 'RUNNING'"
+        "select seq, claim, id, attempt from job where seq in (select value from json_each(?)) and state = 'RUNNING'"
         " and holder is not null",
         (listed(list(seqs)),),
     )
-    return {seq: (attempt, id_) for seq, attempt, id_ in rows}
+    return {seq: Claimed(*claimed) for seq, *claimed in rows}
 
 
 def grant_again(tx: Transaction, seqs: Iterable[int]) -> list[Granted]:
-    """What was granted in an answer that got lost, with the same attempts."""
+    """What was granted in an answer that got lost, by the same claims."""
     again = []
     for seq in seqs:
-        *row, entry = tx.execute(f"select {_COLUMNS}, entry from job where seq = ?", (seq,)).fetchone()
-        again.append(granted(tx, row, row[3], entry))
+        *row, entry, claim = tx.execute(f"select {_COLUMNS}, entry, claim from job where seq = ?", (seq,)).fetchone()
+        again.append(granted(tx, row, row[ATTEMPT], claim, entry))
     return again
 
 
 def claimable(tx: Transaction, ids: Sequence[str]) -> dict[str, tuple[Row, Standing]]:
     """The jobs with these ids that there are, by id."""
     rows = tx.execute(
-        f"select {_COLUMNS}, state, waits, holder, entry from job where id in (select value from json_each(?))",
+        f"select {_COLUMNS}, state, waits, holder, entry, claim from job where id in (select value from json_each(?))",
         (listed(ids),),
     )
     return {row[ID]: (row[:_WIDTH], row[_WIDTH:]) for row in rows}
 
 
-def granted(tx: Transaction, row: Row, attempt: int, entry: str | None = None) -> Granted:
+def granted(tx: Transaction, row: Row, attempt: int, claim: int, entry: str | None = None) -> Granted:
     """A job as it is granted to ``attempt``, from its row; in a cluster with the entry by which it was claimed."""
     (seq, id_, action, _, begun, failures, document, priority, mode, created, progress, return_code, message, tags,
      affected, nested, parent, target) = row  # fmt: skip
@@ -105,9 +114,8 @@ def granted(tx: Transaction, row: Row, attempt: int, entry: str | None = None) -
         saved, died = tx.execute(_EARLIER, (seq, seq)).fetchone()
         checkpoint, alone = Raw(saved.encode()) if saved is not None else None, bool(died)
     resumed = 0 < begun < attempt
-    return Granted(
-        seq, attempt, id_, action, Raw(document.encode()), resumed, failures, changes, checkpoint, entry, alone
-    )
+    sent = Raw(document.encode())
+    return Granted(seq, claim, id_, action, sent, resumed, failures, changes, checkpoint, entry, alone, attempt)
 
 
 def listed(values: Sequence[Any]) -> str:

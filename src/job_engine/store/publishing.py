@@ -189,13 +189,14 @@ def end_holds(tx: Transaction, gone: Iterable[Hold], how: str) -> list[Hold]:
     ended = []
     for hold in gone:
         now = tx.execute(
-            "select begun from job where seq = ? and attempt = ? and state = 'RUNNING' and holder is not null",
+            "select claim, begun = attempt from job where seq = ? and attempt = ? and state = 'RUNNING'"
+            " and holder is not null",
             (hold.seq, hold.attempt),
         ).fetchone()
         if now is None:
             continue
-        began = now[0] == hold.attempt
-        jobs.release(tx, [Released(hold.seq, hold.attempt, "lost" if began else "unstarted", how if began else "")])
+        claim, began = now
+        jobs.release(tx, [Released(hold.seq, claim, "lost" if began else "unstarted", how if began else "")])
         tx.ended.add(hold.holder)
         ended.append(hold)
     return ended

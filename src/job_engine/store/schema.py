@@ -5,7 +5,7 @@ from typing import Final
 
 from job_engine.job.errors import JobEngineError
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Kept in SQLite's user_version; `MIGRATIONS` leads from each version to the next."""
 
 AFTER: Final = """
@@ -25,7 +25,7 @@ IDENTITY: Final = "insert into setting (name, value) values ('record', lower(hex
 SCHEMA: Final = (
     """
 -- Jobs. What changes or is queried has a column; `document` is JSON text with the rest and is written once, but for
--- edits of rare attributes. `seq` never comes back after a delete, because (seq, attempt) names a hold.
+-- edits of rare attributes. `seq` never comes back after a delete, because with the claim it names a hold.
 create table job (
     seq integer primary key autoincrement,
     id text not null unique,
@@ -54,7 +54,8 @@ create table job (
     entry text,                           -- in a cluster: under which name it is in the locking queue
     holder text,                          -- who holds it while it is RUNNING, or finished it; in a cluster a member
     claimed text,                         -- when the last attempt began to be held
-    attempt integer not null default 0,   -- counts claims; the fencing token
+    attempt integer not null default 0,   -- counts claims
+    claim integer not null default 0,     -- the fencing token: attempt + what was drawn at the opening
     begun integer not null default 0,     -- the last attempt that is known to have started
     failures integer not null default 0,  -- attempts that raised
     deaths integer not null default 0,    -- attempts in a row that died without progress
@@ -130,7 +131,12 @@ create table setting (name text primary key, value text not null) without rowid;
     + IDENTITY
 )
 
-MIGRATIONS: Final[dict[int, str]] = {1: "alter table job add column entry text;" + AFTER + IDENTITY}
+CLAIM: Final = (
+    "alter table job add column claim integer not null default 0;"
+    " update job set claim = attempt where state = 'RUNNING';"
+)
+
+MIGRATIONS: Final[dict[int, str]] = {1: "alter table job add column entry text;" + AFTER + IDENTITY, 2: CLAIM}
 """From version N: the statements that lead to N + 1."""
 
 

@@ -17,12 +17,15 @@ _last_event = 0
 class Transaction:
     """What a verb gets: the connection, one point in time for all it writes, and notes for after the commit."""
 
-    def __init__(self, connection: sqlite3.Connection, acls: dict[str, int], now: float | None = None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, acls: dict[str, int], now: float | None = None, era: int = 0
+    ) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.executemany = connection.executemany
         self.now = time.time() if now is None else now
         self.iso = iso(self.now)
+        self.era = era  # what the numbers of claims made in it have beyond their attempts
         self._acls = acls
         self._events: list[tuple[int, int, str, int | None, str | None, str | None, str | None]] = []
         self.changed: list[str] = []  # ids of the jobs that this transaction changed

@@ -112,6 +112,7 @@ def run_action(
         given["target-resource"] = {"href": target}
     granted = Granted(
         seq=1,
+        claim=attempt,
         attempt=attempt,
         id="job/00000000-0000-0000-0000-000000000001",
         action=found.name,

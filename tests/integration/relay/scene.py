@@ -21,6 +21,7 @@ from job_engine.relay.settings import RelaySettings
 from job_engine.store import jobs
 from job_engine.store import settings as remembered
 from job_engine.store.database import Store
+from job_engine.store.grants import Claimed
 from job_engine.store.transaction import Transaction
 from tests.integration.queue.scene import PATIENCE, TIMEOUT, Member, Stage, until
 
@@ -98,9 +99,9 @@ class Scene(Stage):
 
     async def finish(self, job: str) -> None:
         def end(tx: Transaction) -> None:
-            seq, attempt = tx.execute("select seq, attempt from job where id = ?", (job,)).fetchone()
+            seq, attempt, claim = tx.execute("select seq, attempt, claim from job where id = ?", (job,)).fetchone()
             now = time.time()
-            jobs.finish(tx, {seq: (attempt, job)}, [Finished(seq, attempt, "SUCCESS", now, now)])
+            jobs.finish(tx, {seq: Claimed(claim, job, attempt)}, [Finished(seq, claim, "SUCCESS", now, now)])
 
         await self.store.write(end)
 

@@ -39,6 +39,12 @@ CALL = 20.0
 _numbers = itertools.count()
 
 
+def attempt_of(held: Held) -> int:
+    """Which attempt it was granted for."""
+    assert held.granted is not None
+    return held.granted.attempt
+
+
 async def until(condition: Callable[[], object | Awaitable[object]], what: str = "the condition") -> Any:
     """The first true value of a condition; fails with its name."""
     try:

@@ -11,7 +11,7 @@ from msgspec import to_builtins
 from job_engine.executor.sources import claims
 from job_engine.job.attend import HELD, MISSING, Attend, Claim, Hello
 from job_engine.queue import Taken, look
-from tests.integration.sources.places import TIMEOUT, ClusterPlace, until
+from tests.integration.sources.places import TIMEOUT, ClusterPlace, attempt_of, until
 from tests.integration.sources.playing import Play
 from tests.integration.sources.test_conformance import is_in
 from tests.zookeeper import Proxy
@@ -118,7 +118,7 @@ def test_a_job_whose_holder_ends_is_granted_within_the_wait(
         released = [[job[0], job[1], "stopped"]]
         await place.call("POST", "/api/executor/stranger/attend", {"n": 3, "member": STRANGER, "released": released})
         (held,) = await executor.grant()
-        assert (held.id, held.key[1]) == (id_, 2)
+        assert (held.id, attempt_of(held)) == (id_, 2)
 
     play_cluster(scene)
 
@@ -141,7 +141,7 @@ def test_a_grant_that_comes_too_late_is_given_back(play_cluster: Play) -> None:
         executor.room = 1
         executor.attending.speak()
         (held,) = await executor.grant()
-        assert held.key[1] == 2
+        assert attempt_of(held) == 2
 
     play_cluster(scene)
 
@@ -178,7 +178,7 @@ def test_at_the_deadline_the_record_hears_before_the_session_is_renewed(play_clu
         proxy.set(up="pass")
         proxy.cut()
         (again,) = await executor.grant()
-        assert (again.id, again.key[1]) == (id_, 2)
+        assert (again.id, attempt_of(again)) == (id_, 2)
         assert again is not held
         executor.finish(again)
         await executor.told()
@@ -196,7 +196,7 @@ def test_a_session_that_is_over_is_followed_by_another(play_cluster: Play) -> No
         await place.expire(executor)
         await until(lambda: executor.lapses, "the lapse")
         (again,) = await executor.grant()
-        assert (again.id, again.key[1]) == (id_, 2)
+        assert (again.id, attempt_of(again)) == (id_, 2)
         assert executor.source._entries.member not in (member, "")
         assert await look.members(place.queue.session) >= {executor.source._entries.member}
 
@@ -249,7 +249,7 @@ def test_jobs_that_were_given_up_are_let_go_with_the_session(play_cluster: Play)
         assert await place.taken() == []
         executor.proxy.set(refuse=False)
         (again,) = await executor.grant()
-        assert again.key[1] == 2
+        assert attempt_of(again) == 2
         assert await is_in(place, id_, "RUNNING", 2)()
 
     play_cluster(scene)

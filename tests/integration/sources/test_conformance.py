@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.integration.sources.places import Place, until
+from tests.integration.sources.places import Place, attempt_of, until
 from tests.integration.sources.playing import Play
 
 
@@ -26,7 +26,7 @@ def test_a_job_is_granted_finished_and_gone(play: Play) -> None:
         ids = await place.add(3)
         jobs = await executor.grant(3)
         assert sorted(held.id for held in jobs) == sorted(ids)
-        assert {held.key[1] for held in jobs} == {1}
+        assert {attempt_of(held) for held in jobs} == {1}
         executor.finish(*jobs)
         for id_ in ids:
             await until(is_in(place, id_, "SUCCESS", 1), "the job's end")
@@ -78,7 +78,7 @@ def test_a_job_that_is_released_runs_again(play: Play, why: str) -> None:
         executor.release(held, why)
         (held,) = await executor.grant()
         assert held.id == id_
-        assert held.key[1] == 2 or not place.counts
+        assert attempt_of(held) == 2 or not place.counts
         executor.finish(held)
         await until(is_in(place, id_, "SUCCESS", 2), "the job's end")
         await until(place.clean, "a clean queue")
@@ -123,7 +123,7 @@ def test_a_grant_whose_answer_is_lost_is_granted_again(play_holds: Play) -> None
         executor.proxy.set(down="pass")
         executor.proxy.cut()
         (held,) = await executor.grant()
-        assert (held.id, held.key[1]) == (id_, 1)
+        assert (held.id, attempt_of(held)) == (id_, 1)
         executor.finish(held)
         await until(is_in(place, id_, "SUCCESS", 1), "the job's end")
         await until(place.clean, "a clean queue")
@@ -148,7 +148,7 @@ def test_an_end_whose_answer_is_lost_counts_once(play_holds: Play, why: str, sta
             executor.room = 1
             executor.attending.speak()
             (held,) = await executor.grant()
-            assert held.key[1] == 2
+            assert attempt_of(held) == 2
         else:
             assert await is_in(place, id_, state, 1)()
             await until(place.clean, "a clean queue")
@@ -198,7 +198,7 @@ def test_an_executor_goes_on_when_the_server_is_back(play: Play) -> None:
         executor.proxy.set(refuse=False)
         await until(is_in(place, first, "SUCCESS", 1), "the first job's end")
         (held,) = await executor.grant()
-        assert (held.id, held.key[1]) == (second, 1)
+        assert (held.id, attempt_of(held)) == (second, 1)
         assert executor.attending.away_since is None
 
     play(scene)
@@ -213,7 +213,7 @@ def test_nothing_is_kept_from_others_while_the_server_is_away(play_holds: Play) 
         (id_,) = await place.add(1)
         other = await place.executor()
         (held,) = await other.grant()
-        assert (held.id, held.key[1]) == (id_, 1)
+        assert (held.id, attempt_of(held)) == (id_, 1)
 
     play_holds(scene)
 

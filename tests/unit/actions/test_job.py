@@ -45,7 +45,7 @@ def make(document=None, *, server=None, changes=None, checkpoint=None, attempt=1
     document = {"version": 2, **(document or {})}
     raw = msgspec.Raw(msgspec.json.encode(document))
     saved = None if checkpoint is None else msgspec.Raw(checkpoint)
-    granted = Granted(1, attempt, "job/1", "start", raw, attempt > 1, 2, changes or {}, saved)
+    granted = Granted(1, 1, "job/1", "start", raw, attempt > 1, 2, changes or {}, saved, attempt=attempt)
     return Job(granted, hold), hold
 
 

@@ -224,7 +224,7 @@ def test_what_is_no_attend(api: InProcess, body: bytes) -> None:
     assert api.call("POST", "/api/executor/1/attend", body)[0] == 400
 
 
-@pytest.mark.parametrize("header", ["", "job/1", "job/1 x", "job/1 -1", "job/1 99999999999", "1"])
+@pytest.mark.parametrize("header", ["", "job/1", "job/1 x", "job/1 -1", "job/1 99999999999999999999", "1"])
 def test_odd_holds(api: InProcess, header: str) -> None:
     id_ = api.call("POST", "/api/job", {"action": "x"})[1]["resource-id"]
     assert api.call("PUT", f"/api/{id_}", {"progress": 1}, {"job-hold": header})[0] == 400

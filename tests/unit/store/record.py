@@ -19,9 +19,17 @@ class Record:
         schema.prepare(self.connection)
         self.now = time.time()
         self.acls: dict[str, int] = {}
+        self.era = 0  # so the number of a claim is that of its attempt
 
     def __call__(self) -> Transaction:
-        return Transaction(self.connection, self.acls, self.now)
+        return Transaction(self.connection, self.acls, self.now, self.era)
+
+    def put_back(self, backup: sqlite3.Connection) -> None:
+        """Go on with ``backup``, as after a start of the server."""
+        self.connection.close()
+        self.connection = backup
+        self.acls.clear()
+        self.era += 1 << 10
 
     def job(self, **attributes: object) -> NewJob:
         sent = {"action": "noop", **{name.replace("_", "-"): value for name, value in attributes.items()}}

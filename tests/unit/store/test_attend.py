@@ -1,6 +1,7 @@
 """The exchange between executors and the record, in every order Hypothesis can think of: answers get lost, executors
-fall silent and come back, jobs are canceled and edited meanwhile."""
+fall silent and come back, jobs are canceled and edited meanwhile, and backups are put back."""
 
+import sqlite3
 from types import SimpleNamespace
 
 from hypothesis import settings
@@ -30,6 +31,7 @@ class Exchange(RuleBasedStateMachine):
         self.granted: dict[tuple[int, int], str] = {}  # hold → who got it first
         self.final: dict[int, tuple[object, ...]] = {}
         self.n = 0
+        self.backup: sqlite3.Connection | None = None
 
     @rule(priority=st.sampled_from([5, 50, 500]))
     def add(self, priority: int) -> None:
@@ -47,13 +49,13 @@ class Exchange(RuleBasedStateMachine):
         )
         answer = self.record.do(self.attendance.attend, name, ["noop"], said, None)
         for job in answer.jobs:  # type: ignore[attr-defined]
-            first = self.granted.setdefault((job.seq, job.attempt), name)
-            assert first == name, "one attempt was granted to two executors"
+            first = self.granted.setdefault((job.seq, job.claim), name)
+            assert first == name, "one claim was granted to two executors"
         if answer_is_lost:
             return
         self.finished[name], self.released[name] = [], []
         for job in answer.jobs:  # type: ignore[attr-defined]
-            self.holds[name][job.seq] = job.attempt
+            self.holds[name][job.seq] = job.claim
         for seq, attempt, _ in answer.interrupt:  # type: ignore[attr-defined]
             if self.holds[name].get(seq) == attempt:
                 del self.holds[name][seq]
@@ -81,6 +83,22 @@ class Exchange(RuleBasedStateMachine):
         if last:
             self.record.do(jobs.cancel, [data.draw(st.integers(1, int(str(last))))])
 
+    @rule()
+    def back_up(self) -> None:
+        if self.backup is not None:
+            self.backup.close()
+        self.backup = sqlite3.connect(":memory:", isolation_level=None)
+        self.record.connection.backup(self.backup)
+
+    @precondition(lambda self: self.backup is not None)
+    @rule()
+    def put_back(self) -> None:
+        assert self.backup is not None
+        self.record.put_back(self.backup)
+        self.backup = None
+        self.attendance = Attendance(SimpleNamespace(before_commit=[]))  # type: ignore[arg-type]
+        self.final.clear()
+
     @invariant()
     def what_waits_has_no_holder_and_what_runs_has_one(self) -> None:
         wrong = "(state = 'QUEUED' and holder is not null) or (state = 'RUNNING' and holder is null)"
@@ -88,7 +106,7 @@ class Exchange(RuleBasedStateMachine):
 
     @invariant()
     def final_is_final_and_written_by_the_last_attempt(self) -> None:
-        rows = self.record.connection.execute("select seq, state, message, attempt, ended from job").fetchall()
+        rows = self.record.connection.execute("select seq, state, message, claim, ended from job").fetchall()
         for seq, state, message, attempt, *_ in rows:
             if state in FINAL:
                 row = (state, message, attempt)
@@ -113,6 +131,8 @@ class Exchange(RuleBasedStateMachine):
             history = [event["kind"].upper() for event in documents.events(self.record.connection, job)]
             assert [kind for kind in history if kind in FINAL] == [job.document["state"]]
         self.record.connection.close()
+        if self.backup is not None:
+            self.backup.close()
 
 
 TestExchange = Exchange.TestCase

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from job_engine.job.attend import Answer, Attend, Hello
+from job_engine.job.attend import Answer, Attend, Claim, Finished, Granted, Hello
 from job_engine.job.document import NewJob, new_job
 from job_engine.job.errors import Conflict, Unavailable
 from job_engine.job.times import iso
@@ -281,3 +281,51 @@ def test_a_not_before_in_the_far_future_stops_nobody(tmp_path: Path) -> None:
 
     play(tmp_path, scenario)
     play(tmp_path, lambda scene: scene.store.write(jobs.add, [job()]))  # also after a restart
+
+
+@pytest.mark.parametrize("member", ["", "executor-00000000000000aa"], ids=["embedded", "cluster"])
+def test_who_was_away_over_the_restore_of_a_backup_ends_nobody_elses_job(tmp_path: Path, member: str) -> None:
+    """The numbers of jobs and of attempts come back with it, by whatever means it is put back."""
+    path, backup = tmp_path / "record.db", tmp_path / "backup.db"
+    granted: list[Granted] = []
+    said: dict[str, Any] = {"member": member} if member else {}
+
+    async def gets(scene: Scene, executor: str, id_: str, **more: Any) -> Answer:
+        asks = {"claims": [Claim(f"entry-999-{executor}", id_)]} if member else {"free": 1}
+        answer = await scene.says(executor, **more, **asks)
+        assert [job.id for job in answer.jobs] == [id_]
+        granted.append(answer.jobs[0])
+        return answer
+
+    async def before(scene: Scene) -> None:
+        (waiting,) = await scene.store.write(jobs.add, [job()])
+        connection = sqlite3.connect(path)
+        connection.execute("vacuum into ?", (str(backup),))
+        connection.close()
+        (later,) = await scene.store.write(jobs.add, [job(priority=1)])
+        await scene.says("alice", hello=hello("noop"), **said)
+        await gets(scene, "alice", later, **said)
+        await gets(scene, "alice", waiting, **said, holds=[(granted[0].seq, granted[0].claim)])
+
+    async def after(scene: Scene) -> None:
+        bobs: dict[str, Any] = {"member": "executor-00000000000000bb"} if member else {}
+        (other,) = await scene.store.write(jobs.add, [job(priority=1)])
+        await scene.says("bob", hello=hello("noop"), **bobs)
+        await gets(scene, "bob", other, **bobs)
+        if member:
+            await gets(scene, "bob", granted[1].id, holds=[(granted[2].seq, granted[2].claim)], **bobs)
+        else:  # by who had it before
+            await gets(scene, "alice", granted[1].id, hello=hello("noop"))
+        assert [(hold.seq, hold.attempt) for hold in granted] == [(2, 1), (1, 1), (2, 1), (1, 1)]
+        lost = [(hold.seq, hold.claim) for hold in granted[:2]]
+        ends = [Finished(*key, "SUCCESS", 1.0, 2.0) for key in lost]
+        answer = await scene.says("alice", holds=lost, finished=ends, **said)
+        assert [(seq, claim) for seq, claim, _ in answer.interrupt] == lost
+        states = await scene.store.read(lambda c: c.execute("select distinct state from job").fetchall())
+        assert states == [("RUNNING",)]
+
+    play(tmp_path, before, cluster=bool(member))
+    for left in ("-wal", "-shm"):
+        Path(f"{path}{left}").unlink(missing_ok=True)
+    path.write_bytes(backup.read_bytes())
+    play(tmp_path, after, cluster=bool(member))

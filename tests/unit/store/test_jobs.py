@@ -275,7 +275,7 @@ def test_only_the_holder_writes_what_is_its_own(record: Record) -> None:
     claim(record)
     with pytest.raises(Conflict, match="only the executor that holds it"):
         record.do(jobs.edit, 1, {"progress": 3})
-    with pytest.raises(Conflict, match="attempt 2 does not hold"):
+    with pytest.raises(Conflict, match="claim 2 does not hold"):
         record.do(jobs.edit, 1, {"progress": 3}, 2)
     record.do(jobs.edit, 1, {"name": "a name"})
     record.do(jobs.edit, 1, {"progress": 3}, 1)

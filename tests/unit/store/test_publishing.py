@@ -6,6 +6,7 @@ import pytest
 
 from job_engine.job.attend import Claim, Released, Write
 from job_engine.store import jobs, publishing
+from job_engine.store.grants import Claimed
 from job_engine.store.publishing import Hold, Note, Picked
 from job_engine.store.transaction import Transaction
 from tests.unit.store.record import Record
@@ -61,7 +62,7 @@ def test_a_late_note_does_not_take_the_tag_of_a_bulk_job_that_has_run(record: Re
     """Its executor took the entry before the relay heard that it was put, and has consumed it since."""
     (job,) = added(record)
     record.do(jobs.claim_entries, "executor-1", [Claim(A, job)], {"noop"})
-    record.do(jobs.write, {1: (1, job)}, [Write(1, 1, None, {"tags": ["monitor"]})])
+    record.do(jobs.write, {1: Claimed(1, job, 1)}, [Write(1, 1, None, {"tags": ["monitor"]})])
     record.do(jobs.release, [Released(1, 1, "detached")])
     assert not note(record, A)
     assert record.one("select state, entry, tags from job") == ("RUNNING", None, '["monitor"]')

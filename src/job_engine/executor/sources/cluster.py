@@ -168,11 +168,11 @@ class ClusterSource(Queued[Entries]):
     def _settle(self, attend: Attend) -> None:
         """The record has heard how these ended: so do their entries."""
         self._end(
-            [(item.seq, item.attempt) for item in attend.finished]
-            + [(item.seq, item.attempt) for item in attend.released if item.why in OVER],
+            [(item.seq, item.claim) for item in attend.finished]
+            + [(item.seq, item.claim) for item in attend.released if item.why in OVER],
             self._entries.consume,
         )
-        self._end([(item.seq, item.attempt) for item in attend.released if item.why not in OVER], self._entries.release)
+        self._end([(item.seq, item.claim) for item in attend.released if item.why not in OVER], self._entries.release)
 
     def _end(self, keys: list[Key], end: Callable[[list[Taken]], None]) -> None:
         if keys:
@@ -187,18 +187,18 @@ class ClusterSource(Queued[Entries]):
         ends = [self._claims.refused(entry, verdict, now) for entry, verdict in answer.refused]
         self._end_claims([end for end in ends if end is not None])
         self._end_claims(self._claims.answered(attend.claims, now))
-        lost = [(seq, attempt) for seq, attempt, why in answer.interrupt if why == LOST]
-        final = [(seq, attempt) for seq, attempt, why in answer.interrupt if why != LOST]
+        lost = [(seq, claim) for seq, claim, why in answer.interrupt if why == LOST]
+        final = [(seq, claim) for seq, claim, why in answer.interrupt if why != LOST]
         self._end(lost, self._entries.release)
         self._end(final, self._entries.consume)
 
     def _is_ours(self, granted: Granted) -> bool:
-        key = (granted.seq, granted.attempt)
+        key = (granted.seq, granted.claim)
         if key in self._held:
             return True
         taken = self._claims.granted(granted.entry)
         if taken is None:
-            if all((item.seq, item.attempt) != key for item in self._unwanted):
+            if all((item.seq, item.claim) != key for item in self._unwanted):
                 self._unwanted.append(Released(*key, "unstarted"))
             return False
         self._held[key] = taken

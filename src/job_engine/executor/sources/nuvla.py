@@ -168,12 +168,12 @@ class NuvlaSource(Queued[Entries]):
         for write in attend.writes:
             for _, _, level, text in write.log:  # such a server keeps no logs
                 job_log.log(LEVELS.get(level, logging.INFO), "%s: %s", self._ids.get(write.seq, "?"), text)
-            job = self._running((write.seq, write.attempt))
+            job = self._running((write.seq, write.claim))
             if job is not None:
                 job.write(write)
         ends: list[Finished | Released] = [*attend.finished, *attend.released]
         for end in ends:
-            job = self._running((end.seq, end.attempt))
+            job = self._running((end.seq, end.claim))
             if job is not None:
                 job.end(end)
                 if job.given_up and self._api.failure is not None:
@@ -182,7 +182,7 @@ class NuvlaSource(Queued[Entries]):
     def _running(self, key: Key) -> TakenJob | None:
         """The job whose attempt this is; None if that is over."""
         job = self._jobs.get(key[0])
-        return job if job is not None and job.granted is not None and job.granted.attempt == key[1] else None
+        return job if job is not None and job.granted is not None and job.granted.claim == key[1] else None
 
     async def _park(self, n: int, wait: float) -> None:
         try:
@@ -200,7 +200,7 @@ class NuvlaSource(Queued[Entries]):
         answer, listed = Answer(period=self.period), set(attend.holds)
         for job in self._jobs.values():
             granted = job.granted
-            if granted is not None and (granted.seq, granted.attempt) not in listed:
+            if granted is not None and (granted.seq, granted.claim) not in listed:
                 answer.jobs.append(granted)
                 self._free -= not job.begun
                 job.begun = True

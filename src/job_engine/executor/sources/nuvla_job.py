@@ -124,7 +124,7 @@ class TakenJob:
         if granted is None:  # its end is being written, which will show it
             return
         self._gone, self.granted, self.told = True, None, True
-        self._desk.over(self, (granted.seq, granted.attempt), why)
+        self._desk.over(self, (granted.seq, granted.claim), why)
         self._over.set()
         self._news.set()
 
@@ -179,7 +179,7 @@ class TakenJob:
             self._over.clear()
             self.granted = Granted(
                 self.seq, attempt, self.id, job["action"], Raw(body), resumed, failures, dict(self._changed),
-                self._checkpoint, self.taken.name, alone,
+                self._checkpoint, self.taken.name, alone, attempt,
             )  # fmt: skip
             self.begun = self.told = False
             self._desk.offer(self)
@@ -278,4 +278,4 @@ def why_gone(state: str | None) -> str:
 
 def _died(end: Released, deaths: int) -> Finished:
     message = f"not run again: its process died {deaths} times in a row without progress (last: {end.detail})"
-    return Finished(end.seq, end.attempt, State.FAILED.value, 0.0, 0.0, message=message, output=end.output)
+    return Finished(end.seq, end.claim, State.FAILED.value, 0.0, 0.0, message=message, output=end.output)

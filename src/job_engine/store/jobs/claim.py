@@ -37,7 +37,7 @@ def claim(tx: Transaction, executor: str, actions: Sequence[str], limit: int) ->
     rows = ready(tx, actions, limit)
     _hold(tx, executor, [row[SEQ] for row in rows])
     tx.changed += [row[ID] for row in rows]
-    return [granted(tx, row, row[ATTEMPT] + 1) for row in rows]
+    return [granted(tx, row, row[ATTEMPT] + 1, tx.era + row[ATTEMPT] + 1) for row in rows]
 
 
 def claim_entries(
@@ -49,7 +49,7 @@ def claim_entries(
         actions: what its executor can run; None: that is not known yet, so it has to ask again.
 
     Returns:
-        The jobs granted, each with its entry; one that ``member`` holds by that entry already with the same attempt.
+        The jobs granted, each with its entry; one that ``member`` holds by that entry already by the same claim.
         And (entry, verdict) of the other claims, see `job_engine.job.attend.VERDICTS`.
     """
     found = claimable(tx, [claim.job for claim in claims])
@@ -65,17 +65,18 @@ def claim_entries(
                 refused.append((entry, GONE))
             continue
         row, standing = found[id_]
-        attempt = row[ATTEMPT]
-        if standing != (State.RUNNING, 0, member, entry):
+        attempt, number = row[ATTEMPT], standing[4]
+        if standing[:4] != (State.RUNNING, 0, member, entry):
             if verdict := _refusal(tx, row, standing, entry, actions):
                 refused.append((entry, verdict))
                 continue
             attempt += 1
+            number = tx.era + attempt
             claimed.append(row[SEQ])
             if standing[3] is None:  # quicker than the relay noted it
                 unnoted.append((entry, row[SEQ]))
         given[id_] = entry
-        jobs.append(granted(tx, row, attempt, entry))
+        jobs.append(granted(tx, row, attempt, number, entry))
     tx.executemany("update job set entry = ? where seq = ?", unnoted)
     _hold(tx, member, claimed)
     tx.changed += given
@@ -84,15 +85,15 @@ def claim_entries(
 
 def _hold(tx: Transaction, holder: str, seqs: list[int]) -> None:
     tx.execute(
-        "update job set state = 'RUNNING', holder = ?, claimed = ?, attempt = attempt + 1, updated = ?"
-        " where seq in (select value from json_each(?))",
-        (holder, tx.iso, tx.iso, listed(seqs)),
+        "update job set state = 'RUNNING', holder = ?, claimed = ?, attempt = attempt + 1, claim = ? + attempt + 1,"
+        " updated = ? where seq in (select value from json_each(?))",
+        (holder, tx.iso, tx.era, tx.iso, listed(seqs)),
     )
 
 
 def _refusal(tx: Transaction, row: Row, standing: Standing, entry: str, actions: Collection[str] | None) -> str | None:
     """The verdict on a claim by who does not hold the job by this entry; None: it is granted."""
-    state, waits, holder, noted = standing
+    state, waits, holder, noted, _ = standing
     if is_final(state) or waits or noted not in (None, entry):
         return GONE
     if holder is not None:

@@ -20,19 +20,19 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
 
     Args:
         changes: checked attributes; ``None`` deletes one.
-        hold: the attempt in the request's ``Job-Hold``, if it carries one for this job.
+        hold: the claim in the request's ``Job-Hold``, if it carries one for this job.
 
     Raises:
         Conflict: the job is final; or it is held, and what is edited is its holder's, or the hold is another's.
         Invalid: an attribute that a job always has would be deleted.
     """
-    id_, state, holder, attempt, waits = tx.execute(
-        "select id, state, holder, attempt, waits from job where seq = ?", (seq,)
+    id_, state, holder, attempt, claim, waits = tx.execute(
+        "select id, state, holder, attempt, claim, waits from job where seq = ?", (seq,)
     ).fetchone()
     if is_final(state):
         raise Conflict("edit is not allowed in final state")
-    if hold is not None and (holder is None or hold != attempt):
-        raise Conflict(f"conflict with {id_}: attempt {hold} does not hold it any more")
+    if hold is not None and (holder is None or hold != claim):
+        raise Conflict(f"conflict with {id_}: claim {hold} does not hold it any more")
     if holder is not None and hold is None and (guarded := HOLDERS_OWN & changes.keys()):
         raise Conflict(f"conflict with {id_}: only the executor that holds it writes {', '.join(sorted(guarded))}")
     changes = dict(changes)
@@ -57,6 +57,6 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
     elif target == State.QUEUED:
         if holder is not None:
             tx.ended.add(holder)
-        release(tx, [Released(seq, attempt, "released")])
+        release(tx, [Released(seq, claim, "released")])
     else:
         close(tx, seq, target)

@@ -11,7 +11,7 @@ from job_engine.store.transaction import Transaction
 
 
 def finish(tx: Transaction, holds: Holds, finished: Sequence[Finished]) -> None:
-    """Final states of jobs, each by its attempt in ``holds``, which was read in this transaction.
+    """Final states of jobs, each by its claim in ``holds``, which was read in this transaction.
 
     The row itself is the history of this attempt: `holder` and `claimed` stay as they are, and no event is written. A
     repetition after a lost answer finds the hold ended and so never gets here: the first finish stands.
@@ -20,7 +20,7 @@ def finish(tx: Transaction, holds: Holds, finished: Sequence[Finished]) -> None:
     for item in finished:
         started, lasted = iso(min(item.started, item.ended)), max(0, int(item.ended - item.started))
         plain.append((item.state, started, iso(item.ended), lasted, tx.iso, item.return_code, item.seq))
-        if item.message or item.result is not None or item.output or item.attempt > 1:
+        if item.message or item.result is not None or item.output or holds[item.seq].attempt > 1:
             message = shorten(item.message) if item.message else None
             result = None if item.result is None else bytes(item.result).decode()
             said.append((message, message and tx.iso, result, item.output, item.seq))
@@ -34,5 +34,5 @@ def finish(tx: Transaction, holds: Holds, finished: Sequence[Finished]) -> None:
         " result = coalesce(?, result), output = coalesce(?, iif(attempt > 1, null, output)) where seq = ?",
         said,
     )
-    tx.changed += [holds[item.seq][1] for item in finished]
-    ended(tx, ((item.seq, holds[item.seq][1], item.state, item.message) for item in finished))
+    tx.changed += [holds[item.seq].id for item in finished]
+    ended(tx, ((item.seq, holds[item.seq].id, item.state, item.message) for item in finished))

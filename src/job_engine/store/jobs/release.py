@@ -21,7 +21,7 @@ LEAVES: Final = frozenset({"failed", "detached"})
 def release(tx: Transaction, released: Iterable[Released]) -> None:
     """Back to QUEUED, or FAILED after `DEATHS` deaths; detached: RUNNING without a holder.
 
-    Each must be held by its attempt, as for `finish`. In a cluster a job that is ready at once keeps its entry, which
+    Each must be held by its claim, as for `finish`. In a cluster a job that is ready at once keeps its entry, which
     the executor gives back: the next claim by it is granted.
     """
     for item in released:
@@ -70,14 +70,14 @@ def end_holds(tx: Transaction, executor: str, how: str) -> None:
     never been claimed.
     """
     rows = tx.execute(
-        "select seq, attempt, begun from job where state = 'RUNNING' and holder = ?", (executor,)
+        "select seq, claim, begun = attempt from job where state = 'RUNNING' and holder = ?", (executor,)
     ).fetchall()
     if rows:
         release(
             tx,
             [
-                Released(seq, attempt, "lost" if begun == attempt else "unstarted", how if begun == attempt else "")
-                for seq, attempt, begun in rows
+                Released(seq, claim, "lost" if began else "unstarted", how if began else "")
+                for seq, claim, began in rows
             ],
         )
         tx.ended.add(executor)

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def write(tx: Transaction, holds: Holds, writes: Iterable[Write]) -> None:
-    """Apply what a holder says of its jobs, each by its attempt in ``holds``, which was read in this transaction."""
+    """Apply what a holder says of its jobs, each by its claim in ``holds``, which was read in this transaction."""
     for item in writes:
         moved = item.checkpoint is not None
         if item.started is not None:
@@ -33,7 +33,7 @@ def write(tx: Transaction, holds: Holds, writes: Iterable[Write]) -> None:
                 "insert or replace into checkpoint (job, value) values (?, ?)",
                 (item.seq, bytes(item.checkpoint).decode()),
             )
-        if item.changes and (changes := _sound(holds[item.seq][1], item.changes)):
+        if item.changes and (changes := _sound(holds[item.seq].id, item.changes)):
             before = tx.execute("select progress from job where seq = ?", (item.seq,)).fetchone()
             moved = moved or changes.get("progress", 0) > before[0]
             set_attributes(tx, item.seq, changes)
@@ -41,24 +41,28 @@ def write(tx: Transaction, holds: Holds, writes: Iterable[Write]) -> None:
             tx.execute("update job set deaths = 0 where seq = ? and deaths > 0", (item.seq,))
         if item.started is None:  # who writes has begun, though an executor tells that of what lasts a while only
             tx.execute("update job set begun = attempt where seq = ? and begun < attempt", (item.seq,))
-        _write_log(tx, item)
-        tx.changed.append(holds[item.seq][1])
+        _write_log(tx, item, holds[item.seq].attempt)
+        tx.changed.append(holds[item.seq].id)
 
 
 def write_late(tx: Transaction, writes: Iterable[Write]) -> None:
     """Keep the log of attempts whose hold has ended, and nothing else: a cancel ends a hold before its action ends."""
     for item in writes:
-        found = tx.execute("select id from job where seq = ? and attempt >= ?", (item.seq, item.attempt)).fetchone()
+        # Within one opening of the record claims are as far apart as attempts; those of another are far off.
+        found = tx.execute(
+            "select id, attempt + ? - claim from job where seq = ? and ? - claim between 1 - attempt and 0",
+            (item.claim, item.seq, item.claim),
+        ).fetchone()
         if found is not None and item.log:
-            _write_log(tx, item)
+            _write_log(tx, item, found[1])
             tx.changed.append(found[0])
 
 
-def _write_log(tx: Transaction, item: Write) -> None:
+def _write_log(tx: Transaction, item: Write, attempt: int) -> None:
     if item.log:
         tx.executemany(
             "insert or ignore into log (job, attempt, n, at, level, text) values (?, ?, ?, ?, ?, ?)",
-            [(item.seq, item.attempt, *line) for line in item.log if line[0] <= LOG_LIMIT],
+            [(item.seq, attempt, *line) for line in item.log if line[0] <= LOG_LIMIT],
         )
 
 
