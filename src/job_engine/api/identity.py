@@ -136,6 +136,12 @@ class Identities:
         }
         return str(self._signer.dumps(content))
 
+    def believe(self, cookie: str, caller: Caller, seconds: float) -> None:
+        """Believe this cookie for so long, though its session is not in the record."""
+        while len(self._known) >= KNOWN_LIMIT:
+            del self._known[next(iter(self._known))]
+        self._known[cookie.encode("latin-1")] = (time.monotonic() + seconds, caller)
+
     def forget(self, session: str) -> None:
         """Believe no cookie of this session any more."""
         self._forgotten += 1

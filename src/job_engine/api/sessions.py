@@ -11,13 +11,15 @@ from job_engine.api.call import Call
 from job_engine.api.identity import SESSION_DAYS, Caller, set_cookie
 from job_engine.api.resources import find, shown
 from job_engine.api.state import ApiState
-from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.errors import Forbidden, Invalid, Unavailable
 from job_engine.job.times import epoch, iso
 from job_engine.store import resources
 from job_engine.store.resources import Document
 from job_engine.store.transaction import Transaction
 
 LASTS: Final = SESSION_DAYS * 86400.0
+UNRECORDED: Final = 300.0
+"""Seconds for which a session is good that could not be recorded; clients log in again then."""
 SIGN_IN_FOR: Final = 900.0
 """Seconds for which a sign-in token is good: a person who starts the engine opens the page soon, or logs in."""
 
@@ -125,8 +127,12 @@ async def make(
         "acl": acl.normal({"owners": [acl.ADMIN], "view-acl": [id_], "delete": [id_], "manage": [id_]}),
         **about,
     }  # fmt: skip
-    await api.store.write(_add, document)
-    return id_, set_cookie(api.identities.cookie(caller, expires), expires, secure=secure)
+    cookie = api.identities.cookie(caller, expires)
+    try:
+        await api.store.write(_add, document)
+    except Unavailable:  # e.g. a full disk: who has proved who they are may look all the same
+        api.identities.believe(cookie, caller, UNRECORDED)
+    return id_, set_cookie(cookie, expires, secure=secure)
 
 
 def _add(tx: Transaction, document: Document) -> None:

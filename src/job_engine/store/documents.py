@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -164,7 +165,8 @@ def search_resources(
 def events(connection: sqlite3.Connection, job: Job) -> list[Document]:
     """The history of a job, oldest first: ``at, kind, attempt, executor, detail``, as far as there is any.
 
-    The record keeps an event for what is out of the ordinary; the rest is told from the job itself.
+    The record keeps an event for what is out of the ordinary; the rest is told from the job itself. No event is
+    earlier than the one before it, though the clock was set back: it has the time of that one.
     """
     document = job.document
     found: list[Document] = [{"at": document["created"], "kind": "added"}]
@@ -180,6 +182,8 @@ def events(connection: sqlite3.Connection, job: Job) -> list[Document]:
         if is_final(document["state"]):
             kind, message = document["state"].lower(), document.get("status-message")
             found.append(_event(document["updated"], kind, document.get("attempt"), job.last_holder, message))
+    for earlier, event in pairwise(found):
+        event["at"] = max(earlier["at"], event["at"])
     return found
 
 

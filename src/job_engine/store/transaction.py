@@ -60,7 +60,8 @@ class Transaction:
         """Write the events so far; called before the commit, and by who looks for one before."""
         if self._events:
             self.executemany(
-                "insert into event (job, at, kind, attempt, holder, claimed, detail) values (?, ?, ?, ?, ?, ?, ?)",
+                "insert into event (job, at, kind, attempt, holder, claimed, detail) values (?1,"
+                " max(?2, coalesce((select max(at) + 1 from event where job = ?1), 0)), ?3, ?4, ?5, ?6, ?7)",
                 self._events,
             )
             self._events = []

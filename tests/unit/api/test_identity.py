@@ -1,6 +1,7 @@
 """Who a request is from: pages of other sites, and sessions that end while one looks."""
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -81,3 +82,17 @@ def test_a_session_that_ends_during_the_look(api: InProcess, monkeypatch: pytest
     session = ""
     assert asyncio.iscoroutinefunction(read)
     api.loop.run_until_complete(look())
+
+
+def test_who_logs_in_while_the_record_cannot_be_written_can_look(api: InProcess) -> None:
+    async def look() -> bool:
+        await users.add(api.state, "carol", "a password")
+        other = sqlite3.connect(api.state.store.path, isolation_level=None)
+        other.execute("begin immediate")
+        _, (_, header) = await sessions.log_in(api.state, "carol", "a password", "192.0.2.1")
+        other.close()
+        headers = [(b"cookie", header.split(b";")[0])]
+        caller = await api.state.identities.of({"method": "GET", "client": ("192.0.2.1", 1), "headers": headers})
+        return caller.known
+
+    assert api.loop.run_until_complete(look())

@@ -1,12 +1,14 @@
 """The six verbs, one by one."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from job_engine.job.attend import Finished, Granted, Released, Write
 from job_engine.job.errors import Conflict
 from job_engine.job.times import iso
-from job_engine.store import documents, grants, jobs
+from job_engine.store import documents, grants, jobs, transaction
 from job_engine.store.transaction import Transaction
 from tests.unit.store.record import Record
 
@@ -268,6 +270,23 @@ def test_final_is_final(record: Record) -> None:
     record.do(jobs.cancel, [1])
     assert record.events(1) == [("canceled", None)]
     assert claim(record) == []
+
+
+def test_a_history_does_not_go_back_in_time_when_the_clock_does_and_the_server_starts_again(record: Record) -> None:
+    record.do(jobs.add, [record.job()])
+    claim(record)
+    release(record, 1, "stopped")
+    record.now -= 3600
+    transaction._last_event = 0  # as after a start
+    claim(record)
+    release(record, 1, "stopped")
+    claim(record)
+    row: Any = record.one("select id from job")
+    job = documents.job(record.connection, row[0])
+    assert job is not None
+    told = documents.events(record.connection, job)
+    assert [event["kind"] for event in told] == ["added", *2 * ("claimed", "stopped"), "claimed"]
+    assert [event["at"] for event in told] == sorted(event["at"] for event in told)
 
 
 def test_only_the_holder_writes_what_is_its_own(record: Record) -> None:
