@@ -1,7 +1,6 @@
 """One attempt: from a job and its action to an outcome. Whatever an action does, it ends in one."""
 
 import logging
-import os
 import random
 import traceback
 from dataclasses import dataclass
@@ -89,7 +88,7 @@ def _refusal(action: Action[..., Any] | None, job: Job, engine: str) -> str | No
 
 def _ended(attempt: Attempt) -> Outcome:
     """Enter the action and leave it again, with nothing of an interruption left behind in this thread."""
-    interruption, process = attempt.job.interrupted, os.getpid()
+    interruption, process = attempt.job.interrupted, forks.generation()
     cell, thread = interruption.cell, interruption.enter()
     try:
         given = _arguments(attempt)
@@ -103,11 +102,11 @@ def _ended(attempt: Attempt) -> Outcome:
                     interruption.clear()
                 except Interrupted:
                     pass
-        if os.getpid() != process:
+        if forks.generation() != process:
             _end_fork(None)
         return _returned(attempt, value)
     except BaseException as raised:  # noqa: BLE001 - the boundary between the engine and an action, which may raise anything
-        if os.getpid() != process:
+        if forks.generation() != process:
             _end_fork(raised)
         return _raised(attempt, raised)
 

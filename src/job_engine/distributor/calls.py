@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -51,7 +50,7 @@ class Calls:
             raise HangsError(
                 f"{len(self._running)} earlier calls of it still run; it is not called until one has ended"
             )
-        loop, process = asyncio.get_running_loop(), os.getpid()
+        loop, process = asyncio.get_running_loop(), forks.generation()
         done: asyncio.Future[T] = loop.create_future()
 
         def settle(value: T | None, error: BaseException | None) -> None:
@@ -67,10 +66,10 @@ class Calls:
             value, failed = None, None
             try:
                 value = function(lambda: not done.done())
-                if os.getpid() != process:
+                if forks.generation() != process:
                     forks.end(None)
             except BaseException as error:  # noqa: BLE001 - the boundary between the engine and a function, which may do anything
-                if os.getpid() != process:
+                if forks.generation() != process:
                     forks.end(error)
                 failed = error
                 if not is_a(error, Exception) or is_a(error, StopIteration) or not ask(_is_sane, error, False):

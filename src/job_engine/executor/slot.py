@@ -20,6 +20,7 @@ from job_engine.executor.alarm import Alarms
 from job_engine.executor.attempt import Attempt
 from job_engine.executor.board import Board
 from job_engine.executor.chaser import Chaser
+from job_engine.executor.leftovers import Leftovers
 from job_engine.executor.messages import RawReport
 from job_engine.executor.outbox import Outbox
 from job_engine.executor.service import here, service
@@ -65,6 +66,7 @@ class Slots:
         self._nuvlaedge_fs = nuvlaedge_fs
         self._chaser = Chaser(self.running, board)
         self._alarms: Alarms | None = None
+        self._leftovers = Leftovers()
 
     def start(self) -> None:
         """Begin to run jobs, in threads."""
@@ -130,12 +132,17 @@ class Slots:
             which, end = self._perform(slot, attempt, granted, started)
             if self._alarms is not None:
                 self._alarms.clear()
+            for line in self._leftovers.look(handle, self._handles):
+                attempt.log("WARNING", line)
             attempt.interrupted.set(FINAL)  # for threads that the action left behind: nothing is kept any more
             del self.running[handle]
             self._unwanted.discard(handle)
             self._outbox.ended(attempt, which, end)
-            if attempt.interrupted.thrown:
+            if attempt.interrupted.thrown or self._leftovers.spoilt:
                 self._outbox.report(RawReport(spoilt=True))
+
+    def _handles(self) -> list[int]:
+        return list(self.running)  # in one step: other slots change it
 
     def _perform(self, slot: int, attempt: Attempt, granted: Granted, started: float) -> tuple[str, Raw | None]:
         """One attempt; which list of a report its end belongs to, and the end, if there is one to tell."""
