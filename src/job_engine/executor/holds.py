@@ -237,7 +237,7 @@ def _merged(older: Write, newer: Write) -> Write:
 
 def _log_of(write: Write) -> Write:
     """What may be told of a write after its hold has ended."""
-    return Write(write.seq, write.attempt, None, {}, None, write.log)
+    return Write(write.seq, write.claim, None, {}, None, write.log)
 
 
 def _size(parts: Iterable[object]) -> int:
