@@ -16,6 +16,8 @@ from tests.integration.running import ACTIONS, family
 from tests.zookeeper import free_port
 
 ROOT = Path(__file__).parents[2]
+NOT_HERE = "not upstreams_classes"
+"""These bring a package of Nuvla's name; the image has Nuvla's own, which `test_nuvla.py` loads."""
 TESTS_NEED = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
 
 
@@ -122,7 +124,8 @@ def test_the_unit_tests_pass_in_it(make: Make, tmp_path: Path) -> None:
     subprocess.run(pip, check=True, timeout=300)
     started = container.start(
         "--", "sh", "-c",
-        "cd /project && exec python -m pytest tests/unit -q -n 2 --tb=short --disable-warnings -p no:cacheprovider",
+        "cd /project && exec python -m pytest tests/unit -q -n 2 --tb=short --disable-warnings -p no:cacheprovider "
+        f"-k '{NOT_HERE}'",
         environ={"PYTHONPATH": "/needed", "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis"},
         volumes=[f"{needed}:/needed:ro", f"{ROOT}:/project:ro"],
     )  # fmt: skip
