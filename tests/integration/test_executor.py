@@ -1,6 +1,8 @@
 """An executor and a server, without accidents."""
 
+import contextlib
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +28,12 @@ outbox.report(RawReport(recalled=True))
 time.sleep(60)
 """
 """What is left of a worker process whose supervisor dies just before it tells something."""
+
+
+def sessions(engine: Engine) -> list[str]:
+    """All sessions in the record; the API shows everybody their own."""
+    with contextlib.closing(sqlite3.connect(f"file:{engine.folder / 'record.db'}?mode=ro", uri=True)) as record:
+        return [id_ for (id_,) in record.execute("select id from resource where type = 'session'")]
 
 
 @pytest.fixture
@@ -111,6 +119,26 @@ def test_the_api_of_a_job_names_its_hold(engine: Engine) -> None:
     job = engine.client.submit("edits", payload={"description": "said through the API"})
     assert job.wait(10) == f"{job.id} 1"
     assert job.status_message == "said through the API"
+
+
+def test_an_executor_and_its_actions_share_one_session(engine: Engine) -> None:
+    engine.client.count()  # which logs in
+    before = len(sessions(engine))
+    executors = [engine.executor(ACTIONS, threads=1, name=name).ready() for name in ("one", "two")]
+    jobs = engine.client.submit_many("edits", [{"description": "said"}] * 40)
+    assert [job.wait(20) for job in jobs] == [f"{job.id} 1" for job in jobs]
+    assert len(sessions(engine)) == before + len(executors)
+
+
+def test_actions_log_in_anew_when_the_shared_session_has_ended(engine: Engine) -> None:
+    engine.executor(ACTIONS).ready()
+    assert engine.client.submit("edits", payload={"description": "before"}).wait(20)
+    ended = sessions(engine)
+    for session in ended:
+        assert engine.client._connection.call("DELETE", f"/api/{session}").status == 200
+    job = engine.client.submit("edits", payload={"description": "after"})
+    assert job.wait(20) == f"{job.id} 1"
+    assert not set(ended) & set(sessions(engine))
 
 
 def test_a_stop_waits_for_running_jobs_and_takes_no_more(engine: Engine) -> None:

@@ -25,6 +25,11 @@ SHOWN: Final = 20
 """Names whose failures an administrator is shown: of more, somebody is guessing."""
 COUNTED: Final = 1_000
 """Failures that are counted for administrators."""
+PROVEN_FOR: Final = 300.0
+"""Seconds for which a password that was right is not digested again: a fleet that starts at once logs in as one user,
+and each digest costs the cores as much as ten jobs."""
+PROVEN: Final = 1_000
+"""Passwords that are known to be right at a time."""
 REMEMBERED: Final = 10_000
 """Names whose failures are remembered at a time: more than can be verified within `WINDOW`."""
 
@@ -100,7 +105,9 @@ class Verifier:
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._key = secrets.token_bytes(32)  # so that what is remembered tells nobody a password
+        self._proven: dict[bytes, float] = {}  # marks of passwords that were right → until when (monotonic)
+        self._verifying: dict[bytes, asyncio.Task[bool]] = {}  # by mark
         self.passwords = Failures()
         self.keys = Failures()
 
@@ -117,15 +124,30 @@ class Verifier:
         """
         key = (name, address)
         self.passwords.check(key)
-        if self._waiting >= QUEUE:
-            raise Unavailable("too many people log in at this moment; try again in a few seconds")
-        self._waiting += 1
-        try:
-            async with self._slots:
-                right = await asyncio.to_thread(verify, password, kept or _NOBODY)
-        finally:
-            self._waiting -= 1
-        return self.passwords.note(key, right and kept is not None)
+        kept = kept or _NOBODY
+        mark = hmac.digest(self._key, f"{kept} {password}".encode(errors="surrogatepass"), "sha256")
+        right = self._proven.get(mark, 0.0) > time.monotonic() or await self._shared(mark, password, kept)
+        return self.passwords.note(key, right and kept is not _NOBODY)
+
+    async def _shared(self, mark: bytes, password: str, kept: str) -> bool:
+        """One verification for all who ask for the same at the same time; it goes on when one of them goes away."""
+        task = self._verifying.get(mark)
+        if task is None:
+            if len(self._verifying) >= QUEUE:
+                raise Unavailable("too many people log in at this moment; try again in a few seconds")
+            task = self._verifying[mark] = asyncio.get_running_loop().create_task(self._verify(password, kept))
+            task.add_done_callback(lambda _: self._verifying.pop(mark, None))
+        right = await asyncio.shield(task)
+        if right:
+            self._proven.pop(mark, None)
+            while len(self._proven) >= PROVEN:
+                del self._proven[next(iter(self._proven))]
+            self._proven[mark] = time.monotonic() + PROVEN_FOR
+        return right
+
+    async def _verify(self, password: str, kept: str) -> bool:
+        async with self._slots:
+            return await asyncio.to_thread(verify, password, kept)
 
 
 def _scrypt(password: str, salt: bytes, cost: int) -> bytes:

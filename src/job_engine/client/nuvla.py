@@ -1,7 +1,8 @@
 """Nuvla's own client, ``nuvla.api.Api``, as the actions and distributions that were written for it know it."""
 
 import ssl
-from typing import Any
+from http.cookiejar import eff_request_host  # type: ignore[attr-defined]
+from typing import Any, cast
 
 from job_engine.client.endpoint import Credentials, Endpoint
 from job_engine.client.proxy import proxy_of
@@ -40,6 +41,22 @@ def apply_policy(api: Any) -> None:
     if session.verify:
         system = ssl.get_default_verify_paths()
         session.verify = system.cafile or system.capath or True
+
+
+def adopt(api: Any, session: str) -> None:
+    """Go on with a session that somebody else has made, until it ends; then the ``Api`` makes its own.
+
+    Args:
+        session: its ``cookie`` header.
+    """
+    from requests import Request
+    from requests.cookies import MockRequest, create_cookie
+
+    _, domain = eff_request_host(cast(Any, MockRequest(Request("GET", api.endpoint).prepare())))
+    for pair in session.split("; "):  # where the server's own would be, so that a later login replaces them
+        name, _, value = pair.partition("=")
+        cookie = create_cookie(name, value, domain=domain, path="/")  # type: ignore[no-untyped-call]
+        api.session.cookies.set_cookie(cookie)
 
 
 def log_in(api: Any, credentials: Credentials, who: str) -> None:

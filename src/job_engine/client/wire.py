@@ -16,6 +16,9 @@ from job_engine.job.errors import Unreachable
 
 CONNECTIONS: Final = 4
 """Connections at most: a parked long-poll, the exchange that ends it, and room for a login or a look at a document."""
+LOGIN_WITHIN: Final = 60.0
+"""Seconds that a login may take, whatever the time of the call that began it: a server to which a whole fleet comes at
+once answers late, and a login that is given up half-way only adds another one."""
 TUNNEL_WITHIN: Final = 10.0
 """Seconds for a proxy to make a tunnel: the thread that waits for it ends then, whatever became of the call."""
 
@@ -113,10 +116,15 @@ class WireClient:
         self._proxy = proxy_of(self.endpoint)
         self._fixed = header_lines({**self.endpoint.headers, **self._credentials.headers, **(headers or {})})
         self._cookie: str | None = None
-        self._login = asyncio.Lock()
+        self._login: asyncio.Task[None] | None = None
         self._places = asyncio.Semaphore(connections)
         self._idle: list[_Connection] = []
         self._closed = False
+
+    @property
+    def session(self) -> str | None:
+        """The ``cookie`` header of the session that was made last; None without one."""
+        return self._cookie
 
     async def post(
         self,
@@ -152,7 +160,8 @@ class WireClient:
 
         Args:
             path: from the root of the server, such as ``/api/job/...``.
-            timeout: seconds until the whole answer, waiting for a connection and a login included.
+            timeout: seconds until the whole answer, waiting for a connection and a login included; a login that takes
+                longer goes on, and the next call waits for it.
 
         Raises:
             Unreachable: no complete answer in time. The request may have been carried out.
@@ -169,6 +178,8 @@ class WireClient:
     async def close(self) -> None:
         """Closes all idle connections, and those in use when their call ends; no call can be made any more."""
         self._closed = True
+        if self._login is not None:
+            self._login.cancel()
         while self._idle:
             self._idle.pop().close()
 
@@ -183,13 +194,24 @@ class WireClient:
         return status, answered
 
     async def _log_in(self, refused: str | None) -> None:
-        async with self._login:
+        if self._login is None:
             if self._cookie != refused:  # another call has done it meanwhile
                 return
+            self._login = asyncio.get_running_loop().create_task(self._make_session())
+            self._login.add_done_callback(self._logged_in)
+        await asyncio.shield(self._login)
+
+    async def _make_session(self) -> None:
+        async with asyncio.timeout(LOGIN_WITHIN):
             status, answered, cookies = await self._call("POST", SESSION_PATH, self._credentials.login(), b"", None)
-            if status >= 400:
-                raise refusal(status, answered)
-            self._cookie = cookies_of(cookies)
+        if status >= 400:
+            raise refusal(status, answered)
+        self._cookie = cookies_of(cookies)
+
+    def _logged_in(self, done: asyncio.Task[None]) -> None:
+        self._login = None
+        if not done.cancelled():
+            done.exception()  # it is told to who waits for it; when nobody does any more, the next call tries again
 
     async def _call(
         self, method: str, path: str, body: bytes | None, extra: bytes, cookie: str | None

@@ -6,6 +6,7 @@ would cause exchanges by itself in numbers (progress, log) waits up to `WRITES`.
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -189,7 +190,7 @@ class Attending:
         else:
             self._narrow(error, batch)
         self._host.exchanged()
-        await asyncio.sleep(self._pause)
+        await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))  # spreads executors that wait for one server
 
     def _narrow(self, error: JobEngineError, batch: Batch) -> None:
         """The source does not take what it was told: find the one thing that it does not take, and go on without it.

@@ -1,10 +1,10 @@
-"""``job.api``: real Nuvla API clients, which share one login and one pool of connections in a worker process."""
+"""``job.api``: real Nuvla API clients, which share the executor's session, and one pool of connections in a process."""
 
 import threading
 from typing import Any, Final
 
 from job_engine.client.endpoint import Credentials
-from job_engine.client.nuvla import log_in, nuvla_api
+from job_engine.client.nuvla import adopt, log_in, nuvla_api
 from job_engine.executor.messages import Setup
 
 HOLD_HEADER: Final = "Job-Hold"
@@ -19,10 +19,13 @@ CONNECTIONS: Final = 16
 
 
 class Clients:
-    """Makes API clients. The first one logs in.
+    """Makes API clients. The first one logs in, unless the supervisor has a session.
 
     Args:
         setup: has the server's address and the credentials.
+
+    Attributes:
+        session: the cookie of the supervisor's session; when it has ended, the clients make one of their own.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -33,6 +36,7 @@ class Clients:
         )  # fmt: skip
         self._lock = threading.Lock()
         self._cookies: Any = None
+        self.session: str | None = None
         self._adapter: Any = None
 
     def anew(self) -> None:
@@ -67,7 +71,10 @@ class Clients:
             api.session.mount("http://", self._adapter)
             api.session.mount("https://", self._adapter)
             if self._cookies is None:
-                log_in(api, self._credentials, "executor")
+                if self.session is not None and self._credentials.can_log_in:
+                    adopt(api, self.session)
+                else:
+                    log_in(api, self._credentials, "executor")
                 self._cookies = api.session.cookies
         api.session.cookies = self._cookies
         if setup.names_hold:

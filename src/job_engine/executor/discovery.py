@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import random
 from typing import Final
 
 from job_engine.client.endpoint import refusal
@@ -47,7 +48,7 @@ async def is_ours(client: WireClient, *, wait: bool) -> bool:
             if not said:
                 log.warning("%s; waiting for it", error)
                 said = True
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))  # spreads executors that wait for one server
         else:
             if status != 200:
                 raise refusal(status, body)

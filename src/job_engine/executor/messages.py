@@ -46,6 +46,7 @@ class Orders(Struct, array_like=True, omit_defaults=True):
     interrupt: list[tuple[int, str]] = []  # (handle, why)
     recorded: list[int] = []  # handles whose last checkpoint is in the record
     setup: Setup | None = None
+    session: str | None = None  # the cookie of the supervisor's session at the server, when it has a new one
 
 
 class Loaded(Struct, kw_only=True):

@@ -49,6 +49,7 @@ class Pool:
         self.giving_back = False  # what has not begun is not begun any more, but released
         self.closing = False  # processes that end are not replaced
         self.killed = False  # what dies now is killed by us
+        self.session: Callable[[], str | None] = lambda: None  # the cookie of the executor's, which its actions share
         self._keeper = keeper
         self._setup = setup
         self._keep = keep
@@ -158,7 +159,7 @@ class Pool:
             self._unbegun(held, NOT_NOW)
         else:
             held.since = time.monotonic()
-            process.give([held])
+            process.give([held], self.session())
             self._watch()
 
     def _linger(self, process: Process) -> None:
@@ -183,7 +184,7 @@ class Pool:
                 jobs = [backlog.popleft() for _ in range(count)]
                 for held in jobs:
                     held.since = now
-                process.give(jobs)
+                process.give(jobs, self.session())
         self._watch()
 
     def _watch(self) -> None:

@@ -68,6 +68,7 @@ class Process(asyncio.Protocol):
         self._owner = owner
         self._frames = Frames(report_of)
         self._handle = 0
+        self._session: str | None = None  # that it was told
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = None
         self._connected = True
@@ -118,8 +119,8 @@ class Process(asyncio.Protocol):
 
     # --- orders
 
-    def give(self, jobs: Sequence[Held]) -> None:
-        """Have it run ``jobs``."""
+    def give(self, jobs: Sequence[Held], session: str | None = None) -> None:
+        """Have it run ``jobs``, whose actions use the session with this cookie."""
         run = []
         for held in jobs:
             assert held.granted is not None
@@ -127,7 +128,8 @@ class Process(asyncio.Protocol):
             held.process, held.handle = self, self._handle
             self.outstanding[self._handle] = held
             run.append((self._handle, held.granted))
-        self._send(Orders(run))
+        self._send(Orders(run, session=None if session == self._session else session))
+        self._session = session
 
     def interrupt(self, jobs: Sequence[tuple[Held, str]]) -> None:
         """Have it interrupt jobs, each for a reason."""

@@ -71,7 +71,7 @@ async def _run(settings: ExecutorSettings, id_: str, folder: RunFolder | None) -
         settings = replace(settings, names_hold=ours)
         source = source_in_cluster(settings, id_, folder, client)
     try:
-        await Supervisor(settings, source, folder).run()
+        await Supervisor(settings, source, folder, lambda: client.session).run()
     finally:
         await source.close()
 
@@ -100,7 +100,8 @@ async def _run_one(settings: ExecutorSettings, job: str, id_: str, client: WireC
     await is_ours(client, wait=False)
     entry = OneEntry(job)
     source = NuvlaSource(NuvlaApi(client), id_, entry, settings.version)
-    supervisor = Supervisor(replace(settings, names_hold=False, processes=1, threads=1), source)
+    alone = replace(settings, names_hold=False, processes=1, threads=1)
+    supervisor = Supervisor(alone, source, None, lambda: client.session)
     leave = asyncio.get_running_loop().create_task(_leave(supervisor, entry.ended))
     try:
         await supervisor.run()

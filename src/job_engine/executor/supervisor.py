@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NoReturn
 
 from job_engine.actions.interruption import LOST, STOPPED
@@ -40,9 +40,16 @@ class Supervisor:
 
     Args:
         folder: its run folder; jobs of the predecessor there, which is dead, can run again at once.
+        session: says the cookie of the executor's session at the server, which its actions share.
     """
 
-    def __init__(self, settings: ExecutorSettings, source: Source, folder: RunFolder | None = None) -> None:
+    def __init__(
+        self,
+        settings: ExecutorSettings,
+        source: Source,
+        folder: RunFolder | None = None,
+        session: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._source = source
         self._folder = folder
@@ -50,6 +57,7 @@ class Supervisor:
         self._holds = Holds()
         keep = () if folder is None else (folder.lock,)
         self._pool = Pool(self, _setup(settings), settings.processes, keep)
+        self._pool.session = session
         self._attending = Attending(source, self._holds, self, self._pool.pace)
         self._deadline = Deadline(self._lose, self._pool.renew)
         self._stop = Stop(settings.parent_fd, self._orphaned)

@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
     outbox.start()
     watchdog.start()
     outbox.report(RawReport(loaded=_loaded(actions)))
-    obey = partial(_obey, reader, others, slots, watchdog)
+    obey = partial(_obey, reader, others, slots, watchdog, clients)
     if setup.threads == 1:
         service("orders", obey, board)
         slots.serve()
@@ -73,9 +73,11 @@ def main(arguments: list[str]) -> None:
     here(obey, board)
 
 
-def _obey(reader: "Reader", ordered: Sequence[Orders], slots: Slots, watchdog: Watchdog) -> NoReturn:
+def _obey(reader: "Reader", ordered: Sequence[Orders], slots: Slots, watchdog: Watchdog, clients: Clients) -> NoReturn:
     while True:
         for orders in ordered:
+            if orders.session is not None:
+                clients.session = orders.session
             if orders.run:
                 slots.add(orders.run)
                 watchdog.awake.set()

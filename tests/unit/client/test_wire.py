@@ -5,7 +5,7 @@ import pytest
 
 from job_engine.client.endpoint import Credentials
 from job_engine.client.wire import WireClient
-from job_engine.job.errors import Forbidden, Unreachable
+from job_engine.job.errors import Forbidden, Unavailable, Unreachable
 from tests.unit.client.scripted import answer, free_port, scripted
 
 JANE = Credentials(username="jane", password="s")
@@ -138,3 +138,45 @@ def test_a_cancelled_call_leaves_no_answer_for_the_next():
 
     with scripted(serve) as server:
         assert asyncio.run(main(server.url)) == (200, b"/next")
+
+
+def test_a_login_outlives_the_call_that_began_it_and_is_not_made_twice():
+    asked, release = threading.Event(), threading.Event()
+
+    def serve(request):
+        if request.path == "/api/session":
+            asked.set()
+            release.wait(20)
+            return answer(201, b"{}", "set-cookie: c=1; Path=/")
+        return answer(200 if request.headers.get("cookie") == "c=1" else 403)
+
+    async def main(url):
+        client = WireClient(url, credentials=JANE)
+        with pytest.raises(Unreachable, match=r"within 0\.1 s"):
+            await client.get("/x", timeout=0.1)
+        assert asked.is_set()
+        second = asyncio.create_task(client.get("/x", timeout=20))
+        await asyncio.sleep(0)
+        release.set()
+        answered = await second
+        await client.close()
+        return answered, client.session
+
+    with scripted(serve) as server:
+        assert asyncio.run(main(server.url)) == ((200, b"{}"), "c=1")
+        assert sum(request.path == "/api/session" for request in server.requests) == 1
+
+
+def test_a_login_that_fails_is_told_and_made_again():
+    answers = [answer(503, b'{"message": "too many people log in"}'), answer(201, b"{}", "set-cookie: c=1; Path=/")]
+
+    async def main(url):
+        client = WireClient(url, credentials=JANE)
+        with pytest.raises(Unavailable, match="too many"):
+            await client.get("/x", timeout=5)
+        answered = await client.get("/x", timeout=5)
+        await client.close()
+        return answered
+
+    with scripted(lambda request: answers.pop(0) if request.path == "/api/session" else answer()) as server:
+        assert asyncio.run(main(server.url)) == (200, b"{}")
