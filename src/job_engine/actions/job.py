@@ -237,7 +237,7 @@ class Job(dict[str, Any]):
         """Note the ids of resources that the job changes."""
         present = self.get("affected-resources") or []
         known = {resource["href"] for resource in present}
-        if more := [{"href": href} for href in dict.fromkeys(affected_resources) if href not in known]:
+        if more := [{"href": href} for href in dict.fromkeys(_several(affected_resources)) if href not in known]:
             self._change({"affected-resources": [*present, *more]})
 
     def add_nested_job(self, nested_job: str) -> None:
@@ -247,7 +247,7 @@ class Job(dict[str, Any]):
     def add_nested_jobs(self, nested_jobs: Iterable[str]) -> None:
         """Note the ids of jobs that this one made."""
         present = self.get("nested-jobs") or []
-        if more := [job for job in dict.fromkeys(nested_jobs) if job not in present]:
+        if more := [job for job in dict.fromkeys(_several(nested_jobs)) if job not in present]:
             self._change({"nested-jobs": [*present, *more]})
 
     # Acting as somebody else.
@@ -310,3 +310,8 @@ class Job(dict[str, Any]):
         except (nuvla.NuvlaError, RequestException) as error:
             raise JobUpdateError(f"{self.id}: {', '.join(changes)} could not be changed: {error}") from error
         dict.update(self, answer)
+
+
+def _several(texts: Iterable[str]) -> Iterable[str]:
+    """Texts; one by itself is not taken for its letters."""
+    return (texts,) if isinstance(texts, str) else texts

@@ -28,7 +28,7 @@ class SubmitOptions(TypedDict, total=False):
     name: str
     description: str
     parent: "str | JobHandle"
-    tags: list[str]
+    tags: list[str] | str
     mode: str
     after: "str | JobHandle | Iterable[str | JobHandle]"  # it waits until these are SUCCESS
     after_failure: str  # "fail" or "run"

@@ -43,7 +43,7 @@ def print_result(result: BulkResult) -> None:
 def print_reasons(result: BulkResult) -> None:
     """A table of why elements failed or were skipped, if any."""
     if result.reasons:
-        rows = [(_cut(text), kept.category, str(kept.count), _first(kept)) for text, kept in result.ranked]
+        rows = [(_cut(result.told(text)), kept.category, str(kept.count), _first(kept)) for text, kept in result.ranked]
         print_table(("reason", "category", "count", "first ids"), rows)
 
 

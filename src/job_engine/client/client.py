@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -35,7 +36,7 @@ class Client(Administration):
     """Submits and looks after jobs; may be used by several threads.
 
     Without arguments it finds the engine as the command line does: ``JOB_ENGINE_API_URL`` and its like, a profile, or
-    the ``job-engine up`` that runs on this machine.
+    the ``job-engine up`` that runs on this machine. It and its handles can be pickled; its credentials go with them.
 
     Args:
         url: of the API server, such as ``http://127.0.0.1:8080``.
@@ -92,6 +93,9 @@ class Client(Administration):
         )
         self._extended: bool | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.found, self._connection.timeout)
+
     def __enter__(self) -> "Client":
         return self
 
@@ -128,7 +132,7 @@ class Client(Administration):
         name: str | None = None,
         description: str | None = None,
         parent: str | JobHandle | None = None,
-        tags: list[str] | None = None,
+        tags: list[str] | str | None = None,
         mode: str | None = None,
         after: "str | JobHandle | Iterable[str | JobHandle] | None" = None,
         after_failure: str | None = None,
@@ -166,7 +170,7 @@ class Client(Administration):
         name: str | None = None,
         description: str | None = None,
         parent: str | JobHandle | None = None,
-        tags: list[str] | None = None,
+        tags: list[str] | str | None = None,
         mode: str | None = None,
         after: "str | JobHandle | Iterable[str | JobHandle] | None" = None,
         after_failure: str | None = None,
@@ -225,7 +229,7 @@ class Client(Administration):
         self, resource_type: str, filter: str | None = None, *, select: Iterable[str] | None = None
     ) -> Iterator[dict[str, Any]]:
         """The documents that match, however many, in the order of their ids; they are asked for page by page."""
-        wanted = None if select is None else tuple(select)
+        wanted = select if select is None or isinstance(select, str) else tuple(select)
         last = ""
         while True:
             after = f"id>'{last}'" if last else None
@@ -253,7 +257,7 @@ class Client(Administration):
         """A collection of resources as CIMI answers it: ``count``, ``resources``."""
         asked = {
             "filter": filter,
-            "select": ",".join(select) if select is not None else None,
+            "select": select if select is None or isinstance(select, str) else ",".join(select),
             "orderby": orderby,
             "first": first,
             "last": last,
@@ -347,6 +351,12 @@ class Client(Administration):
             if is_final(found["state"]) or updated not in (None, found.get("updated")) or left <= 0:
                 return found
             time.sleep(min(POLL, left))
+
+
+@lru_cache(maxsize=8)
+def _unpickled(found: Found, timeout: float) -> Client:
+    """One client for all handles of one server that come to this process."""
+    return Client.of(found, timeout=timeout)
 
 
 def job_id(job: "str | JobHandle") -> str:

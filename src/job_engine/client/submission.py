@@ -4,14 +4,13 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
 from uuid_utils import uuid7
 
-from job_engine.job.attributes import ATTRIBUTES
+from job_engine.job import json_value
+from job_engine.job.attributes import ATTRIBUTES, PAYLOAD_LIMIT
 from job_engine.job.errors import Invalid
 from job_engine.job.times import iso, seconds
 
@@ -22,15 +21,6 @@ SLICE_BYTES: Final = 4 << 20
 EXTENSIONS: Final = frozenset(name for name, attribute in ATTRIBUTES.items() if attribute.extension)
 
 
-def _other(value: Any) -> str:
-    if isinstance(value, PurePath):  # as in a result
-        return str(value)
-    raise TypeError(f"{type(value).__qualname__} is not JSON")
-
-
-_encode: Final = msgspec.json.Encoder(enc_hook=_other).encode
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a job is to be, beside its action and payload; the names are those of the document, but for ``-``.
@@ -39,11 +29,13 @@ class Options:
         target: the resource to act on, ``type`` or ``type/id``.
         priority: 0 to 999, lower first.
         delay: how long to wait at least before it runs: seconds, or text such as ``"10m"``.
-        not_before: a time to wait for: seconds since the epoch, ISO 8601, or a datetime.
+        not_before: a time to wait for: seconds since the epoch, ISO 8601 (UTC if it names no zone), or a datetime with
+            a time zone.
         retries: how often to run again after an exception.
         timeout: how long an attempt may take: seconds, or text such as ``"10m"``.
         key: an add with a key seen before answers the first job; by default one that is never seen again.
         parent: the id of the job that this one is a child of.
+        tags: words to find it by, or one of them.
         mode: push, pull or mixed.
         after: ids of the jobs that it waits for, until each is SUCCESS.
         after_failure: when one of those ends otherwise, ``"fail"`` (it FAILS too) or ``"run"`` (that counts as done).
@@ -60,7 +52,7 @@ class Options:
     name: str | None = None
     description: str | None = None
     parent: str | None = None
-    tags: list[str] | None = None
+    tags: list[str] | str | None = None
     mode: str | None = None
     after: list[str] | None = None
     after_failure: str | None = None
@@ -84,7 +76,7 @@ class Options:
             "name": self.name,
             "description": self.description,
             "parent-job": self.parent,
-            "tags": list(self.tags) if self.tags else None,
+            "tags": [self.tags] if isinstance(self.tags, str) else list(self.tags or ()) or None,
             "execution-mode": self.mode,
             "after": self.after or None,
             "after-failure": self.after_failure,
@@ -98,6 +90,8 @@ class Options:
         if self.delay is not None:
             return iso(time.time() + seconds(self.delay))
         if isinstance(self.not_before, datetime):
+            if self.not_before.tzinfo is None:  # to Python it is local time, to the API UTC
+                raise Invalid("not_before has no time zone: give not_before.astimezone() if it is local time")
             return iso(self.not_before.timestamp())
         if isinstance(self.not_before, int | float):
             return iso(self.not_before)
@@ -108,12 +102,12 @@ def payload_text(payload: Any) -> str:
     """``payload`` as the JSON text that a document carries.
 
     Raises:
-        Invalid: it cannot be written as JSON.
+        Invalid: it cannot be written as JSON, or there is too much of it.
     """
-    try:
-        return _encode(payload).decode()
-    except (TypeError, ValueError, RecursionError, OverflowError) as error:
-        raise Invalid(f"the payload cannot be written as JSON: {error}") from None
+    encoded = json_value.encode(payload, "the payload", nan=False)
+    if len(encoded) > PAYLOAD_LIMIT:
+        raise Invalid(f"the payload is too large: {len(encoded)} bytes of JSON, and {PAYLOAD_LIMIT} is the limit")
+    return encoded.decode()
 
 
 def documents(action: str, payloads: Iterable[Any], options: Options, *, extended: bool) -> Iterator[dict[str, Any]]:
@@ -145,7 +139,7 @@ def slices(found: Iterable[dict[str, Any]]) -> Iterator[list[bytes]]:
     current: list[bytes] = []
     size = 0
     for document in found:
-        encoded = _encode(document)
+        encoded = json_value.encode(document, "the job", nan=False)
         if current and (len(current) >= SLICE or size + len(encoded) > SLICE_BYTES):
             yield current
             current, size = [], 0

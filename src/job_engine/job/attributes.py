@@ -82,6 +82,12 @@ def _short(value: Any) -> str:
     return str(value)
 
 
+def _name_of_action(value: Any) -> str:
+    if _short(value) != value.strip():
+        raise _Wrong("the name of an action, without blanks before and after it")
+    return str(value)
+
+
 def _message(value: Any) -> str:
     return shorten(value) if value == "" else shorten(_text(value))
 
@@ -209,7 +215,7 @@ ATTRIBUTES: Final = _table(
     Attribute("acl", "map", _acl),
     # of a job
     Attribute("state", "string", _one_of(*State), description="where the job is in its life"),
-    Attribute("action", "string", _short, True, False, description="what to do: the name of an action"),
+    Attribute("action", "string", _name_of_action, True, False, description="what to do: the name of an action"),
     Attribute("target-resource", "map", _link, True, False, description="what to do it to"),
     Attribute("affected-resources", "array", _list_of(_link, empty=False)),
     Attribute("progress", "integer", _whole(0, 100), description="percent done"),

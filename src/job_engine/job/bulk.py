@@ -185,7 +185,13 @@ class BulkResult:
         if not self.failed_count or not failed:
             return said
         rest = f" and {len(failed) - 1} more reason{'s' if len(failed) > 2 else ''}" if failed[1:] else ""
-        return f"{said}: {failed[0]}{rest}"
+        return f"{said}: {self.told(failed[0])}{rest}"
+
+    def told(self, text: str) -> str:
+        """A reason, with what its first element has to add to it."""
+        message = next((element["message"] for element in self.reasons[text].data.values() if "message" in element), "")
+        added = first_line(message)
+        return text if not added or added.startswith(text) else f"{text}: {added}"
 
     @property
     def ranked(self) -> list[tuple[str, Reason]]:

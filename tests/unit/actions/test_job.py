@@ -16,6 +16,7 @@ from job_engine.actions.job import NO_MESSAGE
 from job_engine.job.attend import Granted
 from job_engine.job.attributes import PAYLOAD_LIMIT
 from job_engine.testing.hold import NotingHold
+from tests.unit.actions.samples import job_of
 
 
 class Server:
@@ -296,3 +297,11 @@ def test_interrupted():
     assert job.interrupted
     assert job.interrupted.reason == "deleted"
     assert issubclass(Interrupted, BaseException)
+
+
+def test_one_text_is_not_taken_for_its_letters():
+    job = job_of()
+    job.add_affected_resources("module/1")
+    job.add_nested_jobs("job/2")
+    assert job["affected-resources"] == [{"href": "module/1"}]
+    assert job["nested-jobs"] == ["job/2"]

@@ -22,6 +22,8 @@ SERVICES = {name for name, attribute in ATTRIBUTES.items() if not attribute.at_a
         ("action", " "),
         ("action", 3),
         ("action", "x" * 256),
+        ("action", " noop"),
+        ("action", "noop\n"),
         ("action", "a\x00b"),
         ("priority", -1),
         ("priority", 1000),

@@ -170,3 +170,10 @@ def test_other_messages_are_no_results(text):
 def test_what_is_no_result_is_refused(text):
     with pytest.raises(Invalid, match="no result of a bulk job"):
         read(text)
+
+
+def test_the_sentence_has_what_an_element_says_of_a_reason():
+    result = BulkResult(total=2)
+    result.failed("Job not added", "module/1", message="attribute 'priority' must be a whole number")
+    result.failed("Job not added", "module/2", message="another")
+    assert result.sentence == ("0 of 2 done, 2 failed: Job not added: attribute 'priority' must be a whole number")
