@@ -114,19 +114,27 @@ class Action(Generic[P, R]):
 
     def submit(self, **arguments: Any) -> "JobHandle":
         """Add a job that runs this with these arguments; see `Submission.submit`."""
-        return Submission(self.name, {}).submit(**arguments)
+        return self.options().submit(**arguments)
 
     def submit_many(self, arguments: Iterable[Mapping[str, Any]]) -> "list[JobHandle]":
         """Add a job for each set of arguments; see `Submission.submit_many`."""
-        return Submission(self.name, {}).submit_many(arguments)
+        return self.options().submit_many(arguments)
 
     def job(self, **arguments: Any) -> dict[str, Any]:
         """The document of a job with these arguments, for a distribution to yield; see `Submission.job`."""
-        return Submission(self.name, {}).job(**arguments)
+        return self.options().job(**arguments)
 
     def options(self, **options: Unpack[SubmitOptions]) -> Submission:
         """For example ``checksum_tree.options(priority=10, delay="5m").submit(root="/usr/lib")``."""
-        return Submission(self.name, options)
+        return Submission(self.name, options, self._check)
+
+    def _check(self, arguments: Mapping[str, Any]) -> None:
+        """See `Arguments.check`; of a class nothing is known."""
+        if not self.is_class:
+            try:
+                self.arguments.check(arguments)
+            except Invalid as error:
+                raise Invalid(f"action {self.name!r}: {error.message}") from None
 
 
 class Decorator(Protocol):

@@ -3,7 +3,7 @@
 import inspect
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -11,9 +11,11 @@ import msgspec
 
 from job_engine.actions.errors import WrongArguments
 from job_engine.actions.job import Job
+from job_engine.job import json_value
 from job_engine.job.errors import Invalid
 
 _WHERE: Final = re.compile(r"(?P<what>.*?) - at `\$(?P<path>.*)`", re.DOTALL)
+_ARGUMENT: Final = re.compile(r"argument '(\w+)")
 _KEYWORD: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -40,10 +42,13 @@ class Arguments:
             hints = typing.get_type_hints(function, include_extras=True)
         except (NameError, TypeError, SyntaxError, AttributeError) as error:
             raise Invalid(f"the annotations of {function.__qualname__} cannot be read: {error}") from None
-        parameters = list(inspect.signature(function).parameters.values())
+        own = inspect.signature(function)
+        parameters = list(own.parameters.values())
         self.takes_job = bool(parameters) and _is_job(parameters[0], hints)
         if self.takes_job:
             del parameters[0]
+        taken = own.replace(parameters=parameters, return_annotation=own.empty)
+        self.signature = f"{function.__name__}{taken}"  # as its submitter sees it: without the job
         self.takes_any = self.takes_job and not parameters  # reads job.payload itself
         self._open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
         self._rest: Any = Any
@@ -81,6 +86,19 @@ class Arguments:
             found = {name: value for name, value in found.items() if value is not msgspec.UNSET}
         return {**more, **found} if more else found
 
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """Refuse arguments that a job would fail with; for who submits it.
+
+        Raises:
+            Invalid: they cannot be written as JSON, or do not fit; with the signature.
+        """
+        payload = json_value.encode(arguments, "the payload", nan=False)
+        if not self.takes_any:
+            try:
+                self.of(payload.decode())
+            except WrongArguments as error:
+                raise WrongArguments(f"{error.message}; the action is {self.signature}") from None
+
     def _more(self, text: str) -> dict[str, Any]:
         given = msgspec.json.decode(text)
         more = {name: value for name, value in given.items() if name not in self._names}
@@ -112,7 +130,18 @@ class Arguments:
             )
         if wrong:
             return "; ".join(wrong)
-        return _of_argument("", str(error))
+        sentence = _of_argument("", str(error))
+        allowed = self._allowed(sentence) if "enum value" in sentence else []
+        return f"{sentence}; it may be {' or '.join(allowed)}" if allowed else sentence
+
+    def _allowed(self, sentence: str) -> list[str]:
+        """The values of the enumeration in the type of the argument that a sentence names, if there is but one."""
+        found = _ARGUMENT.match(sentence)
+        hint = next(
+            (field.type for field in msgspec.structs.fields(self._struct) if found and field.name == found[1]), None
+        )
+        enumerations = [] if hint is None else _enumerations(msgspec.inspect.type_info(hint))
+        return [repr(value) for value in enumerations[0]] if len(enumerations) == 1 else []
 
     def _listed(self) -> str:
         names = [*self._names, *(["any"] if self._open else [])]
@@ -151,11 +180,25 @@ def _strange(info: Any) -> type | None:
     """A class in a type that neither msgspec nor `_other` can make from JSON."""
     if isinstance(info, msgspec.inspect.CustomType):
         return None if issubclass(info.cls, PurePath) else info.cls
+    return next((found for part in _parts(info) if (found := _strange(part)) is not None), None)
+
+
+def _enumerations(info: Any) -> list[list[Any]]:
+    """The values of each enumeration in a type."""
+    if isinstance(info, msgspec.inspect.EnumType):
+        return [[member.value for member in info.cls]]
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return [list(info.values)]
+    return [values for part in _parts(info) for values in _enumerations(part)]
+
+
+def _parts(info: Any) -> list[Any]:
+    """The types that a type is made of."""
     names = ("item_type", "key_type", "value_type", "type")
     parts = [part for name in names if (part := getattr(info, name, None)) is not None]
     for name in ("item_types", "types"):
         parts += getattr(info, name, ())
-    return next((found for part in parts if (found := _strange(part)) is not None), None)
+    return parts
 
 
 def _named(value: Any) -> str:

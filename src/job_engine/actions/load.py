@@ -21,7 +21,13 @@ UPSTREAM: Final = "nuvla.job_engine.job.actions"
 """The package whose decorator registers a class in ``Actions.actions``."""
 
 
-def load(sources: Iterable[str | Path] = (), *, entry_points: bool = True, pull_mode_only: bool = False) -> Actions:
+def load(
+    sources: Iterable[str | Path] = (),
+    *,
+    entry_points: bool = True,
+    pull_mode_only: bool = False,
+    importing: Callable[[str], None] = lambda source: None,
+) -> Actions:
     """Import what defines actions. What fails to import is named in `Actions.failed`, and the others load.
 
     Args:
@@ -29,17 +35,18 @@ def load(sources: Iterable[str | Path] = (), *, entry_points: bool = True, pull_
             that of a file, is added to ``sys.path``, last; so is the current one for dotted modules.
         entry_points: whether to load those of installed packages too.
         pull_mode_only: whether to keep only what a NuvlaEdge may run.
+        importing: called with each module, file or entry point before it is imported.
 
     Raises:
         Invalid: a source does not exist.
     """
     actions, builtin = Actions(), Actions()
-    modules = _modules(actions)
+    modules = _modules(actions, importing)
     for source in [modules.located(source) for source in sources]:
         modules.load(source)
     if entry_points:
         modules.entry_points(GROUP)
-    _modules(builtin).package(BUILTIN)
+    _modules(builtin, importing).package(BUILTIN)
     actions.failed |= builtin.failed
     for action in builtin:
         if action.name not in actions:  # upstream has one of these names too, and who loads upstream's means its own
@@ -47,9 +54,13 @@ def load(sources: Iterable[str | Path] = (), *, entry_points: bool = True, pull_
     return actions.for_pull_mode() if pull_mode_only else actions
 
 
-def _modules(actions: Actions) -> Modules:
+def _modules(actions: Actions, importing: Callable[[str], None]) -> Modules:
     return Modules(
-        "actions", lambda module: _collect(actions, module), lambda thing: _take(actions, thing), actions.failed
+        "actions",
+        lambda module: _collect(actions, module),
+        lambda thing: _take(actions, thing),
+        actions.failed,
+        importing,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
-from job_engine.job.errors import Unreachable
+from job_engine.job.errors import Invalid, Unreachable
 
 if TYPE_CHECKING:
     from job_engine.client import Client, JobHandle
@@ -41,24 +41,31 @@ class Submission:
     Args:
         action: the action's name.
         options: for each of its jobs.
+        check: refuses arguments that do not fit.
     """
 
-    def __init__(self, action: str, options: SubmitOptions) -> None:
+    def __init__(
+        self, action: str, options: SubmitOptions, check: Callable[[Mapping[str, Any]], None] = lambda arguments: None
+    ) -> None:
         self._action = action
+        self._check = check
         given: dict[str, Any] = dict(options)
         self._client: Client | None = given.pop("client", None)
         self._given = given
 
     def options(self, **options: Unpack[SubmitOptions]) -> "Submission":
         """The same with more options; a later one replaces an earlier one."""
-        return Submission(self._action, {"client": self._client, **self._given, **options})  # type: ignore[typeddict-item]
+        merged: Any = {"client": self._client, **self._given, **options}
+        return Submission(self._action, merged, self._check)
 
     def submit(self, **arguments: Any) -> "JobHandle":
         """Add a job with these arguments; it is on disk when this returns.
 
         Raises:
+            Invalid: the arguments do not fit the action.
             Unreachable: no engine is found, or it does not answer.
         """
+        self._check(arguments)
         payload = arguments or None
         return self._call(lambda client: client.submit(self._action, payload=payload, **self._given))
 
@@ -66,9 +73,14 @@ class Submission:
         """Add a job for each set of arguments, many at a time; the handles are in the same order.
 
         Raises:
+            Invalid: some arguments do not fit the action; no job is added.
             Unreachable: no engine is found, or it does not answer.
         """
+        if isinstance(arguments, str | Mapping):
+            raise Invalid("submit_many takes a list of arguments, one dict for each job")
         payloads = [dict(each) for each in arguments]
+        for each in payloads:
+            self._check(each)
         return self._call(lambda client: client.submit_many(self._action, payloads, **self._given))
 
     def job(self, **arguments: Any) -> dict[str, Any]:
@@ -79,6 +91,7 @@ class Submission:
         """
         from job_engine.client.submission import Options, documents
 
+        self._check(arguments)
         given = dict(self._given)
         if given.get("parent") is not None:
             given["parent"] = str(getattr(given["parent"], "id", given["parent"]))

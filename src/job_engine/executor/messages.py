@@ -72,6 +72,7 @@ class Report(Struct, array_like=True, omit_defaults=True):
         False  # an exception was thrown into an action, which may have left a lock taken: replace the process
     )
     loaded: Loaded | None = None
+    importing: str | None = None  # what it begins to import: that may hang, or end the process
 
 
 class RawReport(Struct, array_like=True, omit_defaults=True):
@@ -85,6 +86,7 @@ class RawReport(Struct, array_like=True, omit_defaults=True):
     recalled: bool = False
     spoilt: bool = False
     loaded: Loaded | None = None
+    importing: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 BUFFER: Final = 1 << 20
 """Bytes that a socket takes without waiting for the other side to read."""
+SLOW_IMPORT: Final = 5.0
+"""Seconds that the import of a module may take before the log names it: most take less than one."""
 LAST_WORDS: Final = 0.2
 """Seconds to wait, after a worker process has ended, for the end of what it said: a process that an action forked may
 keep the socket open."""
@@ -65,6 +67,8 @@ class Process(asyncio.Protocol):
         self.born = time.monotonic()
         self.board = Board(setup.threads)
         self.code: int | None = None
+        self.importing: str | None = None  # the module, file or entry point, until all are imported
+        self._slow_import: asyncio.TimerHandle | None = None
         self._owner = owner
         self._frames = Frames(report_of)
         self._handle = 0
@@ -111,11 +115,11 @@ class Process(asyncio.Protocol):
             return "alive"
         if self.board.left == BROKEN:
             return "a thread of the engine failed in it"
-        if code >= 0:
-            return f"exit code {code}"
+        name = ""
         with contextlib.suppress(ValueError):
-            return f"killed by signal {-code} ({signal.Signals(-code).name})"
-        return f"killed by signal {-code}"
+            name = f" ({signal.Signals(-code).name})"
+        ended = f"exit code {code}" if code >= 0 else f"killed by signal {-code}{name}"
+        return ended if self.importing is None else f"{ended} while importing {self.importing}"
 
     # --- orders
 
@@ -186,6 +190,8 @@ class Process(asyncio.Protocol):
             self.kill()
             return
         for report in reports:
+            if report.importing is not None or report.loaded is not None:
+                self._imports(report.importing)
             self._owner.reported(self, report)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -195,6 +201,17 @@ class Process(asyncio.Protocol):
             self._end()
         else:
             self.kill()  # it cannot report any more; mostly it is just about to end
+
+    def _imports(self, source: str | None) -> None:
+        """It has begun to import ``source``; None: it has imported everything."""
+        self.importing = source
+        if self._slow_import is not None:
+            self._slow_import.cancel()
+        if source is not None:
+            self._slow_import = self._loop.call_later(SLOW_IMPORT, self._still_importing, source)
+
+    def _still_importing(self, source: str) -> None:
+        log.warning("worker process %d is still importing %s after %g s", self.pid, source, SLOW_IMPORT)
 
     def _reap(self) -> None:
         """The thread that waits for its end."""
@@ -218,6 +235,8 @@ class Process(asyncio.Protocol):
         if self._over:
             return
         self._over = True
+        if self._slow_import is not None:
+            self._slow_import.cancel()
         if self._transport is not None:
             self._transport.abort()
         self._owner.ended(self)

@@ -112,7 +112,12 @@ class Reader:
 
 def _load(sock: socket.socket, setup: Setup) -> Actions:
     try:
-        return load(setup.actions, entry_points=setup.entry_points, pull_mode_only=setup.pull_mode_only)
+        return load(
+            setup.actions,
+            entry_points=setup.entry_points,
+            pull_mode_only=setup.pull_mode_only,
+            importing=lambda source: sock.sendall(frame(RawReport(importing=source))),
+        )
     except JobEngineError as error:
         sock.sendall(frame(RawReport(loaded=Loaded(actions=[], failed={}, duplicates=[], wrong=error.message))))
         sys.exit(2)

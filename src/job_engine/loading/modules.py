@@ -27,15 +27,22 @@ class Modules:
         collect: called with each imported module, once all modules below it were.
         take: called with the thing that an entry point names, if it names one.
         failed: gets what does not load: the source (a module, file or entry point) and its error in one line.
+        importing: called with each such source before it is imported, which may hang or end the process.
     """
 
     def __init__(
-        self, what: str, collect: Callable[[ModuleType], None], take: Callable[[Any], None], failed: dict[str, str]
+        self,
+        what: str,
+        collect: Callable[[ModuleType], None],
+        take: Callable[[Any], None],
+        failed: dict[str, str],
+        importing: Callable[[str], None] = lambda source: None,
     ) -> None:
         self._what = what
         self._collect = collect
         self._take = take
         self._failed = failed
+        self._importing = importing
 
     def located(self, source: str | Path) -> str | Path:
         """A path or a dotted name that exists.
@@ -99,7 +106,8 @@ class Modules:
             self.package(folder.name)
             return
         for path in sorted(folder.glob("*.py")):
-            self._file(path)
+            if not path.name.startswith("."):  # an editor's own: Emacs' lock .#NAME.py, macOS' ._NAME.py
+                self._file(path)
 
     def _file(self, path: Path) -> None:
         _on_path(path.parent)
@@ -108,6 +116,7 @@ class Modules:
             self._collect(module)
 
     def _imported(self, source: str, load_it: Callable[[], Any]) -> Any:
+        self._importing(source)
         try:
             return load_it()
         except KeyboardInterrupt:

@@ -129,10 +129,10 @@ def test_submit_finds_the_engine_once(monkeypatch):
     assert engines[0].calls[0] == (("add-up",), {"payload": {"a": 1}})
     module._clients.clear()
     with pytest.raises(Unreachable):
-        add_up.submit()
-    add_up.submit()  # looks for it again
+        add_up.submit(a=1)
+    add_up.submit(a=1)  # looks for it again
     assert len(engines) == 3
-    assert engines[2].calls == [(("add-up",), {"payload": None})]
+    assert engines[2].calls == [(("add-up",), {"payload": {"a": 1}})]
 
 
 def test_importing_is_cheap():

@@ -79,7 +79,7 @@ def test_types():
         ({"text": "x", "number": True}, "everything: argument 'number': expected int, got bool"),
         ({"text": "x", "names": ["a", 1]}, "everything: argument 'names[1]': expected str, got int"),
         ({"text": "x", "path": 7}, "everything: argument 'path': expected PosixPath, got int"),
-        ({"text": "x", "mode": "x"}, "everything: argument 'mode': invalid enum value 'x'"),
+        ({"text": "x", "mode": "x"}, "everything: argument 'mode': invalid enum value 'x'; it may be 'fast' or 'slow'"),
         ({"text": "x", "rng": {}}, "everything: argument 'rng': object missing required field low"),
         ({"text": "x", "percent": 101}, "everything: argument 'percent': expected int <= 100"),
         ({"text": "x", "when": "now"}, "everything: argument 'when': invalid RFC3339 encoded datetime"),
@@ -218,3 +218,37 @@ def test_untyped_open_arguments_are_the_payload(payload):
         pass
 
     assert Arguments(takes).of(msgspec.json.encode(payload).decode()) == payload
+
+
+@action
+def greet(job: Job, name: str, mode: Literal["warm", "cold"] = "warm", more: list[Literal[1, 2]] | None = None): ...
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"nme": "Ada"}, "missing argument 'name'; unknown argument 'nme'"),
+        ({"name": 3}, "argument 'name': expected str, got int"),
+        ({"name": "Ada", "mode": "hot"}, "argument 'mode': invalid enum value 'hot'; it may be 'cold' or 'warm'"),
+        ({"name": "Ada", "more": [3]}, "invalid enum value 3; it may be 1 or 2"),
+        ({"name": 1j}, "payload['name'] is of type complex"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused_when_they_are_submitted(arguments, said):
+    for submit in (greet.submit, greet.job, lambda **each: greet.options(priority=1).submit_many([each])):
+        with pytest.raises(Invalid) as caught:
+            submit(**arguments)
+        assert said in caught.value.message
+        assert 1j in arguments.values() or "greet(name: str, mode: Literal['warm', 'cold']" in caught.value.message
+
+
+def test_one_set_of_arguments_is_not_taken_for_many():
+    with pytest.raises(Invalid, match="takes a list"):
+        greet.submit_many({"name": "Ada"})
+
+
+def test_an_action_that_reads_its_payload_itself_takes_any_arguments():
+    @action
+    def free(job: Job): ...
+
+    assert free.job(anything=1)["payload"] == '{"anything":1}'

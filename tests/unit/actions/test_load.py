@@ -269,3 +269,14 @@ proxy = Proxy()
 def fine():
     pass
 """
+
+
+def test_hidden_files_of_editors_are_skipped_and_each_import_is_announced(tmp_path):
+    (tmp_path / "seen.py").write_text("from job_engine import action\n@action\ndef seen(): ...\n")
+    (tmp_path / ".#seen.py").symlink_to("user@host.1234")  # Emacs' lock
+    (tmp_path / "._seen.py").write_bytes(b"\x00\x05\x16\x07")  # macOS
+    announced = []
+    actions = load([tmp_path], entry_points=False, importing=announced.append)
+    assert actions.failed == {}
+    assert "seen" in actions
+    assert announced[0] == str(tmp_path / "seen.py")
