@@ -1,11 +1,9 @@
 """``job-engine actions``"""
 
-import sys
-
 import click
 
 from job_engine.cli.options import command, connecting, json_option
-from job_engine.cli.screen import print_json, print_table
+from job_engine.cli.screen import print_json, print_table, say_empty
 from job_engine.client import Client
 
 
@@ -19,8 +17,8 @@ def actions(client: Client, as_json: bool) -> None:
     if as_json:
         print_json({"actions": found, "failed-imports": failed})
         return
-    if not found and sys.stdout.isatty():
-        click.echo("no executor has an action; start one with: job-engine up --actions FILE")
+    if not found:
+        say_empty("no executor has an action; start one with: job-engine up --actions FILE")
     else:
         names = {executor.id: executor.name or executor.id for executor in executors}
         print_table(

@@ -1,13 +1,12 @@
 """``job-engine distributions``"""
 
-import sys
 import time
 from typing import Any
 
 import click
 
 from job_engine.cli.options import command, connecting, json_option
-from job_engine.cli.screen import age, first_line, length, print_json, print_table
+from job_engine.cli.screen import age, first_line, length, print_json, print_table, say_empty
 from job_engine.client import Client
 from job_engine.job.distributions import overdue, schedule, silence
 from job_engine.job.times import epoch
@@ -34,8 +33,8 @@ def distributions(client: Client, deed: str, names: tuple[str, ...], as_json: bo
         )
         if as_json:
             print_json(found)
-        elif not found and sys.stdout.isatty():
-            click.echo("no distribution; a distributor brings one: job-engine up, or job-engine distributor")
+        elif not found:
+            say_empty("no distribution; a distributor brings one: job-engine up, or job-engine distributor")
         else:
             _table(found)
         return

@@ -1,11 +1,7 @@
 """``job-engine executors``"""
 
-import sys
-
-import click
-
 from job_engine.cli.options import command, connecting, json_option
-from job_engine.cli.screen import length, print_json, print_table
+from job_engine.cli.screen import length, print_json, print_table, say_empty
 from job_engine.client import Client
 
 
@@ -18,8 +14,8 @@ def executors(client: Client, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    if not found and sys.stdout.isatty():
-        click.echo("no executor; start one with: job-engine executor")
+    if not found:
+        say_empty("no executor; start one with: job-engine executor")
         return
     member = any(executor.member for executor in found)
     print_table(

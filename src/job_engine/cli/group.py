@@ -22,6 +22,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "logs": "Print the log of a job; -f follows it.",
         "cancel": "Cancel jobs.",
         "retry": "Run final jobs again, as new jobs.",
+        "delete": "Delete jobs.",
         "explain": "Say why a job is where it is.",
     },
     "Engine": {
@@ -30,6 +31,8 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "distributions": "List what makes jobs on schedules; run, pause, resume.",
         "queue": "Show the queue: how deep, taken by whom, repaired what.",
         "reconcile": "Repair what differs between queue and record.",
+        "open": "Print a new link that signs a browser in.",
+        "backup": "Copy the record of this machine's engine, while it runs.",
         "restore": "Put lost jobs of a Nuvla server back into the queue.",
         "doctor": "Check this machine's engine and say what to do.",
         "bench": "Measure this machine with jobs that do nothing.",
@@ -38,6 +41,10 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     },
 }
 COMMANDS: Final = {name: text for section in SECTIONS.values() for name, text in section.items()}
+CONNECTION: Final = frozenset(
+    {"data", "profile", "api_url", "api_user", "api_pass", "api_key", "api_secret", "api_insecure", "api_authn_header"}
+)
+"""Options that say which engine is meant, and who calls: a group of their own in the help of commands that call one."""
 SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
 
@@ -75,8 +82,28 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(_one_by_one(args, self._several)))
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        calls = any(param.name == "api_url" for param in self.params)
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Connection": []}
+        for param in self.get_params(ctx):
+            if (record := param.get_help_record(ctx)) is not None:
+                sections["Connection" if calls and param.name in CONNECTION else "Options"].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
 
 class _Lazy(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = next((arg for arg in rest if arg in COMMANDS), "COMMAND")
+            message = f"options go after the command: job-engine {name} {error.option_name}"
+            raise click.UsageError(message, ctx) from error
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

@@ -10,8 +10,8 @@ from job_engine.job.errors import Invalid, NotFound
 _WHOLE: Final = re.compile(r"job/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 _END: Final = re.compile(r"[0-9a-f]{4,12}")
-LOOKED_AT: Final = 1_000
-"""The newest jobs, among which an end is looked for: the API searches beginnings only."""
+LOOKED_AT: Final = 10_000
+"""The newest jobs, among which an end is looked for: the API searches beginnings only, and lists that many."""
 
 
 def whole_id(client: Client, text: str) -> str:

@@ -1,15 +1,18 @@
 """``job-engine jobs``"""
 
-import sys
+from typing import Final
 
 import click
 
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option, option
-from job_engine.cli.screen import age, print_json, print_table
+from job_engine.cli.screen import age, cut, print_json, print_table, say_empty, short_id
 from job_engine.client import Client
 from job_engine.job.bulk_message import in_short
 from job_engine.job.states import State
+
+ACTION: Final = 24
+"""Characters of an action's name on a terminal."""
 
 
 @command("jobs")
@@ -45,15 +48,15 @@ def jobs(
     if as_json:
         print_json(documents)
         return
-    if not documents and sys.stdout.isatty():
-        click.echo("no jobs" + (" match" if wanted else "; add one with: job-engine submit noop"))
+    if not documents:
+        say_empty("no jobs" + (" match" if wanted else "; add one with: job-engine submit noop"))
         return
     print_table(
-        ("id", "action", "state", "done", "age", "message"),
+        ("id", "action", "state", "done", "age", "message"),  # within 80 columns, the message in what is left
         [
             (
-                document["id"],
-                document.get("action", ""),
+                short_id(document["id"]),
+                cut(document.get("action", ""), ACTION),
                 document.get("state", ""),
                 f"{document.get('progress', 0)}%",
                 age(document.get("created")),

@@ -12,6 +12,9 @@ from job_engine.job.times import epoch
 
 COLOURS: Final = {"QUEUED": "blue", "RUNNING": "yellow", "SUCCESS": "green", "FAILED": "red", "CANCELED": "magenta"}
 
+SHORT: Final = 12
+"""Characters of a short id: the last part of a whole one, as the page shows it."""
+
 
 def print_json(value: Any) -> None:
     """JSON on the standard output, indented on a terminal."""
@@ -28,6 +31,21 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[n]) for row in flat) for n in range(len(columns))]
     for row in flat:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def say_empty(sentence: str) -> None:
+    """Say that a list has nothing in it: where it would be on a terminal, beside it elsewhere."""
+    click.echo(sentence, err=not sys.stdout.isatty())
+
+
+def short_id(job: str) -> str:
+    """The end of a job's id, which all commands take for it; whole where programs may read it."""
+    return job[-SHORT:] if sys.stdout.isatty() else job
+
+
+def cut(text: str, width: int) -> str:
+    """A text that fits into a column of a terminal."""
+    return f"{text[: width - 1]}…" if sys.stdout.isatty() and len(text) > width else text
 
 
 def print_fields(fields: Sequence[tuple[str, str]]) -> None:

@@ -15,7 +15,7 @@ from job_engine.cli.pasted import here
 from job_engine.cli.screen import print_json
 from job_engine.client import Client, JobCanceled, JobFailed, JobHandle
 from job_engine.job.bulk import is_bulk
-from job_engine.job.bulk_message import found
+from job_engine.job.bulk_message import found, in_short
 
 
 @command("submit")
@@ -149,9 +149,17 @@ def _see_through(job: JobHandle, action: str, as_json: bool) -> int:
         print_json(job.document)
     elif result is not None:
         print_json(result)
-    else:
+    elif found(job.document.get("status-message")) is not None:
         _print_family(job)
+    else:
+        click.echo(f"{job.id} {in_short_of(job)}", err=True)
     return 0
+
+
+def in_short_of(job: JobHandle) -> str:
+    """How a job ended that has no result."""
+    said = in_short(job.document.get("status-message"))
+    return f"{job.document['state']}: {said}" if said else str(job.document["state"])
 
 
 def _print_family(job: JobHandle) -> None:

@@ -49,6 +49,9 @@ def test_each_command_has_help_and_an_environment_variable_for_each_flag(name):
         (["submit", "noop", "--api-url", "http://127.0.0.1:1"], 3, "no engine answers at http://127.0.0.1:1"),
         (["show", "x", "--profile", "nope"], 2, "no profile 'nope'"),
         (["jbos"], 2, "did you mean jobs?"),
+        (["--data", "x", "jobs"], 2, "options go after the command: job-engine jobs --data;"),
+        (["backup", "x"], 2, "there is no record"),
+        (["cancel"], 3, "start one with"),
         (["submit"], 2, "Missing argument 'ACTION'; see job-engine submit --help"),
         (["submit", "noop", "--priority", "1000"], 2, "0<=x<=999"),
         (["submit", "noop", "--timeout", "soon"], 2, "write for example 30s"),
@@ -112,3 +115,12 @@ def test_what_starts_quickly_imports_little():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == "[]\n"
+
+
+def test_options_that_name_the_engine_are_a_group_of_their_own(capsys):
+    assert run(["jobs", "--help"]) == 0
+    own, _, connection = capsys.readouterr().out.partition("Connection:")
+    assert "--state" in own
+    assert "--api-url" not in own
+    assert "--api-url" in connection
+    assert "--data" in connection

@@ -1,0 +1,13 @@
+"""``job-engine open``"""
+
+import click
+
+from job_engine.cli.options import command, connecting
+from job_engine.client import Client
+
+
+@command("open")
+@connecting
+def open(client: Client) -> None:  # noqa: A001 - the name of the command
+    """Print a new link that signs a browser in as you; it works once, within some minutes."""
+    click.echo(f"{client.url}/sign-in?token={client.sign_in_token()}")

@@ -1,0 +1,102 @@
+"""What the command line shows of many jobs and does to them, and the copy of the record, against a real engine."""
+
+import json
+import os
+import pty
+import sqlite3
+import subprocess
+
+import pytest
+
+from tests.integration.running import PROGRAM, WITHIN, clean, cli, running, unique
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("engine") / "data") as engine:
+        yield engine
+
+
+def on_a_terminal(up, *arguments):
+    """What it prints on a terminal of 80 columns."""
+    own, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [PROGRAM, *arguments, "--data", str(up.folder)],
+        stdin=terminal, stdout=terminal, stderr=terminal, env=clean() | {"TERM": "xterm", "COLUMNS": "80"},
+    )  # fmt: skip
+    os.close(terminal)
+    said = b""
+    try:
+        while data := os.read(own, 4096):
+            said += data
+    except OSError:  # so a terminal says its end
+        pass
+    os.close(own)
+    assert process.wait(WITHIN) == 0, said
+    return said.decode()
+
+
+def test_eighty_columns_show_what_matters_and_a_short_id_that_commands_take(up):
+    action, tag = "an-action-with-a-name-of-more-than-24-letters", unique("t")
+    id_ = cli(up, "submit", action, "--delay", "1h", "--tag", tag).stdout.strip()
+    said = on_a_terminal(up, "jobs", "--filter", f"tags='{tag}'")
+    row = next(line for line in said.splitlines() if "QUEUED" in line)
+    assert all(word in row for word in ("an-action-with-a-name-o…", "0%", " s"))
+    short = row.split("\x1b")[0].split()[0] if row.startswith(id_[-12:]) else ""
+    assert short == id_[-12:]
+    assert json.loads(cli(up, "show", short, "--json").stdout)["id"] == id_
+    assert cli(up, "delete", short).stdout == f"{id_} deleted\n"
+    assert cli(up, "show", id_).returncode == 2
+
+
+def test_an_empty_list_says_so_also_in_a_pipe(up):
+    done = cli(up, "jobs", "--filter", f"tags='{unique('none')}'")
+    assert (done.stdout, done.stderr) == ("", "no jobs match\n")
+    assert "no distribution" in cli(up, "distributions").stderr or cli(up, "distributions").stdout
+
+
+def test_wait_says_how_a_job_without_a_result_ended(up):
+    done = cli(up, "submit", "noop", "--wait")
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert "SUCCESS" in done.stderr.splitlines()[-1]
+
+
+def test_what_matches_a_filter_is_counted_and_asked_about(up):
+    tag = unique("many")
+    ids = [cli(up, "submit", "noop", "--delay", "1h", "--tag", tag).stdout.strip() for _ in range(2)]
+    matching = ("--filter", f"tags='{tag}'")
+    refused = cli(up, "cancel", *matching, input="n\n")
+    assert "cancel 2 jobs?" in refused.stderr
+    assert refused.returncode == 130
+    assert sorted(cli(up, "cancel", *matching, input="y\n").stdout.split()[::2]) == sorted(ids)
+    assert len(cli(up, "retry", *matching, "--yes").stdout.split()) == 2
+    assert len(cli(up, "delete", *matching, "--yes").stdout.splitlines()) >= 2
+    assert cli(up, "delete", *matching, "--yes").stderr == "no jobs match\n"
+    both = cli(up, "delete", ids[0], *matching)
+    assert both.returncode == 2
+    assert "not both" in both.stderr
+    assert cli(up, "cancel").returncode == 2
+
+
+def test_a_link_that_signs_in(up):
+    link = cli(up, "open").stdout.strip()
+    with up.client() as client:
+        assert link.startswith(f"{client.url}/sign-in?token=")
+    assert link != cli(up, "open").stdout.strip()
+
+
+def test_a_backup_of_a_running_engine_is_a_whole_record(up, tmp_path):
+    id_ = cli(up, "submit", "noop", "--delay", "1h").stdout.strip()
+    copy = tmp_path / "record.db"
+    done = cli(up, "backup", str(copy))
+    assert done.returncode == 0, done.stderr
+    assert copy.stat().st_mode & 0o077 == 0
+    with sqlite3.connect(copy) as record:
+        assert record.execute("pragma integrity_check").fetchone() == ("ok",)
+        number = record.execute("select count(*) from job").fetchone()[0]
+    assert number == len(json.loads(cli(up, "jobs", "--json", "--limit", "1000").stdout))
+    assert json.loads(cli(up, "show", id_, "--json").stdout)["state"] == "QUEUED"
+    again = cli(up, "backup", str(copy))
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
