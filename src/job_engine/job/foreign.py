@@ -8,6 +8,8 @@ T = TypeVar("T")
 
 SHOWN: Final = 200
 """Characters of a value in a message."""
+MEMBERS: Final = 10
+"""Exceptions of a group that its text names."""
 
 
 def ask(question: Callable[[Any], T], thing: object, otherwise: T) -> T:
@@ -29,8 +31,12 @@ def kind(thing: object) -> str:
 
 
 def text(thing: object) -> str:
-    """``str(thing)``, or a remark instead."""
-    return ask(_text, thing, f"(the text of this {kind(thing)} cannot be had: its __str__ raises)")
+    """``str(thing)``, or a remark instead; of an exception group with what its members say."""
+    said = ask(_text, thing, f"(the text of this {kind(thing)} cannot be had: its __str__ raises)")
+    if is_a(thing, BaseExceptionGroup):
+        members: list[BaseException] = ask(_members, thing, [])
+        said += "".join(f"{'; ' if n else ': '}{described(member)}" for n, member in enumerate(members[:MEMBERS]))
+    return said
 
 
 def shown(thing: object) -> str:
@@ -55,3 +61,7 @@ def _text(thing: object) -> str:
 
 def _repr(thing: object) -> str:
     return str.__str__(repr(thing))
+
+
+def _members(group: Any) -> list[BaseException]:
+    return list(BaseExceptionGroup.exceptions.__get__(group))

@@ -143,7 +143,10 @@ def test_an_exception_fails_the_job_and_shows_where():
         (RecursionError("deep"), "RecursionError: deep"),
         (MemoryError(), "MemoryError"),
         (StopIteration(3), "StopIteration: 3"),
-        (BaseExceptionGroup("two", [KeyboardInterrupt(), ValueError()]), "BaseExceptionGroup: two (2 sub-exceptions)"),
+        (
+            BaseExceptionGroup("two", [KeyboardInterrupt(), ValueError()]),
+            "BaseExceptionGroup: two (2 sub-exceptions): KeyboardInterrupt; ValueError",
+        ),
         (asyncio.CancelledError(), "CancelledError"),
         (Interrupted("by nobody"), "Interrupted: by nobody"),
         (NoMessage(), "NoMessage: (the text of this NoMessage cannot be had: its __str__ raises)"),

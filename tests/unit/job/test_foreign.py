@@ -66,3 +66,11 @@ def test_a_class_without_a_name_has_a_sentence_too() -> None:
 def test_texts_are_plain_ones() -> None:
     assert type(text(Answers())) is str
     assert type(shown(Answers())) is str
+
+
+def test_a_group_says_what_its_members_say() -> None:
+    group = ExceptionGroup("two hosts", [ValueError("no disk"), ExceptionGroup("more", [KeyError("x")])])
+    assert described(group) == (
+        "ExceptionGroup: two hosts (2 sub-exceptions): ValueError: no disk;"
+        " ExceptionGroup: more (1 sub-exception): KeyError: 'x'"
+    )
