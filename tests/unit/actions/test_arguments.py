@@ -244,7 +244,7 @@ def test_arguments_that_do_not_fit_are_refused_when_they_are_submitted(arguments
 
 def test_one_set_of_arguments_is_not_taken_for_many():
     with pytest.raises(Invalid, match="takes a list"):
-        greet.submit_many({"name": "Ada"})
+        greet.submit_many({"name": "Ada"})  # type: ignore[dict-item]
 
 
 def test_an_action_that_reads_its_payload_itself_takes_any_arguments():
