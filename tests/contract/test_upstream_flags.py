@@ -1,5 +1,6 @@
 """Upstream's command line (nuvla-job-engine 5.1.4): its flags are ours too, with its defaults under its names."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from job_engine.cli.distributor import distributor
 from job_engine.cli.executor import executor
 from job_engine.cli.restore import restore
 
+WHAT = {"executor": "actions", "distributor": "distributions"}
 BOTH = (
     "--zk-hosts --api-url --api-user --api-pass --api-key --api-secret --api-insecure --nuvlaedge-fs --api-authn-header"
     " --name --statsd -l --log-level -d --debug"
@@ -52,9 +54,13 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("main", "command", "defaults"),
     [
-        ("executor", "executor", {"api_url": "https://nuvla.io", "no_wait_for_api": True}),
+        (
+            "executor",
+            "executor",
+            {"api_url": "https://nuvla.io", "no_wait_for_api": True, "processes": 1, "threads": 1},
+        ),
         ("distributor", "distributor", {"api_url": "https://nuvla.io", "no_wait_for_api": True}),
-        ("restore", "restore", {"api_url": "https://nuvla.io", "zk_hosts": ("zk:2181",)}),
+        ("restore", "restore", {"zk_hosts": ("zk:2181",)}),
     ],
 )
 def test_its_names_have_its_defaults_and_exit_codes(
@@ -74,3 +80,34 @@ def test_its_names_have_its_defaults_and_exit_codes(
         assert ended.value.code == theirs
         assert told[0] == [command, "--some", "flag"]
         assert defaults.items() <= told[1][command].items()
+
+
+@pytest.mark.parametrize("main", ["executor", "distributor"])
+def test_nuvlas_package_is_needed_under_its_names(
+    main: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert find_spec("nuvla.job_engine") is None, "this environment has it; tests/upstream runs with it"
+    code, said = ended(main, ["--zk-hosts", "127.0.0.1:1", "--api-url", "http://127.0.0.1:1"], monkeypatch, capsys)
+    assert code == 2
+    assert f"Nuvla's {WHAT[main]} are not installed" in said
+    assert "pip install nuvla-job-engine==5.1.4" in said
+    assert said.count("\n") == 1
+
+
+def test_the_restore_asks_no_public_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = ended("restore", ["--es-hosts", "es"], monkeypatch, capsys)
+    assert code == 2
+    assert "give --api-url" in said
+    assert "nuvla.io" not in said
+    assert said.count("\n") == 1
+
+
+def ended(
+    main: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[Any, str]:
+    monkeypatch.setattr("sys.argv", ["job.py", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        getattr(upstream, main)()
+    return exit_.value.code, capsys.readouterr().err

@@ -54,6 +54,13 @@ def job_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str | N
     help="How long the API may be away before running jobs are interrupted and given back; "
     "without ZooKeeper never longer than their holds last, about 7 s.",
 )
+@engine_option(
+    "--unknown-action-grace",
+    metavar="TIME",
+    type=duration,
+    default="10m",
+    help="Beside Nuvla: how long a job is left to other executors whose action this one lacks, before it is FAILED.",
+)
 @wait_option
 @engine_option("--run-dir", type=click.Path(path_type=Path), help="Folder for its lock; who follows in it takes over.")
 @engine_option(
@@ -78,6 +85,7 @@ def executor(
     threads: int,
     shutdown_timeout: float,
     api_grace: float,
+    unknown_action_grace: float,
     no_wait_for_api: bool,
     run_dir: Path | None,
     nuvlaedge_fs: str,
@@ -120,6 +128,7 @@ def executor(
             nuvlaedge_fs=nuvlaedge_fs,
             shutdown_timeout=shutdown_timeout,
             api_grace=api_grace,
+            unknown_action_grace=unknown_action_grace,
             run_dir=run_dir,
             log_level=level,
             parent_fd=parent_fd,

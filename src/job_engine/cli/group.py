@@ -1,6 +1,8 @@
 """The commands. Each is imported only when it runs, so that the others start quickly."""
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -40,11 +42,16 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "version": "Print the version.",
     },
 }
+PREFIX: Final = "JOB_ENGINE"
+"""How the names of all variables begin that stand for options."""
 COMMANDS: Final = {name: text for section in SECTIONS.values() for name, text in section.items()}
 CONNECTION: Final = frozenset(
     {"data", "profile", "api_url", "api_user", "api_pass", "api_key", "api_secret", "api_insecure", "api_authn_header"}
 )
 """Options that say which engine is meant, and who calls: a group of their own in the help of commands that call one."""
+SERVICE_LINK: Final = re.compile(r"(tcp|udp|sctp)://\S+:[0-9]+")
+"""What Kubernetes and Docker put into variables such as ``JOB_ENGINE_PORT`` of all containers beside a service that is
+called ``job-engine``. No option takes a value of that form."""
 SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
 
@@ -80,6 +87,7 @@ class Command(click.Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ignore_service_links(os.environ)
         return super().parse_args(ctx, list(_one_by_one(args, self._several)))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -127,6 +135,13 @@ class _Lazy(click.Group):
             formatter.write_dl(
                 [("0", "done"), ("1", "the job failed"), ("2", "wrong use"), ("3", "no engine can be reached")]
             )
+
+
+def ignore_service_links(environ: MutableMapping[str, str]) -> None:
+    """Remove the variables of ``environ`` that would be taken for options of ours, and are links to a service."""
+    links = [name for name, value in environ.items() if name.startswith(PREFIX) and SERVICE_LINK.fullmatch(value)]
+    for name in links:
+        del environ[name]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from job_engine.cli.group import SETTINGS, Command
+from job_engine.cli.group import PREFIX, SETTINGS, Command
 from job_engine.job.errors import Invalid
 from job_engine.job.times import seconds
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 Decorator = Callable[[F], F]
-PREFIX: Final = "JOB_ENGINE"
 
 
 def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Command]:

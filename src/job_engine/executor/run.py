@@ -89,7 +89,7 @@ def source_in_cluster(settings: ExecutorSettings, id_: str, folder: RunFolder | 
     if settings.names_hold:
         return ClusterSource(client, id_, entries)
     log.info("%s is a Nuvla server: upstream's rules apply (docs/upstream.md)", client.endpoint.url)
-    return NuvlaSource(NuvlaApi(client), id_, entries, settings.version)
+    return NuvlaSource(NuvlaApi(client), id_, entries, settings.version, settings.unknown_action_grace)
 
 
 async def _run_one(settings: ExecutorSettings, job: str, id_: str, client: WireClient) -> None:

@@ -45,6 +45,10 @@ class LockingQueue:
             self._view.avoid([taken.name for taken in takes], avoid)
         return await self._takes.release(takes)
 
+    def avoid(self, takes: Sequence[Taken], seconds: float) -> None:
+        """Leave these entries to others for so long, once they are released."""
+        self._view.avoid([taken.name for taken in takes], seconds)
+
     async def put(self, job: str, priority: int = 999) -> str:
         """Put a job's id; the name of its entry. Raises as `put_many` does."""
         (name,) = await self.put_many([(job, priority)])

@@ -23,6 +23,7 @@ class NuvlaPlace(ClusterPlace):
 
     def __init__(self, folder: Path, host: str) -> None:
         super().__init__(folder, host)
+        self.grace = 0.0
         self.nuvla: NuvlaLike
 
     def app(self) -> Any:
@@ -32,7 +33,7 @@ class NuvlaPlace(ClusterPlace):
 
     def source(self, proxy: Proxy, host: str = "", note: Path | None = None) -> Any:
         entries = Entries(self.zookeeper, b"a test", note)
-        return NuvlaSource(NuvlaApi(self.client(proxy.port)), str(uuid4()), entries, "1.2.3")
+        return NuvlaSource(NuvlaApi(self.client(proxy.port)), str(uuid4()), entries, "1.2.3", self.grace)
 
     async def expire(self, executor: Executor) -> None:
         """End its session from outside: somebody with its number and password closes it."""

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from job_engine.executor.sources import nuvla
-from tests.integration.nuvla.doings import added, always, answering, gets
+from tests.integration.nuvla.doings import added, always, answering, finish, gets
 from tests.integration.nuvla.place import NuvlaPlace
 from tests.integration.sources.places import until
 from tests.integration.sources.playing import Play
@@ -107,16 +107,16 @@ async def _is_free(place: NuvlaPlace, entries: int) -> bool:
     return len(await place.children("entries")) == entries and await place.taken() == []
 
 
-@pytest.mark.parametrize("version", [0, 1, None])
-def test_a_job_that_is_too_old_fails(play: Play, version: int | None) -> None:
+@pytest.mark.parametrize("number", [0, 1, None])
+def test_a_job_that_is_too_old_fails(play: Play, number: int | None) -> None:
     async def scene(place: NuvlaPlace) -> None:
         executor = await place.executor()
-        if version is None:
+        if number is None:
             place.nuvla.strip = ("version",)
         # before its state is looked at: that it was RUNNING is no matter
-        id_ = await added(place, **({} if version is None else {"version": version}))
+        id_ = await added(place, **({} if number is None else {"version": number}))
         await until(place.clean, "the entry going")
-        message = f"Job v{version or 0} is not supported by Job engine v1.2.3"
+        message = f"Job v{number or 0} is not supported by Job engine v1.2.3"
         assert place.edits(id_) == [{"state": "FAILED", "status-message": message}]
         assert executor.granted_ == []
 
@@ -142,6 +142,44 @@ def test_an_unknown_action_fails(play: Play) -> None:
         id_ = await added(place, "no-such")
         await until(place.clean, "the entry going")
         assert place.edits(id_) == [{"state": "FAILED", "status-message": f"Not implemented action {id_}: no-such"}]
+
+    play(scene)
+
+
+def test_an_unknown_action_is_left_to_others_for_a_while_and_fails_once(play: Play) -> None:
+    async def scene(place: NuvlaPlace) -> None:
+        place.grace = 0.2
+        executor = await place.executor(room=1)
+        id_ = await added(place, "no-such")
+        await until(lambda: gets(place, id_), "it being looked at")
+        await until(lambda: _is_free(place, 1), "the entry being free")
+        assert place.edits(id_) == []
+        good = await added(place)
+        (held,) = await executor.grant()
+        assert held.id == good  # meanwhile others are run
+        finish(executor, held)
+        await until(place.clean, "the entries going")
+        assert place.edits(id_) == [{"state": "FAILED", "status-message": f"Not implemented action {id_}: no-such"}]
+        assert gets(place, id_) == 2
+
+    play(scene)
+
+
+def test_actions_that_another_executor_has_are_run_by_it(play: Play) -> None:
+    async def scene(place: NuvlaPlace) -> None:
+        place.grace = 3600.0
+        lacking = await place.executor(room=1)
+        first = await added(place, "theirs")
+        await until(lambda: gets(place, first), "it being looked at")
+        other = await place.executor(room=4, actions=("theirs",))
+        jobs = [first, *[await added(place, "theirs") for _ in range(3)]]
+        helds = await other.grant(4)
+        assert sorted(held.id for held in helds) == sorted(jobs)
+        for held in helds:
+            finish(other, held)
+        await until(place.clean, "the entries going")
+        assert [edit["state"] for id_ in jobs for edit in place.edits(id_)] == ["RUNNING", "SUCCESS"] * 4
+        assert lacking.granted_ == []
 
     play(scene)
 

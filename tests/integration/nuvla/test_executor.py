@@ -186,11 +186,12 @@ def test_a_login_that_is_refused_is_1(server: NuvlaServer) -> None:
 
 def test_no_connection_is_1_where_upstream_does_not_wait(server: NuvlaServer) -> None:
     nowhere = ["--api-url", f"http://127.0.0.1:{free_port()}", "--api-user", "x", "--api-pass", "y"]
+    actions = ["--actions", str(server.actions)]
     commands = [
         executor(server, "--job-id", "job/1", *nowhere),
         executor(server, "--zk-hosts", server.host, "--no-wait-for-api", *nowhere),
-        [*script("job_executor.py"), "--zk-hosts", server.host, *nowhere],
-        [*script("job_executor.py"), *nowhere],
+        [*script("job_executor.py"), *actions, "--zk-hosts", server.host, *nowhere],
+        [*script("job_executor.py"), *actions, *nowhere],
     ]
     for command in commands:
         with program(server.folder, *command) as one:

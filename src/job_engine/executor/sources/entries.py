@@ -178,6 +178,11 @@ class Entries:
         """Give these back, in the background; with ``avoid`` leave them to others from now on."""
         self._ends.add(AVOID if avoid else RELEASE, takes)
 
+    def leave(self, taken: Taken, seconds: float) -> None:
+        """Give this one back, in the background, and leave it to others for so long."""
+        self.queue.avoid([taken], seconds)
+        self._ends.add(RELEASE, [taken])
+
     def postpone(self, takes: Sequence[Taken]) -> None:
         """Give these back, in the background; nothing can be done for them now, and perhaps later."""
         self._ends.add(LATER, takes)

@@ -8,11 +8,12 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from job_engine.executor.holds import Key
 from job_engine.executor.sources.nuvla_api import NuvlaApi
 from job_engine.executor.sources.nuvla_job import TakenJob
+from job_engine.executor.sources.nuvla_lacking import Lacking
 from job_engine.executor.sources.nuvla_outcomes import Do
 from job_engine.executor.sources.nuvla_watch import watch
 from job_engine.executor.sources.queued import Kept, Queued
@@ -49,6 +50,7 @@ class Entries(Kept, Protocol):
     def collect(self) -> list[Taken]: ...
     def consume(self, takes: Sequence[Taken]) -> None: ...
     def release(self, takes: Sequence[Taken], *, avoid: bool = False) -> None: ...
+    def leave(self, taken: Taken, seconds: float) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -57,9 +59,10 @@ class NuvlaSource(Queued[Entries]):
 
     Args:
         engine: our version, for messages.
+        grace: seconds for which a job is left to others whose action we lack.
     """
 
-    def __init__(self, api: NuvlaApi, id_: str, entries: Entries, engine: str) -> None:
+    def __init__(self, api: NuvlaApi, id_: str, entries: Entries, engine: str, grace: float = 0.0) -> None:
         self.id = id_
         self.engine = engine
         self.actions: Collection[str] | None = None
@@ -70,6 +73,7 @@ class NuvlaSource(Queued[Entries]):
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._kept: dict[int, TakenJob] = {}  # they wait to be released
         self._delays: Counter[str] = Counter()
+        self._lacking = Lacking(grace)
         self._over: dict[Key, str] = {}  # attempts to be interrupted, and why
         self._ids: dict[int, str] = {}  # of the last jobs, by our number: an action may have last words
         self._count = 0
@@ -155,6 +159,10 @@ class NuvlaSource(Queued[Entries]):
                 watch(self._api, self._begun), name="looking for canceled jobs"
             )
 
+    def leaves(self, job: TakenJob, document: dict[str, Any], why: str) -> bool:
+        """See `nuvla_job.Desk`."""
+        return self._lacking.leaves(job.id, document, why)
+
     def over(self, job: TakenJob, key: Key, why: str) -> None:
         """See `nuvla_job.Desk`."""
         self._over[key] = why
@@ -165,6 +173,7 @@ class NuvlaSource(Queued[Entries]):
     def _hear(self, attend: Attend) -> None:
         if attend.hello is not None:
             self.actions = frozenset(attend.hello.actions)
+            self._lacking.unloaded = attend.hello.failed_imports
         for write in attend.writes:
             for _, _, level, text in write.log:  # such a server keeps no logs
                 job_log.log(LEVELS.get(level, logging.INFO), "%s: %s", self._ids.get(write.seq, "?"), text)
@@ -221,7 +230,8 @@ class NuvlaSource(Queued[Entries]):
     # --- jobs
 
     def _ask(self) -> None:
-        if self._api.failure is not None:
+        unsure = self.actions is None and self._entries.shared  # a worker would FAIL what is unknown to it
+        if self._api.failure is not None or unsure:
             self._entries.ask(0)
             return
         coming = sum(1 for job in self._jobs.values() if not job.begun and not job.told)
@@ -258,6 +268,8 @@ class NuvlaSource(Queued[Entries]):
         self._tasks.pop(job.seq, None)
         if do is Do.CONSUME:
             self._entries.consume([job.taken])
+        elif do is Do.OTHERS:
+            self._entries.leave(job.taken, self._lacking.grace)
         else:
             self._entries.release([job.taken], avoid=do is Do.AVOID)
         self._ask()

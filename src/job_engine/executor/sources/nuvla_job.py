@@ -61,6 +61,9 @@ class Desk(Protocol):
     def offer(self, job: "TakenJob") -> None:
         """``job.granted`` is to be run."""
 
+    def leaves(self, job: "TakenJob", document: dict[str, Any], why: str) -> bool:
+        """Whether a job that cannot be run here is left to others for now."""
+
     def over(self, job: "TakenJob", key: tuple[int, int], why: str) -> None:
         """The attempt is to be interrupted: the job ended without it."""
 
@@ -155,7 +158,11 @@ class TakenJob:
                         log.warning("%s, of which the queue has the entry %s, does not exist", self.id, self.taken.name)
                         return Do.CONSUME
             job = document(body)
-            do, why = verdict(self.id, job, self._desk.actions, self._desk.engine, named=self._desk.named)
+            do, why = verdict(self.id, job, self._desk.actions, self._desk.engine, others=not self._desk.named)
+            if do is Do.OTHERS:
+                if self._desk.leaves(self, job, why):
+                    return do
+                do = Do.FAIL
             if do in (Do.CONSUME, Do.AVOID):
                 log.warning("%s: its entry %s is %s", why, self.taken.name, "removed" if do is Do.CONSUME else "left")
                 return do

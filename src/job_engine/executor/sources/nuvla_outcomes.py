@@ -24,6 +24,7 @@ class Do(enum.Enum):
     CONSUME = "consume"
     RELEASE = "release"
     AVOID = "avoid"  # release it, and leave it to others
+    OTHERS = "others"  # the same for a while: then see whether anybody has done it
     LATER = "later"  # release it after a while, longer each time
 
 
@@ -34,13 +35,15 @@ class Verdict(NamedTuple):
     why: str = ""
 
 
-def verdict(id_: str, job: Mapping[str, Any], actions: Collection[str] | None, engine: str, *, named: bool) -> Verdict:
+def verdict(
+    id_: str, job: Mapping[str, Any], actions: Collection[str] | None, engine: str, *, others: bool
+) -> Verdict:
     """By its document.
 
     Args:
         actions: those that we have; None: not known yet, so a worker process will say.
         engine: our version, for messages.
-        named: whether it was named to us, and not taken from the queue.
+        others: whether others can take it: it comes from the queue, and was not named to us.
     """
     version = job.get("version", 0)
     try:
@@ -53,14 +56,14 @@ def verdict(id_: str, job: Mapping[str, Any], actions: Collection[str] | None, e
         return Verdict(Do.FAIL, f"Job v{version} is not supported by Job engine v{engine}")
     if is_final(str(job.get("state"))):
         return Verdict(Do.CONSUME, f"{id_} is {job['state']} already")
-    if not named and job.get("execution-mode") == "pull" and job.get("state") == State.QUEUED:
+    if others and job.get("execution-mode") == "pull" and job.get("state") == State.QUEUED:
         # what is left of one that fell back to pull: its new runner is not to be disturbed
         return Verdict(Do.CONSUME, f"{id_} is for a NuvlaEdge to pull")
     action = job.get("action")
     if not isinstance(action, str) or not action:
         return Verdict(Do.FAIL, f"{id_} has no action")
     if actions is not None and action not in actions:
-        return Verdict(Do.FAIL, f"Not implemented action {id_}: {action}")
+        return Verdict(Do.OTHERS if others else Do.FAIL, f"Not implemented action {id_}: {action}")
     return Verdict(Do.RUN)
 
 

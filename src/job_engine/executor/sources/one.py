@@ -71,5 +71,9 @@ class OneEntry:
         """See `entries.Entries`: whoever named it may name it again."""
         self.consume(takes)
 
+    def leave(self, taken: Taken, seconds: float) -> None:
+        """See `entries.Entries`: there are no others."""
+        self.consume([taken])
+
     async def close(self) -> None:
         """See `entries.Entries`."""
