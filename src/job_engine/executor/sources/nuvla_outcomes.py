@@ -35,9 +35,7 @@ class Verdict(NamedTuple):
     why: str = ""
 
 
-def verdict(
-    id_: str, job: Mapping[str, Any], actions: Collection[str] | None, engine: str, *, others: bool
-) -> Verdict:
+def verdict(id_: str, job: Mapping[str, Any], actions: Collection[str] | None, engine: str, *, others: bool) -> Verdict:
     """By its document.
 
     Args:
