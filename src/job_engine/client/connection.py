@@ -14,10 +14,19 @@ import weakref
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from job_engine.client.endpoint import SESSION_PATH, Credentials, Endpoint, cookies_of, reason, refusal
+from job_engine.client.endpoint import (
+    SESSION_PATH,
+    SESSION_QUERY,
+    Credentials,
+    Endpoint,
+    cookies_of,
+    no_session,
+    reason,
+    session_lives,
+)
 from job_engine.client.message import AnswerReader, header_lines, request_bytes
 from job_engine.client.proxy import proxy_of
-from job_engine.job.errors import Unreachable
+from job_engine.job.errors import Unavailable, Unreachable
 
 FIRST_PAUSE: Final = 0.05
 """Seconds until the first repeat; each further pause is twice as long: a restarting server is back within a second."""
@@ -161,20 +170,24 @@ class Connection:
             self._log_in(None, deadline)
         cookie = self._cookie
         answer = self._exchange(method, path, body, extra, cookie, deadline)
-        if answer.status in (401, 403) and self.credentials.can_log_in:
+        status, answered = answer.status, answer.body
+        if status in (401, 403) and self.credentials.can_log_in:
+            looked = self._exchange("GET", SESSION_QUERY, None, b"", cookie, deadline)
+            if session_lives(looked.status, looked.body):
+                return status, answered
             self._log_in(cookie, deadline)
             answer = self._exchange(method, path, body, extra, self._cookie, deadline)
-        return answer.status, answer.body
+            return answer.status, answer.body
+        return status, answered
 
     def _log_in(self, refused: str | None, deadline: float) -> None:
         with self._login:
             if self._cookie != refused:  # another thread has done it meanwhile
                 return
             answer = self._exchange("POST", SESSION_PATH, self.credentials.login(), b"", None, deadline)
-            if answer.status >= 500:
-                raise _NoLoginError(refusal(answer.status, answer.body).message)
             if answer.status >= 400:
-                raise refusal(answer.status, answer.body)
+                error = no_session(answer.status, answer.body)
+                raise _NoLoginError(error.message) if isinstance(error, Unavailable) else error
             self._cookie = cookies_of(answer.cookies)
 
     def _exchange(

@@ -12,6 +12,10 @@ from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, 
 
 SESSION_PATH: Final = "/api/session"
 """Where a login is posted, and what answers 403 for wrong credentials only (contract, section 2)."""
+SESSION_QUERY: Final = f"{SESSION_PATH}?last=0"
+"""Open to all; it counts the caller's session, if there is one (contract, section 2)."""
+BUSY: Final = 429
+"""The status of a server that takes no login now."""
 AUTHN_HEADER: Final = "nuvla-authn-info"
 """The header that names the caller to a server that trusts the caller's address (contract, section 2)."""
 
@@ -124,6 +128,10 @@ def cookies_of(set_cookie: list[str]) -> str | None:
     return "; ".join(f"{name}={value}" for name, value in found.items()) or None
 
 
+class _Found(msgspec.Struct):
+    count: int = 0
+
+
 class _Refusal(msgspec.Struct):
     message: str = ""
 
@@ -148,6 +156,22 @@ def refusal(status: int, body: bytes) -> JobEngineError:
             return Unavailable(message)
         case _:
             return JobEngineError(message)
+
+
+def no_session(status: int, body: bytes) -> JobEngineError:
+    """Why a login made no session. Only a refusal says something of the credentials: a server that fails, or has too
+    much to do, is Unavailable."""
+    error = refusal(status, body)
+    return Unavailable(error.message) if status >= 500 or status == BUSY else error
+
+
+def session_lives(status: int, body: bytes) -> bool:
+    """Whether the answer to `SESSION_QUERY` shows a session: then a refusal before was one of rights, and another login
+    would change nothing."""
+    try:
+        return status == 200 and msgspec.json.decode(body, type=_Found).count > 0
+    except msgspec.DecodeError:
+        return False
 
 
 def reason(error: OSError) -> str:

@@ -1,12 +1,20 @@
 """Nuvla's own client, ``nuvla.api.Api``, as the actions and distributions that were written for it know it."""
 
+import logging
 import ssl
+import time
 from http.cookiejar import eff_request_host  # type: ignore[attr-defined]
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from job_engine.client.endpoint import Credentials, Endpoint
+from job_engine.client.endpoint import Credentials, Endpoint, no_session, session_lives
 from job_engine.client.proxy import proxy_of
-from job_engine.job.errors import Forbidden
+from job_engine.job.errors import Forbidden, Unavailable
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 2.0
+"""Seconds until a login is tried again that a server could not carry out; they double."""
 
 
 def nuvla_api(url: str, credentials: Credentials, *, insecure: bool) -> Any:
@@ -22,6 +30,7 @@ def nuvla_api(url: str, credentials: Credentials, *, insecure: bool) -> Any:
         login_creds=credentials.login_fields,
         authn_header=credentials.header,
     )
+    steady(api)
     apply_policy(api)
     return api
 
@@ -59,14 +68,52 @@ def adopt(api: Any, session: str) -> None:
         api.session.cookies.set_cookie(cookie)
 
 
+def steady(api: Any) -> None:
+    """Make an ``Api`` wait for a server that makes no session now, and log in again only when its session has ended.
+
+    By itself it takes whatever a login is answered for the end of it, and logs in anew for each 403.
+    """
+    from requests import RequestException
+
+    session = api.session
+    log_in_once, ended = session.cimi_login, session.need_to_login
+
+    def log_in_patiently(params: Any) -> Any:
+        pause, said = FIRST_PAUSE, False
+        while True:
+            answer = log_in_once(params)
+            if answer is None or answer.status_code < 400:
+                return answer
+            error = no_session(answer.status_code, answer.content)
+            if not isinstance(error, Unavailable):
+                return answer
+            if not said:
+                said = True
+                log.warning("%s makes no session now: %s; it is waited for", api.endpoint, error)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def needs_login(url: str, status: int) -> bool:
+        if not ended(url, status):
+            return False
+        try:
+            looked = session._request("GET", f"{session.session_base_url}?last=0")
+        except RequestException:
+            return True
+        return not session_lives(looked.status_code, looked.content)
+
+    session.cimi_login, session.need_to_login = log_in_patiently, needs_login
+
+
 def log_in(api: Any, credentials: Credentials, who: str) -> None:
-    """Log in, if ``credentials`` are of a kind that needs it.
+    """Log in, if ``credentials`` are of a kind that needs it. Waits for a server that fails; see `steady`.
 
     Args:
         who: whose credentials they are, for messages.
 
     Raises:
         Forbidden: the server does not accept them.
+        JobEngineError: it does not know what a login is.
         requests.RequestException: it does not answer.
     """
     if credentials.cookie is not None:
@@ -74,5 +121,8 @@ def log_in(api: Any, credentials: Credentials, who: str) -> None:
     if not credentials.can_log_in:
         return
     answer = api.login(api.session.login_params)
+    if answer.status_code not in (201, 400, 401, 403):
+        error = no_session(answer.status_code, answer.content)
+        raise type(error)(f"{api.endpoint} makes no session: {error.message}")
     if answer.status_code != 201:
         raise Forbidden(f"{api.endpoint} does not accept the {who}'s credentials: {answer.text[:200]}")

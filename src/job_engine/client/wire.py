@@ -9,7 +9,16 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, cast
 
-from job_engine.client.endpoint import SESSION_PATH, Credentials, Endpoint, cookies_of, reason, refusal
+from job_engine.client.endpoint import (
+    SESSION_PATH,
+    SESSION_QUERY,
+    Credentials,
+    Endpoint,
+    cookies_of,
+    no_session,
+    reason,
+    session_lives,
+)
 from job_engine.client.message import AnswerReader, header_lines, request_bytes
 from job_engine.client.proxy import proxy_of
 from job_engine.job.errors import Unreachable
@@ -189,6 +198,9 @@ class WireClient:
         cookie = self._cookie
         status, answered, _ = await self._call(method, path, body, extra, cookie)
         if status in (401, 403) and self._credentials.can_log_in:
+            looked, found, _ = await self._call("GET", SESSION_QUERY, None, b"", cookie)
+            if session_lives(looked, found):
+                return status, answered
             await self._log_in(cookie)
             status, answered, _ = await self._call(method, path, body, extra, self._cookie)
         return status, answered
@@ -205,7 +217,7 @@ class WireClient:
         async with asyncio.timeout(LOGIN_WITHIN):
             status, answered, cookies = await self._call("POST", SESSION_PATH, self._credentials.login(), b"", None)
         if status >= 400:
-            raise refusal(status, answered)
+            raise no_session(status, answered)
         self._cookie = cookies_of(cookies)
 
     def _logged_in(self, done: asyncio.Task[None]) -> None:

@@ -19,7 +19,7 @@ from job_engine.distributor.standing import Standing
 from job_engine.distributor.tick import Tick
 from job_engine.distributor.trouble import Trouble, one_line
 from job_engine.job.errors import JobEngineError
-from job_engine.job.schedule import MOST, Missed, plan
+from job_engine.job.schedule import FUTURE, MOST, Missed, plan
 from job_engine.job.times import epoch, iso
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ class Leader:
                 continue
             now = clock.now()
             planned = plan(self._distribution.schedule, self._distribution.missed, self._seen, now)
+            if self._failed is not None and self._failed - now > FUTURE:
+                self._failed = None  # the clock was ahead
             if self._failed is not None and self._distribution.schedule.after(self._failed) > now:
                 due = self._failed
             else:

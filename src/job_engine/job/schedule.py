@@ -24,9 +24,9 @@ ON_TIME: Final = 60_000
 or a slow answer costs a nightly schedule nothing."""
 MOST: Final = 1_000
 """Missed ticks that are made up for at most, the newest ones."""
-FUTURE: Final = 3_600_000
-"""Milliseconds by which a tick that was made may lie ahead of the clock. A clock that was set back by less waits for
-it; one that was wrong by more is not waited for."""
+FUTURE: Final = 60_000
+"""Milliseconds by which a tick that was decided on may lie ahead of the clock. If a clock is set back by less, ticks
+wait until it has caught up; a clock that was ahead by more was wrong, and ticks go on from the present time."""
 _WINDOW: Final = 3_600_000
 """Milliseconds that are searched first for the newest times of a cron expression; eight times as many each further
 time."""

@@ -63,7 +63,8 @@ class Scripted:
                     received += data
                 head, _, received = received.partition(b"\r\n\r\n")
                 first, *lines = head.decode("latin-1").split("\r\n")
-                headers = dict(re.split(r":\s*", line, maxsplit=1) for line in lines)
+                parts = (re.split(r":\s*", line, maxsplit=1) for line in lines)
+                headers = {name.lower(): value for name, value in parts}
                 length = int(headers.get("content-length", 0))
                 while len(received) < length:
                     received += sock.recv(65536)

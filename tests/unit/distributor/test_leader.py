@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from job_engine import Forbidden, Unavailable, Unreachable
+from job_engine import Forbidden, Invalid, Unavailable, Unreachable
 from job_engine.client import Client
 from job_engine.distributor import leader
 from job_engine.distributor.distribution import Distribution
@@ -152,6 +152,17 @@ def test_what_the_server_refuses_is_a_failure():
     standing = play(every(1), record, time)
     assert standing.news()["last-error"] == "not you"
     assert (time.slept, seconds_of(record)) == ([1], [2, 3])
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_clock_that_was_an_hour_ahead_for_some_seconds_costs_no_tick_afterwards(refused):
+    record, time = Memory(), clock(4000)
+    time.steps = [3600 * SECOND, *[SECOND] * 8, -3600 * SECOND]
+    if refused:  # as our record does: by its clock they are not due
+        record.errors = [Invalid("ahead of the server's clock")] * 4
+    play(every(10), record, time)
+    back = [due for due in seconds_of(record) if due < 1000]
+    assert back[:3] == [10, 20, 30]
 
 
 def test_no_tick_is_made_while_paused_and_then_the_policy_decides():
