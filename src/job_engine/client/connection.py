@@ -172,9 +172,10 @@ class Connection:
         answer = self._exchange(method, path, body, extra, cookie, deadline)
         status, answered = answer.status, answer.body
         if status in (401, 403) and self.credentials.can_log_in:
-            looked = self._exchange("GET", SESSION_QUERY, None, b"", cookie, deadline)
-            if session_lives(looked.status, looked.body):
-                return status, answered
+            if status == 403:
+                looked = self._exchange("GET", SESSION_QUERY, None, b"", cookie, deadline)
+                if session_lives(looked.status, looked.body):
+                    return status, answered
             self._log_in(cookie, deadline)
             answer = self._exchange(method, path, body, extra, self._cookie, deadline)
             return answer.status, answer.body

@@ -94,8 +94,8 @@ def steady(api: Any) -> None:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def needs_login(url: str, status: int) -> bool:
-        if not ended(url, status):
-            return False
+        if status != 403 or not ended(url, status):
+            return bool(ended(url, status))
         try:
             looked = session._request("GET", f"{session.session_base_url}?last=0")
         except RequestException:

@@ -198,9 +198,10 @@ class WireClient:
         cookie = self._cookie
         status, answered, _ = await self._call(method, path, body, extra, cookie)
         if status in (401, 403) and self._credentials.can_log_in:
-            looked, found, _ = await self._call("GET", SESSION_QUERY, None, b"", cookie)
-            if session_lives(looked, found):
-                return status, answered
+            if status == 403:
+                looked, found, _ = await self._call("GET", SESSION_QUERY, None, b"", cookie)
+                if session_lives(looked, found):
+                    return status, answered
             await self._log_in(cookie)
             status, answered, _ = await self._call(method, path, body, extra, self._cookie)
         return status, answered
