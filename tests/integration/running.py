@@ -31,6 +31,15 @@ def add(job: Job, a: int, b: int = 1):
 
 
 @action
+def greet(name: str, times: int = 1):
+    """Greet somebody.
+
+    More than once if need be.
+    """
+    return f"hello {name}, {times} times"
+
+
+@action
 def fail(job: Job, why: str = "no reason"):
     raise Failed(why, return_code=3)
 

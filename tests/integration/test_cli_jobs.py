@@ -100,3 +100,21 @@ def test_a_backup_of_a_running_engine_is_a_whole_record(up, tmp_path):
     again = cli(up, "backup", str(copy))
     assert again.returncode == 2
     assert "exists already" in again.stderr
+
+
+def test_actions_show_parameters_first_line_and_file(up):
+    found = {action["name"]: action for action in json.loads(cli(up, "actions", "--json").stdout)["actions"]}
+    assert found["greet"]["parameters"] == [
+        {"name": "name", "text": "name: str", "required": True, "takes": ["string"]},
+        {"name": "times", "text": "times: int = 1", "takes": ["number"]},
+    ]
+    assert found["greet"]["summary"] == "Greet somebody."
+    assert found["greet"]["file"].endswith(".py")
+    said = on_a_terminal(up, "actions")
+    assert "greet\x1b[0m name: str, times: int = 1\r\n    Greet somebody.\r\n" in said
+    row = next(line for line in cli(up, "actions").stdout.splitlines() if line.startswith("greet "))
+    assert all(text in row for text in ("name: str, times: int = 1", "Greet somebody.", found["greet"]["file"]))
+
+
+def test_a_value_for_a_text_parameter_stays_a_text(up):
+    assert cli(up, "submit", "greet", "name=3", "times=2", "--wait").stdout == '"hello 3, 2 times"\n'

@@ -47,8 +47,9 @@ class Arguments:
         self.takes_job = bool(parameters) and _is_job(parameters[0], hints)
         if self.takes_job:
             del parameters[0]
-        taken = own.replace(parameters=parameters, return_annotation=own.empty)
-        self.signature = f"{function.__name__}{taken}"  # as its submitter sees it: without the job
+        parameters = [p.replace(annotation=hints.get(p.name, p.annotation)) for p in parameters]
+        self.parameters = parameters  # as its submitter sees them: without the job
+        self.signature = f"{function.__name__}{own.replace(parameters=parameters, return_annotation=own.empty)}"
         self.takes_any = self.takes_job and not parameters  # reads job.payload itself
         self._open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
         self._rest: Any = Any
@@ -180,7 +181,7 @@ def _strange(info: Any) -> type | None:
     """A class in a type that neither msgspec nor `_other` can make from JSON."""
     if isinstance(info, msgspec.inspect.CustomType):
         return None if issubclass(info.cls, PurePath) else info.cls
-    return next((found for part in _parts(info) if (found := _strange(part)) is not None), None)
+    return next((found for part in parts_of(info) if (found := _strange(part)) is not None), None)
 
 
 def _enumerations(info: Any) -> list[list[Any]]:
@@ -189,10 +190,10 @@ def _enumerations(info: Any) -> list[list[Any]]:
         return [[member.value for member in info.cls]]
     if isinstance(info, msgspec.inspect.LiteralType):
         return [list(info.values)]
-    return [values for part in _parts(info) for values in _enumerations(part)]
+    return [values for part in parts_of(info) for values in _enumerations(part)]
 
 
-def _parts(info: Any) -> list[Any]:
+def parts_of(info: Any) -> list[Any]:
     """The types that a type is made of."""
     names = ("item_type", "key_type", "value_type", "type")
     parts = [part for name in names if (part := getattr(info, name, None)) is not None]

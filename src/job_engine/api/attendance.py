@@ -80,12 +80,14 @@ def executors(api: ApiState) -> list[dict[str, Any]]:
 
 
 def actions(api: ApiState) -> list[dict[str, Any]]:
-    """The actions that somebody there can run, as documents."""
-    who: dict[str, list[str]] = {}
+    """The actions that somebody there can run, as documents; what is told of one is what the first to have it tells."""
+    found: dict[str, dict[str, Any]] = {}
     for executor in api.executors.present:
-        for action in executor.hello.actions if executor.hello else ():
-            who.setdefault(action, []).append(f"executor/{executor.id}")
-    return [
-        {"id": f"action/{name}", "resource-type": "action", "name": name, "executors": ids}
-        for name, ids in sorted(who.items())
-    ]
+        hello = executor.hello
+        for name in hello.actions if hello else ():
+            if name not in found:
+                found[name] = {"id": f"action/{name}", "resource-type": "action", "name": name, "executors": []}
+            found[name]["executors"].append(f"executor/{executor.id}")
+            if hello is not None and name in hello.details:
+                found[name] = msgspec.to_builtins(hello.details[name]) | found[name]
+    return [found[name] for name in sorted(found)]

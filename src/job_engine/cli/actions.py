@@ -1,10 +1,14 @@
 """``job-engine actions``"""
 
+import sys
+from collections.abc import Mapping, Sequence
+
 import click
 
 from job_engine.cli.options import command, connecting, json_option
 from job_engine.cli.screen import print_json, print_table, say_empty
 from job_engine.client import Client
+from job_engine.client.answers import ActionInfo
 
 
 @command("actions")
@@ -21,12 +25,29 @@ def actions(client: Client, as_json: bool) -> None:
         say_empty("no executor has an action; start one with: job-engine up --actions FILE")
     else:
         names = {executor.id: executor.name or executor.id for executor in executors}
-        print_table(
-            ("action", "executors"),
-            [
-                (action.name, ", ".join(sorted(names.get(executor, executor) for executor in action.executors)))
-                for action in sorted(found, key=lambda action: action.name)
-            ],
-        )
+        _print(sorted(found, key=lambda action: action.name), names)
     for source, error in failed.items():
         click.echo(f"{click.style('failed to import', fg='red')} {source}: {error}", err=True)
+
+
+def _print(found: Sequence[ActionInfo], names: Mapping[str, str]) -> None:
+    """A table for programs; on a terminal some lines an action, for a signature needs more than a column."""
+    rows = [
+        (
+            action.name,
+            "?" if action.parameters is None else ", ".join(parameter.text for parameter in action.parameters) or "-",
+            action.summary,
+            action.file,
+            ", ".join(sorted(names.get(executor, executor) for executor in action.executors)),
+        )
+        for action in found
+    ]
+    if not sys.stdout.isatty():
+        print_table(("action", "parameters", "summary", "file", "executors"), rows)
+        return
+    for name, parameters, summary, file, executors in rows:
+        told = {"?": " (parameters unknown)", "-": ""}.get(parameters, f" {parameters}")
+        click.echo(click.style(name, bold=True) + told)
+        if summary:
+            click.echo(f"    {summary}")
+        click.secho(f"    {file}  {executors}" if file else f"    {executors}", dim=True)

@@ -1,6 +1,8 @@
 """``job-engine submit``"""
 
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ import msgspec
 from job_engine.cli.exits import INTERRUPTED, CommandFailed
 from job_engine.cli.family import counts, follow, print_result
 from job_engine.cli.ids import whole_id
+from job_engine.cli.known import is_text, parameters_of
 from job_engine.cli.options import command, connecting, duration, json_option, option
 from job_engine.cli.pasted import here
 from job_engine.cli.screen import print_json
 from job_engine.client import Client, JobCanceled, JobFailed, JobHandle
+from job_engine.job.action_details import Parameter
 from job_engine.job.bulk import is_bulk
 from job_engine.job.bulk_message import found, in_short
 
@@ -59,12 +63,12 @@ def submit(
     """Add a job, and print its id.
 
     The action's arguments are KEY=VALUE; a VALUE that is JSON is taken as that (n=3, deep=true, names='["a"]'), any
-    other as text. With --wait the result is printed as JSON; of a bulk job how many elements are done, and why others
-    are not.
+    other as text, and so is one for a parameter that takes texts only (name=3). With --wait the result is printed as
+    JSON; of a bulk job how many elements are done, and why others are not.
     """
     job = client.submit(
         action,
-        payload=payload_of(payload, arguments),
+        payload=payload_of(payload, arguments, partial(parameters_of, client, action)),
         tags=list(tag),
         after=[whole_id(client, id_) for id_ in after],
         unless_active=unless_active or None,
@@ -85,8 +89,13 @@ def submit(
         return INTERRUPTED
 
 
-def payload_of(payload: str | None, arguments: tuple[str, ...]) -> Any:
+def payload_of(
+    payload: str | None, arguments: tuple[str, ...], known: Callable[[], Sequence[Parameter]] = tuple
+) -> Any:
     """The payload that the command line says; None for none.
+
+    Args:
+        known: answers the action's parameters; called only if a value may be a text or another JSON value.
 
     Raises:
         click.UsageError: it says none that can be meant.
@@ -96,13 +105,17 @@ def payload_of(payload: str | None, arguments: tuple[str, ...]) -> Any:
         return found
     if found is not None and not isinstance(found, dict):
         raise click.UsageError("KEY=VALUE goes with a --payload that is a JSON object only")
-    given: dict[str, Any] = dict(found or {})
+    texts: dict[str, str] = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not equals or not key:
             raise click.UsageError(f"{argument!r} is not KEY=VALUE")
-        given[key] = _value(value)
-    return given
+        texts[key] = value
+    values = {key: _value(text) for key, text in texts.items()}
+    unclear = [key for key, value in values.items() if not isinstance(value, str)]
+    parameters = known() if unclear else ()
+    values |= {key: texts[key] for key in unclear if is_text(parameters, key, values[key])}
+    return {**(found or {}), **values}
 
 
 def _value(text: str) -> Any:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from job_engine.client.connection import Reply
 from job_engine.client.endpoint import refusal
+from job_engine.job.action_details import Parameter
 from job_engine.job.errors import JobEngineError
 
 T = TypeVar("T")
@@ -86,6 +87,9 @@ class ActionInfo(Struct, frozen=True):
     name: str
     executors: list[str] = []
     id: str = ""
+    summary: str = ""  # the first line of its docstring
+    file: str = ""
+    parameters: list[Parameter] | None = None  # None: unknown
 
 
 class RefusedLogin(Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from job_engine.job.action_details import ActionDetails
 from job_engine.job.attend import Finished, Granted, Released, Write
 
 M = TypeVar("M")
@@ -56,6 +57,7 @@ class Loaded(Struct, kw_only=True):
     failed: dict[str, str]  # source → error
     duplicates: list[str]
     main_thread: list[str] = []  # those of the actions that run in the main thread of a process, and so alone in it
+    details: dict[str, ActionDetails] = {}  # of the actions, by name
     wrong: str | None = None  # a source that does not exist: the executor cannot start
 
 

@@ -281,7 +281,7 @@ class Supervisor:
         hello = Hello(
             name=self._name, host=socket.gethostname(), pid=os.getpid(), version=settings.version,
             processes=settings.processes, slots=settings.slots, actions=loaded.actions,
-            failed_imports=loaded.failed,
+            details=loaded.details, failed_imports=loaded.failed,
             replaces=None if self._folder is None else self._folder.predecessor,
         )  # fmt: skip
         self._attending.greet(hello)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, NoReturn
 
+from job_engine.actions.details import details
 from job_engine.actions.interruption import FINAL
 from job_engine.actions.load import load
 from job_engine.actions.output import RUNNING, install
@@ -130,6 +131,7 @@ def _loaded(actions: Actions) -> Loaded:
         failed=dict(actions.failed),
         duplicates=list(actions.duplicates),
         main_thread=main_thread,
+        details={action.name: details(action) for action in actions},
     )
 
 

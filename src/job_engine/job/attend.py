@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct
 
+from job_engine.job.action_details import ActionDetails
+
 if TYPE_CHECKING:
     OptionalRaw = Raw | None
 else:
@@ -48,6 +50,7 @@ class Hello(Struct, kw_only=True, omit_defaults=True):
     processes: int
     slots: int
     actions: list[str]
+    details: dict[str, ActionDetails] = {}  # of the actions, by name
     failed_imports: dict[str, str] = {}  # what did not load: module or path → error
     replaces: str | None = None  # the executor that ran here before and is known to be dead
     session_timeout: float = 0.0  # seconds that ZooKeeper granted; 0: it uses none

@@ -7,6 +7,7 @@ from job_engine.cli.group import _one_by_one
 from job_engine.cli.jobs import _any_of
 from job_engine.cli.options import duration
 from job_engine.cli.submit import payload_of
+from job_engine.job.action_details import Parameter
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,25 @@ from job_engine.cli.submit import payload_of
 )
 def test_arguments(arguments, payload):
     assert payload_of(None, arguments) == payload
+
+
+def test_a_value_stays_a_text_where_the_action_takes_only_texts():
+    known = [
+        Parameter("name", "name: str", takes=["string"]),
+        Parameter("note", "note: str | None", takes=["null", "string"]),
+        Parameter("n", "n: int | str", takes=["number", "string"]),
+        Parameter("any", "any"),
+        Parameter("**rest", "**rest: str", takes=["string"]),
+    ]
+    given = ("name=3", "note=null", "n=3", "any=3", "other=true", 'quoted="3"')
+    assert payload_of(None, given, lambda: known) == {
+        "name": "3", "note": None, "n": 3, "any": 3, "other": "true", "quoted": "3",
+    }  # fmt: skip
+    assert payload_of(None, ("note=3",), lambda: known) == {"note": "3"}
+
+
+def test_nothing_is_asked_about_values_that_are_texts_anyhow():
+    assert payload_of(None, ("name=x",), None) == {"name": "x"}
 
 
 def test_payloads(tmp_path):
