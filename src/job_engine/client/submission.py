@@ -1,6 +1,5 @@
 """From an author's arguments to the document of a job that is added."""
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from uuid_utils import uuid7
 
 from job_engine.job import json_value
 from job_engine.job.attributes import ATTRIBUTES, PAYLOAD_LIMIT
+from job_engine.job.document import DELAY
 from job_engine.job.errors import Invalid
 from job_engine.job.times import iso, seconds
 
@@ -88,7 +88,7 @@ class Options:
         if self.delay is not None and self.not_before is not None:
             raise Invalid("give delay or not_before, not both")
         if self.delay is not None:
-            return iso(time.time() + seconds(self.delay))
+            return f"{DELAY}{seconds(self.delay)}s"
         if isinstance(self.not_before, datetime):
             if self.not_before.tzinfo is None:  # to Python it is local time, to the API UTC
                 raise Invalid("not_before has no time zone: give not_before.astimezone() if it is local time")

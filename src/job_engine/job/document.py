@@ -7,10 +7,12 @@ from uuid_utils import uuid7
 
 from job_engine.job.attributes import ATTRIBUTES, checked
 from job_engine.job.errors import Invalid
-from job_engine.job.times import epoch, iso
+from job_engine.job.times import epoch, iso, seconds
 
 LAST_PRIORITY: Final = 999
 """The priority of a job that names none."""
+DELAY: Final = "+"
+"""What a ``not-before`` begins with that is a delay from the add on, such as ``+10m``."""
 VERSION: Final = 2
 """The version of the job documents that this engine runs."""
 
@@ -57,6 +59,16 @@ def _json(value: Any) -> str:
     return _encode(value).decode()
 
 
+def _after_a_delay(text: str, now: float) -> str:
+    """The time at which a delay is over that begins ``now``, by the clock of the server: a client's may be wrong."""
+    try:
+        return iso(now + seconds(text.removeprefix(DELAY)))
+    except Invalid as error:
+        raise Invalid(
+            f"attribute 'not-before' does not satisfy defined schema: {error.message}", "not-before"
+        ) from None
+
+
 def new_id() -> str:
     """The id of a new job; ids are ordered by time (UUID version 7, RFC 9562)."""
     return f"job/{uuid7()}"
@@ -82,6 +94,8 @@ def new_job(sent: Any, *, created_by: str, acl: dict[str, list[str]], now: float
     for name, value in sent.items():
         if value is None or name in SERVICES:
             continue
+        if name == "not-before" and isinstance(value, str) and value.startswith(DELAY):
+            value = _after_a_delay(value, now)
         (promoted if name in PROMOTED else rest)[name] = checked(name, value)
     if "action" not in promoted:
         raise Invalid("attribute 'action' does not satisfy defined schema: a job needs one", "action")

@@ -134,3 +134,13 @@ def test_handles_can_be_pickled():
     assert first.wait() == 4
     assert first._client is second._client
     assert first._client.found == found
+
+
+def test_a_delay_is_counted_by_the_clock_of_the_server():
+    """The client's clock may be an hour wrong: nothing of it is in what is sent."""
+    found = one(delay="10m")
+    assert found["not-before"] == "+600.0s"
+    job = new_job(found, created_by="user/1", acl={"owners": ["user/1"]}, now=1.8e9)
+    assert job.not_before == "2027-01-15T08:10:00.000Z"
+    with pytest.raises(Invalid, match=r"attribute 'not-before' .* is not a duration"):
+        new_job({"action": "noop", "not-before": "+soon"}, created_by="u/1", acl={"owners": ["u/1"]}, now=0.0)
