@@ -2,8 +2,10 @@
 
 import re
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from job_engine.client import JobHandle
@@ -122,3 +124,18 @@ def test_executors(page: Page) -> None:
     expect(executor).to_have_count(1)
     expect(executor).to_contain_text("of 4 slots")
     expect(executor.locator(".actions code", has_text="forever")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [320, 390, 700])
+def test_no_page_is_wider_than_a_small_screen(
+    visit: Callable[..., Page], signed_in: Path, engine: Engine, width: int
+) -> None:
+    waiting = engine.client.submit("noop", name="long " * 40, delay=3600, target=f"nuvlabox/{uuid.uuid4()}")
+    engine.client.submit("an_action_with_a_name_that_does_not_end_" * 5, delay=3600)
+    bulk = engine.client.submit("bulk-gated", payload={"folder": "/nowhere", "names": ["bad-element" * 10, "good"]})
+    page = visit(storage_state=signed_in, viewport={"width": width, "height": 800})
+    for path in ("/", "/?filter=name%3D1", "/executors", "/distributions", f"/{bulk.id}", f"/{waiting.id}/cancel"):
+        page.goto(f"{engine.url}{path}")
+        expect(page.locator("main")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    engine.client.cancel(bulk.id)

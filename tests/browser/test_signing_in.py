@@ -82,7 +82,23 @@ def test_others_see_what_their_rights_say(engine: Engine, page: Page, visit: Cal
     expect(page.locator(".badge, .log, .history")).to_have_count(0)
     page.goto(f"{engine.url}/{secret.id}")
     expect(page.locator("main")).not_to_contain_text("secret")
+    expect(page.locator("main")).to_contain_text("who has no right to do or to see this")
+    page.goto(f"{engine.url}/distributions")
+    expect(page.locator("main")).to_contain_text("only group/nuvla-admin may do this (query of distribution)")
+    expect(page.locator("main")).to_contain_text(f"You are signed in as {name}")
     looks.complaints.clear()  # the browser says that it was a 403
+
+
+def test_somebody_without_a_job_to_see_is_not_sent_to_a_terminal(
+    engine: Engine, page: Page, visit: Callable[..., Page]
+) -> None:
+    name = unique("noa")
+    template = {"href": "user-template/username-password", "username": name, "password": "noa's secret"}
+    page.request.post(f"{engine.url}/api/user", data={"template": template})
+    page = visit()
+    sign_in(page, name, "noa's secret")
+    expect(page.locator("main")).to_contain_text("No job that you may see")
+    expect(page.locator("main")).not_to_contain_text("job-engine submit")
 
 
 def test_a_page_that_is_open_when_its_session_ends(engine: Engine, visit: Callable[..., Page], looks: Looks) -> None:

@@ -14,6 +14,8 @@ Acl = dict[str, list[str]]
 ADMIN: Final = "group/nuvla-admin"
 USER: Final = "group/nuvla-user"
 ANON: Final = "group/nuvla-anon"
+NOBODY: Final = frozenset({"user/anon", ANON})
+"""The claims of a caller who has not said who they are."""
 
 IMPLIED: Final = {
     "edit-acl": ("edit-data", "delete", "manage", "view-acl"),
@@ -87,9 +89,13 @@ def may(claims: frozenset[str], type_: str, right: str) -> bool:
 
 
 def demand(claims: frozenset[str], type_: str, right: str) -> None:
-    """Raises Forbidden unless ``claims`` have a right on the whole collection."""
-    if not may(claims, type_, right):
+    """Raises Forbidden unless ``claims`` have a right on the whole collection; who has logged in is told who has it."""
+    if may(claims, type_, right):
+        return
+    if claims <= NOBODY:
         raise Forbidden("credentials required")
+    who = " or ".join(COLLECTIONS.get(type_, {}).get(right, (ADMIN,)))
+    raise Forbidden(f"credentials required: only {who} may do this ({right} of {type_})")
 
 
 def collection_acl(type_: str) -> Acl:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from job_engine.dashboard import assets, people, record
-from job_engine.dashboard.visitor import Visitor
+from job_engine.dashboard.visitor import ForeignForm, Visitor
 from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, NotFound, Unavailable
 
 log = logging.getLogger(__name__)
@@ -107,4 +107,5 @@ def _failed(request: Request, error: JobEngineError) -> Response:
     status, title = next((TITLES[kind] for kind in type(error).__mro__ if kind in TITLES), (500, "That went wrong"))
     if not hasattr(request.state, "visitor"):  # it is not even known who looks
         return PlainTextResponse(error.message, status, HEADERS)
-    return render(request, "failed.html", status, title=title, message=error.message)
+    forbidden = isinstance(error, Forbidden) and not isinstance(error, ForeignForm)
+    return render(request, "failed.html", status, title=title, message=error.message, forbidden=forbidden)

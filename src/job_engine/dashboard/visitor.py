@@ -17,6 +17,10 @@ FORM_LIMIT: Final = 64 << 10
 """Bytes that a form may have: ours have a name, a password and a filter at most."""
 
 
+class ForeignForm(Forbidden):
+    """A form may have been sent by a page of somebody else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Who looks.
@@ -61,7 +65,7 @@ class Visitor:
         """The fields of a form that one of our pages sent.
 
         Raises:
-            Forbidden: it may have been sent by a page of somebody else.
+            ForeignForm: it may have been sent by a page of somebody else.
             Invalid: it is no form, or too large.
         """
         body = b""
@@ -77,5 +81,5 @@ class Visitor:
         token = fields.get("token", "").encode()
         ours = same_site(dict(request.scope["headers"]))
         if not ours or (self.token and not hmac.compare_digest(token, self.token.encode())):
-            raise Forbidden("this form is out of date, or was not sent from here; go back, reload the page, try again")
+            raise ForeignForm("this form is out of date, or was not sent from here; reload the page, try again")
         return fields

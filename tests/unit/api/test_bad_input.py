@@ -205,6 +205,12 @@ def test_paths_and_parameters(api: InProcess, method: str, path: str, status: in
         assert isinstance(body["message"], str)
 
 
+def test_somebody_who_has_logged_in_is_told_who_may(api: InProcess) -> None:
+    mia = {"nuvla-authn-info": "user/mia user/mia group/nuvla-user"}
+    status, body = api.call("POST", "/api/job", {"action": "noop"}, mia)
+    assert (status, body["message"]) == (403, "credentials required: only group/nuvla-admin may do this (add of job)")
+
+
 def test_nobody(api: InProcess) -> None:
     nobody = {"nuvla-authn-info": "user/anon"}
     for method, path in (("GET", "/api/job"), ("POST", "/api/job"), ("DELETE", "/api/job"), ("GET", "/api/stream")):
