@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
@@ -21,6 +22,8 @@ CHARACTERS: Final = 1_000_000
 """Characters that the log of an attempt keeps."""
 LONGEST_LINE: Final = 10_000
 """Characters of one line that are kept."""
+SHOWN_AFTER: Final = 1.0
+"""Seconds after which a line without an end is shown as it is, when more of it comes: dots, a progress bar."""
 LEFT_OUT: Final = f"... the rest is left out: the log of an attempt keeps {LINES:,} lines, {CHARACTERS:,} characters"
 PRINTED: Final = "INFO"
 COMPLAINED: Final = "WARNING"
@@ -41,6 +44,44 @@ class Shield(Protocol):
     def __call__(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any: ...
 
 
+class _OpenLine:
+    """A line that has no end yet. To add to it costs the same however long it is."""
+
+    __slots__ = ("_parts", "_since", "length", "shown")
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._since = 0.0  # when it began, monotonic seconds
+        self.length = 0
+        self.shown = False  # what came before these parts is in the log already
+
+    def add(self, text: str) -> None:
+        if not text:
+            return
+        if not self.length:
+            self._since = time.monotonic()
+        if self.length <= LONGEST_LINE:
+            kept = text[: LONGEST_LINE + 1]
+            self._parts.append(kept)
+            self.length += len(kept)
+
+    def take(self) -> str:
+        """All of it that is kept; it is empty then."""
+        text = "".join(self._parts)
+        self._parts.clear()
+        self.length = 0
+        return text
+
+    def late(self) -> bool:
+        """Whether it has been open for so long that its reader should see it."""
+        return self.length > 0 and time.monotonic() - self._since >= SHOWN_AFTER
+
+
+def _drawn(line: str) -> str:
+    """What a terminal shows of a line that was drawn again and again, as progress bars do (carriage returns)."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
 class Output:
     """The log of one attempt.
 
@@ -55,7 +96,7 @@ class Output:
         self._log: Callable[[str, str], object] | None = log
         self.shield = shield
         self._lock = threading.Lock()
-        self._open: dict[str, str] | None = None  # by level, the line that has no end yet
+        self._open: dict[str, _OpenLine] | None = None  # by level, the line that has no end yet
         self._lines = self._characters = self._tailed = 0
         self._tail: deque[str] | None = None
 
@@ -78,9 +119,9 @@ class Output:
             self._log = None
             return None
         with self._lock:
-            for level, text in (self._open or {}).items():
-                if text:
-                    self._line(level, text)
+            for level, line in (self._open or {}).items():
+                if line.length:
+                    self._line(level, _drawn(line.take()))
             self._log = self._open = None
             return tail("\n".join(self._tail)) if self._tail else None
 
@@ -88,13 +129,23 @@ class Output:
         with self._lock:
             if self._log is None:
                 return False
-            unfinished = self._open = self._open if self._open is not None else {}
-            *lines, rest = _LINE_END.split(unfinished.get(level, "") + text)
-            for line in lines:
-                self._line(level, line.rpartition("\r")[2])  # a progress bar draws its line again and again
-            if len(rest) > LONGEST_LINE:
-                rest = rest.rpartition("\r")[2][: LONGEST_LINE + 1]
-            unfinished[level] = rest
+            if self._open is None:
+                self._open = {}
+            line = self._open.get(level)
+            if line is None:
+                line = self._open[level] = _OpenLine()
+            if "\n" not in text and "\r" not in text:
+                line.add(text)
+            else:
+                *ended, rest = _LINE_END.split(line.take() + text)
+                for number, whole in enumerate(ended):
+                    if whole or number or not line.shown:  # else this is the end of a line that was shown before
+                        self._line(level, _drawn(whole))
+                    line.shown = False
+                line.add(rest[rest.rstrip("\r").rfind("\r") + 1 :])  # its last state: "\n" may still follow a "\r"
+            if line.late():
+                self._line(level, _drawn(line.take()))
+                line.shown = True
             return True
 
     def _add(self, level: str, text: str, always: bool, shown: bool) -> bool:

@@ -83,6 +83,36 @@ def test_a_progress_bar_leaves_its_last_state():
     assert run_action(draws).log == [("INFO", "99%")]
 
 
+def test_a_line_without_an_end_is_shown_while_it_grows(monkeypatch):
+    seen: list[tuple[str, str]] = []
+    out = Output(lambda level, line: seen.append((level, line)), lambda call, *args: call(*args))
+    out.print("INFO", ".")
+    out.print("INFO", ".")
+    assert seen == []
+    monkeypatch.setattr(output, "SHOWN_AFTER", 0.0)
+    out.print("INFO", ".")
+    assert seen == [("INFO", "...")]
+    out.print("INFO", "\n")  # the end of what was shown is no empty line
+    out.print("WARNING", "\r 7%")
+    out.print("WARNING", "\r 8%")
+    out.print("INFO", "\n")
+    assert seen == [("INFO", "..."), ("WARNING", " 7%"), ("WARNING", " 8%"), ("INFO", "")]
+
+
+@pytest.mark.parametrize("text", [".", "\r50%"])
+def test_a_write_costs_the_same_however_long_the_line_is(text):
+    """Nothing of what was written before is copied again."""
+    written: list[str] = []
+    out = Output(lambda level, line: written.append(line), lambda call, *args: call(*args))
+    for _ in range(3 * LONGEST_LINE):
+        out.print("INFO", text)
+    assert out._open is not None
+    line = out._open["INFO"]
+    assert line.length <= LONGEST_LINE + len(text)
+    assert sum(map(len, line._parts)) == line.length
+    out.close()
+
+
 def test_tasks_threads_and_contexts():
     @action
     async def talks(job: Job):
