@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 from nuvla.api import Api
+from starlette.routing import BaseRoute
 
 from job_engine.api import ServerSettings, make_app
 
@@ -73,12 +74,14 @@ class Server:
         return api
 
 
-def serve(folder: Path, *, around: Callable[[Any], Any] = lambda app: app, **settings: Any) -> Iterator[Server]:
-    """A server that runs; ``around`` may put something between it and its clients."""
+def serve(
+    folder: Path, *, around: Callable[[Any], Any] = lambda app: app, routes: Sequence[BaseRoute] = (), **settings: Any
+) -> Iterator[Server]:
+    """A server that runs, with ``routes`` beside its API; ``around`` may put something between it and its clients."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     port = sock.getsockname()[1]
-    app = make_app(ServerSettings(database=folder / "record.db", port=port, admin_folder=folder, **settings))
+    app = make_app(ServerSettings(database=folder / "record.db", port=port, admin_folder=folder, **settings), routes)
     config = uvicorn.Config(around(app), log_level="error", loop="uvloop", http="httptools", proxy_headers=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)

@@ -133,13 +133,12 @@ class Job(dict[str, Any]):
 
     @property
     def payload(self) -> Any:
-        """The payload, parsed; None if there is none.
-
-        Raises:
-            ValueError: it is not JSON.
-        """
+        """The payload, parsed, or the text itself if it is not JSON; None if there is none."""
         if self._payload is None and self.get("payload"):
-            self._payload = json.loads(self["payload"])
+            try:
+                self._payload = json.loads(self["payload"])
+            except (ValueError, RecursionError):
+                self._payload = self["payload"]
         return self._payload
 
     @property

@@ -95,10 +95,14 @@ class Call:
         """The URL's parameters."""
         return _fields(self.scope["query_string"].decode("latin-1"))
 
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is a form."""
+        return self.headers.get(b"content-type", b"").lower().startswith(FORM)
+
     async def fields(self) -> list[tuple[str, str]]:
         """The URL's parameters and those of a form in the body; a body of another type is no parameter."""
-        content_type = self.headers.get(b"content-type")
-        if content_type is None or not content_type.lower().startswith(FORM):
+        if not self.is_form:
             return self.query
         return self.query + _fields((await self.body(FORM_LIMIT)).decode("latin-1"))
 

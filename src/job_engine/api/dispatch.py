@@ -32,6 +32,16 @@ class Type:
     actions: Mapping[str, Methods] = field(default_factory=dict)
 
 
+async def _options(call: Call) -> Response:
+    """What may be asked of any path, as at Nuvla."""
+    return Response(status_code=204, headers={"allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"})
+
+
+async def _to_entry_point(call: Call) -> Response:
+    """``/api/`` leads to the document that lists what there is; relative, whatever prefix stands before."""
+    return Response(status_code=303, headers={"location": "cloud-entry-point"})
+
+
 class Dispatch:
     """The ASGI application of the API.
 
@@ -61,6 +71,10 @@ class Dispatch:
 
     def _find(self, method: str, path: str) -> tuple[str, Handler]:
         parts = path[len(PREFIX) :].split("/")
+        if method == "OPTIONS":
+            return parts[0], _options
+        if parts == [""]:
+            return "", _to_entry_point
         type_ = self._types.get(parts[0])
         if type_ is None or len(parts) > 3:
             raise Refused(405, f"invalid method ({method.lower()}) for {path}")

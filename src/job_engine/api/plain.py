@@ -7,9 +7,9 @@ from typing import Any, Final
 from uuid_utils import uuid7
 
 from job_engine.api import acl, patch, resources
-from job_engine.api.answers import Json, created
+from job_engine.api.answers import Json, Refused, created
 from job_engine.api.call import Call, selected
-from job_engine.api.identity import Caller
+from job_engine.api.identity import Caller, same_site
 from job_engine.api.plain_types import TYPES
 from job_engine.api.resources import Document, shown
 from job_engine.job.attributes import checked
@@ -60,7 +60,14 @@ async def put(call: Call) -> Json:
 
 
 async def operate(call: Call) -> Json:
-    """``POST /api/TYPE/UUID/OPERATION``: 202, and a job on the document is added."""
+    """``POST /api/TYPE/UUID/OPERATION``: 202, and a job on the document is added.
+
+    By GET too, as some operations are called at Nuvla; but a link on a page of somebody else does nothing.
+    """
+    if call.scope["method"] == "HEAD":
+        raise Refused(405, f"invalid method (head) for {call.id}", ((b"allow", b"GET, POST"),))
+    if not same_site(call.headers):
+        raise Forbidden(f"invalid credentials for '{call.id}'")
     body = await call.json()
     sent: Document = {} if body is None else _object(body)
     type_, _, rest = call.id.partition("/")

@@ -8,7 +8,7 @@ from uuid_utils import uuid7
 from job_engine.api import acl, passwords, users
 from job_engine.api.answers import Json, Refused, created
 from job_engine.api.call import Call
-from job_engine.api.identity import SESSION_DAYS, Caller, set_cookie
+from job_engine.api.identity import SESSION_DAYS, Caller, same_site, set_cookie
 from job_engine.api.resources import find, shown
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid, Unavailable
@@ -26,9 +26,7 @@ SIGN_IN_FOR: Final = 900.0
 
 async def post(call: Call) -> Json:
     """``POST /api/session``: a login."""
-    sent = await call.json()
-    template = sent.get("template") if isinstance(sent, dict) else None
-    template = template if isinstance(template, dict) else {}
+    template = await _template(call)
     href = template.get("href")
     address = (call.scope.get("client") or ("",))[0]
     if href == "session-template/password":
@@ -46,6 +44,17 @@ async def post(call: Call) -> Json:
     answer = created(session)
     answer.raw_headers.append(cookie)
     return answer
+
+
+async def _template(call: Call) -> Document:
+    """What a login sends: a template in JSON, or its fields as a form, whose ``href`` says which template."""
+    if call.is_form:
+        if not same_site(call.headers):  # a form needs no leave of ours to come from a page of somebody else
+            raise Forbidden("invalid credentials: this form was not sent from here")
+        return {"href": "session-template/password", **dict(await call.fields())}
+    sent = await call.json()
+    template = sent.get("template") if isinstance(sent, dict) else None
+    return template if isinstance(template, dict) else {}
 
 
 async def log_in(

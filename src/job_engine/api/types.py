@@ -50,14 +50,14 @@ def _in_memory(type_: str, documents: Any) -> Type:
 
 
 def _either(handler: Handler) -> dict[str, Handler]:
-    """What is only read, but is asked for by POST too: the Python client calls every operation so."""
+    """What is asked for by GET and by POST: the Python client calls every operation by POST, and Nuvla takes both."""
     return {"GET": handler, "POST": handler}
 
 
 def _plain(operations: Iterable[str]) -> Type:
     many = {"GET": resources.get_many, "PUT": resources.get_many, "POST": plain.post}
     one = {"GET": resources.get_one, "PUT": plain.put, "DELETE": resources.delete}
-    return Type(many, one, {name: {"POST": plain.operate} for name in operations})
+    return Type(many, one, {name: _either(plain.operate) for name in operations})
 
 
 TYPES: Final = {

@@ -25,7 +25,7 @@ def routes() -> list[BaseRoute]:
         Route("/sign-in", page(signing.sign_in, public=True), methods=["POST"]),
         Route("/sign-out", page(signing.sign_out), methods=["POST"]),
         Route("/static/{name}", static),
-        Route("/{path:path}", page(_nowhere)),
+        Route("/{path:path}", page(_nowhere, public=True)),
     ]
 
 

@@ -98,15 +98,13 @@ def _sized(value: Any) -> str:
     return str(value)
 
 
+def _described(value: Any) -> str:
+    return value if value == "" else _sized(value)
+
+
 def _payload(value: Any) -> str:
-    if not isinstance(value, str):
-        raise _Wrong("a text that is JSON, not JSON itself")
-    _sized(value)
-    try:
-        msgspec.json.decode(value)
-    except (msgspec.DecodeError, RecursionError):
-        raise _Wrong("a text that is JSON") from None
-    return str(value)
+    """A text, which need not be JSON (it is none at Nuvla either); what is no text is kept as its JSON."""
+    return _sized(value if isinstance(value, str) else msgspec.json.encode(value).decode())
 
 
 def _time(value: Any) -> str:
@@ -207,9 +205,9 @@ ATTRIBUTES: Final = _table(
     Attribute("created-by", "string", _short, True, False),
     Attribute("updated-by", "string", _short, False, False),
     Attribute("operations", "array", _any_object, False, False),
-    Attribute("name", "string", _short),
-    Attribute("description", "string", _sized),
-    Attribute("tags", "array", _list_of(_short, distinct=True)),
+    Attribute("name", "string", _sized),
+    Attribute("description", "string", _described),
+    Attribute("tags", "array", _list_of(_sized, distinct=True)),
     Attribute("parent", "string", _href),
     Attribute("resource-metadata", "string", _text),
     Attribute("acl", "map", _acl),
@@ -231,7 +229,7 @@ ATTRIBUTES: Final = _table(
     Attribute("duration", "integer", _whole(0), False, False, description="whole seconds from start to end"),
     Attribute("expiry", "date-time", _time),
     Attribute("output", "string", _text, description="the end of what it printed"),
-    Attribute("payload", "string", _payload, description="JSON: the action's arguments"),
+    Attribute("payload", "string", _payload, description="the action's arguments: JSON, as text"),
     # ours
     Attribute("attempt", "integer", _whole(0), False, False, True, "how many times the job was claimed"),
     Attribute("failures", "integer", _whole(0), False, False, True, "how many attempts raised an exception"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scalar = str | int | bool | None
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "^="]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "^=", "=="]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from job_engine.job.errors import Invalid
 from job_engine.job.states import State
-from job_engine.store import access, moments
+from job_engine.store import access, moments, words
 from job_engine.store.columns import Column, Kind, Source
 from job_engine.store.conditions import And, Comparison, Condition, Moment, Value
 
@@ -22,6 +22,11 @@ Sql = tuple[str, list[Any]]
 NUMERIC: Final = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?", re.ASCII)
 _STATES: Final = {str(state): f"'{state}'" for state in State}
 """States as literals: an index of the rows in one state serves only conditions that name it literally."""
+TEXT_ONLY: Final = ("^=", "==")
+"""Operators that ask of a text; a number never satisfies them."""
+FULLTEXT: Final = ("fulltext",)
+"""An attribute of filters only: the words of those in `FULLTEXT_OF`."""
+FULLTEXT_OF: Final = ("id", "name", "description", "tags")
 _FALSE: Final[Sql] = ("0", [])
 
 
@@ -94,6 +99,8 @@ def _comparison(source: Source, item: Comparison, now: float) -> Sql:
         return f"not coalesce({text}, 0)", bound
     name = item.path[0]
     column = source.columns.get(name)
+    if item.path == FULLTEXT and item.operator == "==":
+        return _text(_joined_texts(source), "==", item.value)
     kind: Kind = source.kinds.get(name, "json") if len(item.path) == 1 else "json"
     if name in source.absent or (column is None and source.rest is None):
         return ("1", []) if item.value is None else _FALSE
@@ -106,6 +113,17 @@ def _comparison(source: Source, item: Comparison, now: float) -> Sql:
     if column is not None and column.kind != "json":
         return _on_column(column, item, now)
     return _in_json(source, kind, item, now)
+
+
+def _joined_texts(source: Source) -> str:
+    """The texts that ``fulltext`` looks through, as one."""
+    texts = []
+    for name in FULLTEXT_OF:
+        column = source.columns.get(name)
+        if column is not None or source.rest is not None:
+            expression = column.expression if column is not None else f"json_extract({source.rest}, '$.{name}')"
+            texts.append(f"coalesce({expression}, '')")
+    return "(" + " || ' ' || ".join(texts) + ")"
 
 
 def _on_column(column: Column, item: Comparison, now: float) -> Sql:
@@ -132,6 +150,10 @@ def _any(values: tuple[str | int | Moment, ...], each: "Callable[[str | int | Mo
 
 def _text(text: str, operator: str, value: Value) -> Sql:
     if isinstance(value, str):
+        if operator == "==":
+            patterns = words.globs(value)
+            text = f"(' ' || {text} || ' ')"
+            return (" and ".join([f"{text} glob ?"] * len(patterns)), list(patterns)) if patterns else _FALSE
         if operator == "^=":
             return f"substr({text}, 1, ?) = ?", [len(value), value]
         return f"{text} {operator} ?", [value]
@@ -143,13 +165,13 @@ def _text(text: str, operator: str, value: Value) -> Sql:
 
 
 def _number(text: str, item: Comparison, value: Value) -> Sql:
-    if isinstance(value, bool | Moment) or item.operator == "^=":
+    if isinstance(value, bool | Moment) or item.operator in TEXT_ONLY:
         return _FALSE
     return f"{text} {item.operator} ?", [numeric(item, value)]
 
 
 def _date(text: str, operator: str, value: Value, now: float) -> Sql:
-    if operator == "^=":
+    if operator in TEXT_ONLY:
         return _text(text, operator, value)
     span = span_of(value, now)
     return _FALSE if span is None else _within(text, operator, span)
@@ -250,7 +272,7 @@ def _on_atom(kind: Kind, item: Comparison, now: float) -> Sql:
         return f"(v.type in ('integer', 'real') and {test[0]})", test[1]
     text = _text("v.atom", operator, value)
     result = f"(v.type = 'text' and {text[0]})"
-    if operator == "^=" or isinstance(value, Moment):
+    if operator in TEXT_ONLY or isinstance(value, Moment):
         return result, text[1]
     if isinstance(value, bool):
         return f"({result} or v.type = '{'true' if value else 'false'}')", text[1]

@@ -39,10 +39,9 @@ SERVICES = {name for name, attribute in ATTRIBUTES.items() if not attribute.at_a
         ("execution-mode", "fast"),
         ("state", "DONE"),
         ("return-code", -1),
-        ("payload", "not json"),
-        ("payload", {"a": 1}),
         ("payload", ""),
-        ("payload", '"' + "x" * (1 << 20) + '"'),
+        ("payload", "x" * ((1 << 20) + 1)),
+        ("payload", {"a": "x" * (1 << 20)}),
         ("target-resource", "x/1"),
         ("target-resource", {}),
         ("target-resource", {"href": "a b"}),
@@ -158,7 +157,7 @@ def test_encodings(api: InProcess, data: bytes, encoding: str, status: int) -> N
     [
         ("GET", "/api/nonsense", 405),
         ("POST", "/api/nonsense/1", 405),
-        ("GET", "/api/", 405),
+        ("POST", "/api//1", 405),
         ("PATCH", "/api/job", 405),
         ("POST", "/api/job/1", 405),
         ("GET", "/api/job/1", 404),
@@ -249,7 +248,8 @@ json_values = st.recursive(
     max_leaves=6,
 )
 known = st.sampled_from(sorted(ATTRIBUTES))
-names = known.filter(lambda name: name != "idempotency-key") | st.text(max_size=10)  # a key seen before adds nothing
+refusing = ("idempotency-key", "unless-active")  # a document that was sent before is refused with these
+names = known.filter(lambda name: name not in refusing) | st.text(max_size=10)
 jobs = st.dictionaries(names, json_values, max_size=4).map(lambda d: {"action": "x", **d})
 
 

@@ -130,6 +130,25 @@ TWO = {"name": "two", "action": "fetch-more", "priority": 100, "timeout": 1.5}
         ("created^='2026-11-24T23'", ["one", "two"]),
         ("expiry=['2026-11' 'now']", ["one"]),
         ("not-before=null", ["one", "two"]),
+        # full text
+        ("action=='FETCH'", ["one", "two"]),
+        ("action=='fetch more'", ["two"]),
+        ("action=='mor*'", ["two"]),
+        ("action=='etch'", []),
+        ("action=='fetch' and name=='t*'", ["two"]),
+        ("tags=='X'", ["one"]),
+        ("tags=='*'", ["one"]),
+        ("name==''", []),
+        ("name=='%'", []),
+        ("target-resource/href=='deployment'", ["one"]),
+        ("affected-resources/href=='2'", ["one"]),
+        ("priority=='7'", []),
+        ("created=='2026'", ["one", "two"]),
+        ("fulltext=='job'", ["one", "two"]),
+        ("fulltext=='two'", ["two"]),
+        ("fulltext=='y one'", ["one"]),
+        ("fulltext=='fetch'", []),
+        ("fulltext='one'", []),
     ],
 )
 def test_truth(record: sqlite3.Connection, text: str, names: list[str]) -> None:
@@ -184,7 +203,7 @@ def test_visibility(record: sqlite3.Connection) -> None:
 
 
 def test_long_filters(record: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadline, "SEARCH", 600.0)  # the machine may be busy
+    monkeypatch.setattr(deadline, "SEARCH", float("inf"))  # the machine may be busy
     ids = add_jobs(record, ONE, TWO)
     text = " or ".join(f"id='job/{n}'" for n in range(3000))
     assert found(record, f"{text} or id='{ids[1]}'") == ["two"]
@@ -252,10 +271,15 @@ numbers = st.sampled_from([0, 1, 10, -1, 2.5, 10.5, 2**40])
 moments = st.sampled_from(["2026-11-24T00:00:00.000Z", "2026-11-24T23:59:59.999Z", "2026-11-25T00:00:00.000Z"])
 leaves = texts | numbers | st.booleans() | st.none()
 names = st.sampled_from(["a", "b", "c-d", "@e"])
+queries = texts | st.sampled_from(["A", "aB*", "a b*", "É", "ω*", "*", "2026", "t00*", "thing", "10 1", "[a-z]", "^a"])
+titles = texts | st.sampled_from(["Ab 10", "é-a", "a[b]^c", "*?"])
 values = st.recursive(leaves, lambda v: st.lists(v, max_size=3) | st.dictionaries(names, v, max_size=3), max_leaves=6)
 things = st.builds(
-    lambda free, expiry: {**free, **({"expiry": expiry} if expiry else {})},
+    lambda free, titled, expiry: {**free, **titled, **({"expiry": expiry} if expiry else {})},
     st.dictionaries(names, values, max_size=4),
+    st.fixed_dictionaries(
+        {}, optional={"name": titles, "description": titles, "tags": st.lists(titles, max_size=2, unique=True)}
+    ),
     st.none() | moments,
 )
 dates = st.sampled_from(["2026-11-24", "now", "now-1d/d", "2026", "1795478400000", "2026-11-24T23:59:59.999Z"])
@@ -266,6 +290,8 @@ integers = st.sampled_from([0, 1, 10, 2**31 - 1])
 comparisons = (
     st.builds(Comparison, paths, operators, texts | integers | spans)
     | st.builds(Comparison, paths, st.just("^="), texts)
+    | st.builds(Comparison, paths | st.just(("expiry",)), st.just("=="), queries)
+    | st.builds(Comparison, st.just(("fulltext",)), st.just("=="), queries)
     | st.builds(Comparison, paths, st.sampled_from(["=", "!="]), st.none() | st.booleans())
     | st.builds(
         Comparison, paths, st.sampled_from(["=", "!="]), st.lists(texts | integers | spans, max_size=3).map(tuple)

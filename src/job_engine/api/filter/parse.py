@@ -9,7 +9,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, 
 from lark.exceptions import VisitError
 
 from job_engine.job.errors import Invalid
-from job_engine.store import moments
+from job_engine.store import moments, words
 from job_engine.store.conditions import And, Comparison, Condition, Moment, Operator, Or, Value
 
 LENGTH_LIMIT: Final = 64 << 10
@@ -33,7 +33,7 @@ _NAMES: Final = {
     "STRING": "a string in quotes",
     "INTEGER": "an integer",
     "DATE": "a date",
-    "OPERATOR": "an operator (= != < <= > >= ^=)",
+    "OPERATOR": "an operator (= != < <= > >= ^= ==)",
     "OR": "or",
     "AND": "and",
     "LPAR": "(",
@@ -135,12 +135,12 @@ class _Build(Transformer[Token, Condition]):
 
 def _check(sign: str, operand: _Value, at: int) -> None:
     value = operand.value
-    if sign == "==" and isinstance(value, str):
-        raise _WrongError(at, "an operator that this server has: full text (==) is not supported")
     if sign in _GEO and isinstance(value, str):
         raise _WrongError(at, f"an operator that this server has: geography ({sign}) is not supported")
     if sign in ("==", "^=", *_GEO) and not isinstance(value, str):
         raise _WrongError(operand.at, f"a string after {sign}")
+    if sign == "==" and (wrong := words.problem(value)):
+        raise _WrongError(operand.at, wrong)
     if sign in _TURNED and (value is None or isinstance(value, bool | tuple)):
         raise _WrongError(operand.at, f"a string, an integer or a date after {sign}")
 
