@@ -118,3 +118,34 @@ def test_actions_show_parameters_first_line_and_file(up):
 
 def test_a_value_for_a_text_parameter_stays_a_text(up):
     assert cli(up, "submit", "greet", "name=3", "times=2", "--wait").stdout == '"hello 3, 2 times"\n'
+
+
+def completed(up, *words):
+    """What the completion offers for the last word."""
+    line = ("job-engine", words[0], "--data", str(up.folder), *words[1:])
+    environ = {"_JOB_ENGINE_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(line), "COMP_CWORD": str(len(line) - 1)}
+    done = subprocess.run([PROGRAM], env=clean() | environ, capture_output=True, text=True, timeout=WITHIN, check=False)
+    assert done.stderr == ""
+    return [line.removeprefix("plain,") for line in done.stdout.splitlines() if line]
+
+
+def test_actions_parameters_and_jobs_are_completed(up):
+    assert completed(up, "submit", "gre") == ["greet"]
+    assert completed(up, "jobs", "--action", "gre") == ["greet"]
+    assert completed(up, "submit", "greet", "") == ["name=", "times="]
+    assert completed(up, "submit", "greet", "name=3", "") == ["times="]
+    assert completed(up, "submit", "greet", "name", "=", "3", "t") == ["times="], "as bash splits it"
+    assert completed(up, "submit", "greet", "name", "=") == []
+    id_ = cli(up, "submit", "noop", "--delay", "1h").stdout.strip()
+    assert completed(up, "cancel", id_[-12:-2]) == [id_[-12:]]
+    assert completed(up, "logs", id_[:-2]) == [id_]
+    assert id_[-12:] in completed(up, "submit", "noop", "--after", "")
+    assert completed(up, "cancel", "nothing-like-it") == []
+
+
+def test_without_an_engine_nothing_is_offered_and_nothing_said(up, tmp_path):
+    up.folder, there = tmp_path / "none", up.folder
+    try:
+        assert completed(up, "submit", "gre") == []
+    finally:
+        up.folder = there

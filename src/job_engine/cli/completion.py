@@ -1,10 +1,16 @@
 """``job-engine completion``"""
 
+from typing import Final
+
 import click
 from click.shell_completion import get_completion_class
 
 from job_engine.cli.group import group
 from job_engine.cli.options import command
+
+_OFFER: Final = "COMPREPLY+=($value)"
+_NO_SPACE: Final = "\n            [[ $value == *= ]] && compopt -o nospace"
+"""For bash: a space after ``name=`` would end the word before its value."""
 
 
 @command("completion")
@@ -21,4 +27,5 @@ def completion(shell: str) -> None:
     assert kind is not None, shell
     # Of bash, click would run the one on the PATH to look at its version; whoever evaluates this has one.
     complete = kind(group, {}, "job-engine", "_JOB_ENGINE_COMPLETE")
-    click.echo(complete.source_template % complete.source_vars())
+    template = complete.source_template.replace(_OFFER, _OFFER + _NO_SPACE)
+    click.echo(template % complete.source_vars())

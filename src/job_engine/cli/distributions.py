@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from job_engine.cli.completing import distribution_names
 from job_engine.cli.options import command, connecting, json_option
 from job_engine.cli.screen import age, first_line, length, print_json, print_table, say_empty
 from job_engine.client import Client
@@ -14,7 +15,7 @@ from job_engine.job.times import epoch
 
 @command("distributions")
 @click.argument("deed", type=click.Choice(["list", "run", "pause", "resume"]), default="list")
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=distribution_names)
 @json_option
 @connecting
 def distributions(client: Client, deed: str, names: tuple[str, ...], as_json: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from job_engine.cli.completing import job_ids
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import option
 from job_engine.cli.screen import say_empty
@@ -19,7 +20,7 @@ def chosen(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds what says which jobs are meant: ids, or ``--filter`` and ``--yes``."""
     name = function.__name__.upper()
     for decorate in (
-        click.argument("jobs", metavar="[ID]...", nargs=-1),
+        click.argument("jobs", metavar="[ID]...", nargs=-1, shell_complete=job_ids),
         option("--yes", "-y", is_flag=True, help="Do not ask before it is done to what matches --filter."),
         option(
             "--filter",

@@ -2,6 +2,7 @@
 
 import click
 
+from job_engine.cli.completing import job_ids
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option
 from job_engine.cli.screen import coloured, print_json
@@ -9,7 +10,7 @@ from job_engine.client import Client
 
 
 @command("explain")
-@click.argument("job", metavar="ID")
+@click.argument("job", metavar="ID", shell_complete=job_ids)
 @json_option
 @connecting
 def explain(client: Client, job: str, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from typing import Final
 
 import click
 
+from job_engine.cli.completing import action_names, job_ids
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option, option
 from job_engine.cli.screen import age, cut, print_json, print_table, say_empty, short_id
@@ -24,8 +25,8 @@ ACTION: Final = 24
     help="In CIMI's language, e.g. \"progress>50 and tags='nightly'\".",
 )
 @option("--state", type=click.Choice(list(State), case_sensitive=False), multiple=True, help="Only in this state.")
-@option("--action", metavar="NAME", multiple=True, help="Only of this action.")
-@option("--parent", metavar="ID", help="Only children of this job.")
+@option("--action", metavar="NAME", multiple=True, shell_complete=action_names, help="Only of this action.")
+@option("--parent", metavar="ID", shell_complete=job_ids, help="Only children of this job.")
 @option("--limit", type=click.IntRange(1, 10_000), default=30, help="How many at most.")
 @json_option
 @connecting

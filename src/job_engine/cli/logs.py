@@ -4,6 +4,7 @@ from typing import Final
 
 import click
 
+from job_engine.cli.completing import job_ids
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option, option
 from job_engine.cli.screen import print_json
@@ -13,7 +14,7 @@ COLOURS: Final = {"warning": "yellow", "error": "red", "critical": "red", "debug
 
 
 @command("logs")
-@click.argument("job", metavar="ID")
+@click.argument("job", metavar="ID", shell_complete=job_ids)
 @option("-f", "--follow", is_flag=True, help="Print what comes, until the job is final.")
 @option("--timestamps", "-t", is_flag=True, help="Begin each line with its time.")
 @json_option

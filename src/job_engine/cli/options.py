@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from job_engine.cli.group import PREFIX, SETTINGS, Command
+from job_engine.cli.group import CONNECTION, PREFIX, SETTINGS, Command
 from job_engine.job.errors import Invalid
 from job_engine.job.times import seconds
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from job_engine.client import Client
 
 F = TypeVar("F", bound=Callable[..., Any])
-T = TypeVar("T")
 Decorator = Callable[[F], F]
+
+_NAMES_AN_ENGINE: Final = CONNECTION - {"api_authn_header"}
 
 
 def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Command]:
@@ -52,25 +53,9 @@ def connectable(function: F) -> F:
     """Adds the options that name an engine; the function's first argument then makes a `Client` of it."""
 
     @wraps(function)
-    def with_connect(*arguments: Any, data: Path | None, profile: str | None, **rest: Any) -> Any:
-        given = {name: rest.pop(f"api_{name}") for name in ("url", "user", "pass", "key", "secret", "insecure")}
-
-        def connect() -> "Client":
-            from job_engine.client import Client
-
-            return Client(
-                given["url"],
-                username=given["user"],
-                password=given["pass"],
-                key=given["key"],
-                secret=given["secret"],
-                insecure=given["insecure"] or None,
-                data=_from_flag("data", data),
-                profile=_from_flag("profile", profile),
-                environ=os.environ,
-            )
-
-        return function(connect, *arguments, **rest)
+    def with_connect(*arguments: Any, **rest: Any) -> Any:
+        own = {name: value for name, value in rest.items() if name not in _NAMES_AN_ENGINE}
+        return function(lambda: client_of(click.get_current_context()), *arguments, **own)
 
     wrapped: Any = with_connect
     for decorate in (
@@ -94,10 +79,27 @@ def connecting(function: F) -> F:
     return with_client  # type: ignore[return-value]
 
 
-def _from_flag(name: str, value: T | None) -> T | None:
-    """The value, unless it is the environment's: the client itself says which of those goes first."""
-    source = click.get_current_context().get_parameter_source(name)
-    return value if source is ParameterSource.COMMANDLINE else None
+def client_of(ctx: click.Context, **settings: Any) -> "Client":
+    """A client of the engine that the options of a command name; ``settings`` are `Client`'s."""
+    from job_engine.client import Client
+
+    given = {name: ctx.params[f"api_{name}"] for name in ("url", "user", "pass", "key", "secret", "insecure")}
+    # Of the environment's folder and profile the client itself says which goes first.
+    flags: dict[str, Any] = {
+        name: ctx.params[name] if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE else None
+        for name in ("data", "profile")
+    }
+    return Client(
+        given["url"],
+        username=given["user"],
+        password=given["pass"],
+        key=given["key"],
+        secret=given["secret"],
+        insecure=given["insecure"] or None,
+        environ=os.environ,
+        **flags,
+        **settings,
+    )
 
 
 def api_options() -> list[Decorator[Any]]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from job_engine.cli.completing import job_ids
 from job_engine.cli.family import print_reasons
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option, option
@@ -20,7 +21,7 @@ HIDDEN: Final = frozenset({"resource-type", "operations", "acl", "version", "aff
 
 
 @command("show")
-@click.argument("job", metavar="ID")
+@click.argument("job", metavar="ID", shell_complete=job_ids)
 @option(
     "--all",
     "everything",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from job_engine.cli.completing import action_names, job_ids, parameter_names
 from job_engine.cli.exits import INTERRUPTED, CommandFailed
 from job_engine.cli.family import counts, follow, print_result
 from job_engine.cli.ids import whole_id
@@ -23,8 +24,8 @@ from job_engine.job.bulk_message import found, in_short
 
 
 @command("submit")
-@click.argument("action")
-@click.argument("arguments", metavar="[KEY=VALUE]...", nargs=-1)
+@click.argument("action", shell_complete=action_names)
+@click.argument("arguments", metavar="[KEY=VALUE]...", nargs=-1, shell_complete=parameter_names)
 @option("--payload", metavar="JSON|@FILE|@-", help="The action's arguments as JSON; @ reads a file, @- standard input.")
 @option("--target", metavar="HREF", help="The resource to act on, TYPE or TYPE/ID.")
 @option("--priority", type=click.IntRange(0, 999), help="Lower runs first.  [default: 999]")
@@ -35,14 +36,20 @@ from job_engine.job.bulk_message import found, in_short
 @option("--key", metavar="KEY", help="Adds nothing if a job with this key was added before, and answers that one.")
 @option("--name", metavar="TEXT", help="A name for the job.")
 @option("--description", metavar="TEXT", help="What it is for.")
-@option("--after", metavar="ID", multiple=True, help="Wait until this job is SUCCESS; may be repeated.")
+@option(
+    "--after",
+    metavar="ID",
+    multiple=True,
+    shell_complete=job_ids,
+    help="Wait until this job is SUCCESS; may be repeated.",
+)
 @option(
     "--after-failure",
     type=click.Choice(["fail", "run"]),
     help="When one of those ends otherwise: fail too, or run all the same.  [default: fail]",
 )
 @option("--unless-active", is_flag=True, help="Not while a job of this action and target is queued or running.")
-@option("--parent", metavar="ID", help="The job that this one is a child of.")
+@option("--parent", metavar="ID", shell_complete=job_ids, help="The job that this one is a child of.")
 @option("--tag", metavar="TEXT", multiple=True, help="A tag; may be repeated.")
 @option("--mode", type=click.Choice(["push", "pull", "mixed"]), help="Execution mode.  [default: push]")
 @option("--wait", "-w", is_flag=True, help="See it through: show its progress, print its result, exit 1 if it failed.")
