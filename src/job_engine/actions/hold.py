@@ -21,6 +21,10 @@ class Hold(Protocol):
     def nuvlaedge_shared_path(self) -> str | None:
         """The folder that a NuvlaEdge shares with its jobs."""
 
+    @property
+    def api_grace(self) -> float:
+        """Seconds for which a job waits to log in at an API server that cannot be reached."""
+
     def write(self, changes: dict[str, Any]) -> None:
         """Change attributes of the job. They are checked; of each the newest value is sent."""
 
@@ -31,4 +35,8 @@ class Hold(Protocol):
         """Add one line to the job's log: the executor numbers it and notes the time."""
 
     def connect(self) -> Any:
-        """A new ``nuvla.api.Api``: logged in, and sending ``Job-Hold`` with each request. Called once, when needed."""
+        """A new ``nuvla.api.Api``: logged in, and sending ``Job-Hold`` with each request. Called once, when needed.
+
+        Raises:
+            Unreachable: the server cannot be reached.
+        """

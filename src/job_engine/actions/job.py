@@ -5,17 +5,19 @@ import logging
 import math
 import os
 import threading
+import time
 from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 import msgspec
 
-from job_engine.actions.errors import JobUpdateError
-from job_engine.actions.interruption import Interruption
+from job_engine.actions.errors import Interrupted, JobUpdateError
+from job_engine.actions.interruption import LOST, Interruption
 from job_engine.actions.output import JobLogger, Output, clean
 from job_engine.actions.result import encode
 from job_engine.job.attributes import checked
+from job_engine.job.errors import Unreachable
 from job_engine.job.states import State
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ NO_MESSAGE: Final = "< status message empty >"
 """What upstream writes when an action sets an empty message."""
 OPERATIONS: Final = ("edit", "delete", "cancel", "get-context")
 """What a job's holder may do with the job, besides running it."""
+LOGIN_PAUSE: Final = 1.0
+"""Seconds between two tries to log in at a server that cannot be reached; each of them tries for a while by itself."""
 
 _connecting = threading.Lock()
 
@@ -114,13 +118,29 @@ class Job(dict[str, Any]):
 
     @property
     def api(self) -> Any:
-        """A ``nuvla.api.Api``, logged in, whose requests carry the hold; connected at the first use."""
+        """A ``nuvla.api.Api``, logged in, whose requests carry the hold; connected at the first use.
+
+        A server that cannot be reached for the login is waited for; after ``--api-grace`` the job is given back.
+        """
         if self._api is None:
             self._nuvla()
-            with _connecting:
-                if self._api is None:
-                    self._api = self._hold.connect()
+            self._connect()
         return self._api
+
+    def _connect(self) -> None:
+        waited: float | None = None  # since when
+        while self._api is None:
+            try:
+                with _connecting:
+                    if self._api is None:
+                        self._api = self._hold.connect()
+            except Unreachable as error:  # it is no fault of the job, so the job does not fail by it
+                now = time.monotonic()
+                waited = now if waited is None else waited
+                if now - waited >= self._hold.api_grace:
+                    self.interrupted.set(LOST)
+                if self.interrupted.wait(LOGIN_PAUSE):
+                    raise Interrupted(f"{self.id} is given back: {error.message}") from error
 
     @property
     def cimi_job(self) -> Any:

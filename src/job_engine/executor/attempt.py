@@ -38,6 +38,7 @@ class Attempt:
         "_saving",
         "_touched",
         "_waiting",
+        "api_grace",
         "due",
         "handle",
         "id",
@@ -60,6 +61,7 @@ class Attempt:
         self.interrupted = Interruption(board.expired)
         self.due = math.inf  # monotonic seconds at which the chaser has something to do
         self.nuvlaedge_shared_path: str | None = None
+        self.api_grace = 0.0
         self._touched = touched
         self._connect = connect
         self._lock = threading.Lock()

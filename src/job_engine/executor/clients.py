@@ -6,6 +6,7 @@ from typing import Any, Final
 from job_engine.client.endpoint import Credentials
 from job_engine.client.nuvla import adopt, log_in, nuvla_api
 from job_engine.executor.messages import Setup
+from job_engine.job.errors import Unreachable
 
 HOLD_HEADER: Final = "Job-Hold"
 """Names the hold under which a request is made; the server refuses writes to the job under another one."""
@@ -51,8 +52,9 @@ class Clients:
 
         Raises:
             Forbidden: the server does not accept the credentials.
-            requests.RequestException: it does not answer.
+            Unreachable: it cannot be reached, or does not answer.
         """
+        import requests
         from requests.adapters import HTTPAdapter
         from urllib3 import Retry
 
@@ -74,7 +76,10 @@ class Clients:
                 if self.session is not None and self._credentials.can_log_in:
                     adopt(api, self.session)
                 else:
-                    log_in(api, self._credentials, "executor")
+                    try:
+                        log_in(api, self._credentials, "executor")
+                    except (requests.ConnectionError, requests.Timeout) as error:
+                        raise Unreachable(f"{setup.api_url} cannot be reached: {error}") from error
                 self._cookies = api.session.cookies
         api.session.cookies = self._cookies
         if setup.names_hold:

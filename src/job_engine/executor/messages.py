@@ -37,6 +37,7 @@ class Setup(Struct, kw_only=True):
     pull_mode_only: bool = False
     nuvlaedge_fs: str | None = None
     engine: str = ""  # its version, for messages
+    api_grace: float = 0.0  # how long a job waits to log in at an API server that cannot be reached
 
 
 class Orders(Struct, array_like=True, omit_defaults=True):

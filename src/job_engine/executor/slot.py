@@ -54,6 +54,7 @@ class Slots:
         connect: Callable[[str, int], Any],
         engine: str = "",
         nuvlaedge_fs: str | None = None,
+        api_grace: float = 0.0,
     ) -> None:
         self.running: dict[int, Attempt] = {}  # by handle
         self._inbox: queue.SimpleQueue[tuple[int, Granted]] = queue.SimpleQueue()
@@ -64,6 +65,7 @@ class Slots:
         self._connect = connect
         self._engine = engine
         self._nuvlaedge_fs = nuvlaedge_fs
+        self._api_grace = api_grace
         self._chaser = Chaser(self.running, board)
         self._alarms: Alarms | None = None
         self._leftovers = Leftovers()
@@ -122,6 +124,7 @@ class Slots:
             handle, granted = self._inbox.get()
             attempt = Attempt(handle, granted, self._board, self._outbox.touched, self._connect)
             attempt.nuvlaedge_shared_path = self._nuvlaedge_fs
+            attempt.api_grace = self._api_grace
             self.running[handle] = attempt
             if self._unwanted and handle in self._unwanted:
                 self._unwanted.discard(handle)

@@ -326,5 +326,5 @@ def _setup(settings: ExecutorSettings) -> Setup:
         cookie=credentials.cookie, names_hold=settings.names_hold,
         threads=settings.threads, actions=list(settings.actions), entry_points=settings.entry_points,
         pull_mode_only=settings.pull_mode_only, nuvlaedge_fs=settings.nuvlaedge_fs, engine=settings.version,
-        log_level=settings.log_level,
+        log_level=settings.log_level, api_grace=settings.api_grace,
     )  # fmt: skip

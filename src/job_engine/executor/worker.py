@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock, board)
     clients = Clients(setup)
-    slots = Slots(actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs)
+    slots = Slots(actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace)
     os.register_at_fork(after_in_child=lambda: _as_usual(slots, locks, clients))
     watchdog = Watchdog(board, lambda: slots.busy)
     gc.collect()

@@ -29,6 +29,7 @@ class NotingHold:
     ) -> None:
         self.interrupted = Interruption()
         self.nuvlaedge_shared_path = nuvlaedge_shared_path
+        self.api_grace = 0.0
         self.changes: list[dict[str, Any]] = []
         self.checkpoints: list[Any] = []
         self.lines: list[tuple[str, str]] = []
