@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from job_engine import BulkAction, Failed, Job, action
+from job_engine import BulkAction, Failed, Job, Skipped, action
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,17 @@ def gated(job: Job, folder: str, name: str) -> None:
     _wait_for(job, Path(folder) / name)
     if name.startswith("bad"):
         raise Failed("the <b>disk</b> is full")
+
+
+@action("bulk-skips")
+class BulkSkips(BulkAction):
+    """Skips elements, whether they exist or not, for which no job is made."""
+
+    def get_todo(self) -> Any:
+        return self.job.payload["ids"]
+
+    def action(self, id_: str) -> dict[str, Any]:
+        raise Skipped("is up to date")
 
 
 @action("bulk-gated")

@@ -59,3 +59,39 @@ def test_a_job_without_a_family_has_none(page: Page, engine: Engine) -> None:
     page.goto(f"{engine.url}/{job.id}")
     expect(page.locator(".head .badge")).to_have_text("SUCCESS")
     expect(page.locator(".family, .elements")).to_have_count(0)
+
+
+def test_a_skipped_element_leads_to_what_exists(page: Page, engine: Engine) -> None:
+    made = page.request.post(f"{engine.url}/api/module", data={"name": "there"}).json()["resource-id"]
+    job = engine.client.submit("bulk-skips", payload={"ids": [made, "module/gone"]})
+    page.goto(f"{engine.url}/{job.id}")
+    named = page.locator(".causes .named")
+    expect(named).to_contain_text("module/gone")
+    expect(named.get_by_role("link")).to_have_count(1)
+    link = named.get_by_role("link", name=made).get_attribute("href")
+    assert page.request.get(f"{engine.url}/job/{link}").json()["id"] == made
+
+
+def test_jobs_that_wait_for_each_other_are_links(page: Page, engine: Engine) -> None:
+    first = engine.client.submit("noop", name="first", delay=3600)
+    second = engine.client.submit("noop", name="second", after=[first.id])
+    page.goto(f"{engine.url}/{first.id}")
+    card = page.locator(".waiting")
+    expect(card).to_contain_text("Waiting for this job")
+    card.get_by_role("link").click()
+    expect(page).to_have_url(f"{engine.url}/{second.id}")
+    expect(card).to_contain_text("Waits for")
+    expect(card).to_contain_text("first")
+    card.get_by_role("link").click()
+    expect(page).to_have_url(f"{engine.url}/{first.id}")
+    engine.client.cancel(first.id)
+    page.goto(f"{engine.url}/{second.id}")
+    expect(card).to_contain_text("Waited for")
+    expect(card.locator(".badge")).to_have_text("CANCELED")
+
+
+def test_the_history_names_the_executor(page: Page, engine: Engine) -> None:
+    (executor,) = engine.client.executors()
+    job = engine.client.submit("noop")
+    page.goto(f"{engine.url}/{job.id}")
+    expect(page.locator(".history code").first).to_have_text(executor.name)

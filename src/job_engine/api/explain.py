@@ -11,6 +11,8 @@ from job_engine.job.times import epoch, iso
 
 AHEAD: Final = 1000
 """Ready jobs ahead that are counted: of more it is enough to know that there are more."""
+NEEDED_BY: Final = 100
+"""Jobs that wait for a job that are named: of more it is enough to know how many they are."""
 NEEDS: Final = 5
 """Jobs that a job waits for that are named: of more it is enough to know how many they are."""
 DETACHED: Final = "detached"
@@ -32,6 +34,8 @@ class Facts:
     busy: int = 0  # how many of these slots are taken
     needs: Sequence[tuple[str, str]] = ()  # ids and states of the first jobs that it waits for, at most `NEEDS`
     needed: int = 0  # how many they are in all
+    needed_by: Sequence[str] = ()  # ids of the first jobs that wait for it, at most `NEEDED_BY`
+    needed_by_count: int = 0  # how many they are in all
     fails_at: float | None = None  # when it is FAILED because nobody has its action, seconds since the epoch
     failed_imports: Mapping[str, str] = field(default_factory=dict)  # what does not load on an executor, and the error
     cluster: bool = False  # whether executors take jobs from the locking queue
@@ -64,6 +68,8 @@ def explain(facts: Facts) -> dict[str, Any]:
         answer["holder"] = f"executor/{id_}"
     if facts.cluster and facts.entry is not None and not is_final(document["state"]):
         answer["entry"] = facts.entry
+    if facts.needed_by:
+        answer |= {"needed-by": list(facts.needed_by), "needed-by-count": facts.needed_by_count}
     if last is not None:
         answer["last-event"] = last
     return answer

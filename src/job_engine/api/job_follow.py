@@ -14,7 +14,7 @@ from job_engine.api import acl
 from job_engine.api.answers import Json
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
-from job_engine.api.explain import AHEAD, NEEDS, Facts
+from job_engine.api.explain import AHEAD, NEEDED_BY, NEEDS, Facts
 from job_engine.api.explain import explain as explained
 from job_engine.api.identity import Caller
 from job_engine.api.job_views import demanded, operations_for, readable
@@ -47,7 +47,9 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
     """Why a job is where it is; raises as `job_views.get` does."""
     alive = [(executor, executor.hello) for executor in api.executors.present if executor.hello is not None]
     abilities = [frozenset(hello.actions) for _, hello in alive]
-    job, events, ahead, entry, (needs, needed) = await api.store.read(_facts, id_, caller, abilities)
+    job, events, ahead, entry, (needs, needed), (needed_by, needed_by_count) = await api.store.read(
+        _facts, id_, caller, abilities
+    )
     action = job.document["action"]
     holder = next((executor for executor, _ in alive if job.holder in (executor.id, executor.member)), None)
     able = [(executor, hello.slots) for executor, hello in alive if action in hello.actions]
@@ -64,6 +66,8 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
         busy=sum(min(executor.holds, slots) for executor, slots in able),
         needs=needs,
         needed=needed,
+        needed_by=needed_by,
+        needed_by_count=needed_by_count,
         fails_at=api.executors.fails_at(action),
         failed_imports=api.executors.failed_imports,
         cluster=api.settings.cluster,
@@ -76,14 +80,15 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
 
 def _facts(
     connection: sqlite3.Connection, id_: str, caller: Caller, abilities: Sequence[frozenset[str]]
-) -> tuple[Job, list[Document], int, str | None, tuple[list[tuple[str, str]], int]]:
+) -> tuple[Job, list[Document], int, str | None, tuple[list[tuple[str, str]], int], tuple[list[str], int]]:
     job, _ = demanded(documents.job(connection, id_), id_, caller, "view-data")
     action, ahead = job.document["action"], 0
     if job.document["state"] == State.QUEUED:
         competing = frozenset().union(*(actions for actions in abilities if action in actions)) or {action}
         ahead = documents.ready_ahead(connection, job, competing, AHEAD)
     entry, waited_for = documents.entry(connection, job.seq), documents.waited_for(connection, job.seq, NEEDS)
-    return job, documents.events(connection, job), ahead, entry, waited_for
+    needed_by = documents.waiting_for(connection, job.seq, NEEDED_BY)
+    return job, documents.events(connection, job), ahead, entry, waited_for, needed_by
 
 
 async def events(api: ApiState, caller: Caller, id_: str) -> list[Document]:

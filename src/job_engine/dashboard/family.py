@@ -1,16 +1,18 @@
 """A job's family: the job that made it, those that it made, and what a bulk job says of its elements."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from job_engine.api.types import TYPES
 from job_engine.dashboard import people, record
 from job_engine.dashboard.jobs import Row
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.bulk import FAILED, BulkResult
 from job_engine.job.bulk_message import found
-from job_engine.job.errors import Forbidden, NotFound
+from job_engine.job.errors import Forbidden, Invalid, NotFound
 from job_engine.job.states import State
 
 SHOWN: Final = 100
@@ -23,6 +25,9 @@ NAMED: Final = 5
 """Elements that are named of each reason."""
 REASONS: Final = 100
 """Reasons that are shown: as many as a result of ours tells apart, and more than anybody reads."""
+
+MADE: Final = 10_000
+"""Children that are looked at for links, as many as a page of the API has."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
 
@@ -60,6 +65,44 @@ async def of(visitor: Visitor, document: dict[str, Any]) -> Family | None:
         [(state, counts[state], _list(mine, state)) for state in State if counts.get(state)],
         _list(mine),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The jobs that one waits for, or was to wait for, and those that wait for it.
+
+    Attributes:
+        needs_more: how many more there are than are shown.
+    """
+
+    needs: list[Row]
+    needs_more: int
+    needed_by: list[Row]
+    needed_by_more: int
+
+
+async def waiting_of(visitor: Visitor, document: dict[str, Any], reason: dict[str, Any] | None) -> Waiting | None:
+    """The jobs that ``document`` waits for and that wait for it, as far as the visitor sees them; None: there are none.
+
+    Args:
+        reason: what the API explains of the job; none of a job that has ended, for which nobody waits.
+    """
+    needs = document.get("after", [])
+    needed_by = reason.get("needed-by", []) if reason else []
+    if not needs and not needed_by:
+        return None
+    more = reason.get("needed-by-count", 0) - len(needed_by) if reason else 0
+    rows = await _rows(visitor, needs[:SHOWN]), await _rows(visitor, needed_by)
+    return Waiting(rows[0], max(0, len(needs) - SHOWN), rows[1], more)
+
+
+async def _rows(visitor: Visitor, ids: Sequence[str]) -> list[Row]:
+    """The rows of jobs, in this order; of a job that is deleted or none of the visitor's it has the id alone."""
+    if not ids:
+        return []
+    listed = await record.get(visitor, "job", filter=f"id={_array(ids)}", select=",".join(SELECTED), last=len(ids))
+    there = {job["id"]: job for job in listed["resources"]}
+    return [Row.of(there.get(id_, {"id": id_})) for id_ in ids]
 
 
 async def _parent(visitor: Visitor, id_: str | None) -> dict[str, Any] | None:
@@ -102,22 +145,22 @@ class Elements:
     sentence: str
 
     @classmethod
-    def of(cls, document: dict[str, Any]) -> "Elements | None":
-        """What a document says of them; None: it is no bulk job's."""
+    def of(cls, document: dict[str, Any], links: Mapping[str, str]) -> "Elements | None":
+        """What a document says of them, with ``links`` of `links_of`; None: it is no bulk job's."""
         result = found(document.get("status-message"))
         if result is None:
             return None
-        return cls(result.total, result.counts, _causes(document["id"], result), people.one_line(result.sentence))
+        return cls(result.total, result.counts, _causes(links, result), people.one_line(result.sentence))
 
 
-def _causes(id_: str, result: BulkResult) -> list[Cause]:
+def _causes(links: Mapping[str, str], result: BulkResult) -> list[Cause]:
     causes = []
     for reason, kept in result.ranked[:REASONS]:
         first = list(kept.data.values())[:NAMED]
         named = [
             (
                 people.one_line(each.get("name") or each["id"]),
-                _job_of(id_, each["id"]),
+                links.get(each["id"]),
                 people.plain(each.get("message")),
             )
             for each in first
@@ -127,10 +170,32 @@ def _causes(id_: str, result: BulkResult) -> list[Cause]:
     return causes
 
 
-def _job_of(parent: str, element: str) -> str | None:
-    """Where the child is that was made for an element, as a link below the root."""
-    if not _PLAIN.fullmatch(element):
-        return None
-    if element.startswith("job/"):
-        return element
-    return _list(f"parent-job='{parent}' and target-resource/href='{element}'") if "/" in element else None
+async def links_of(visitor: Visitor, document: dict[str, Any]) -> dict[str, str]:
+    """Where the named elements lead, below the root: to the jobs made for them, else to the elements themselves.
+
+    An element that was skipped has no job, and one that is no document of this record leads nowhere.
+    """
+    result = found(document.get("status-message"))
+    if result is None:
+        return {}
+    named = {each["id"] for _, kept in result.ranked[:REASONS] for each in list(kept.data.values())[:NAMED]}
+    ids = {id_ for id_ in named if "/" in id_ and _PLAIN.fullmatch(id_)}
+    if not ids:
+        return {}
+    mine = f"parent-job='{document['id']}'"
+    made = await record.get(
+        visitor, "job", filter=f"{mine} and target-resource/href={_array(ids)}", select="target-resource", last=MADE
+    )
+    targets = {job["target-resource"]["href"] for job in made["resources"] if "target-resource" in job}
+    links = {id_: _list(f"{mine} and target-resource/href='{id_}'") for id_ in targets & ids}
+    for type_ in sorted({id_.partition("/")[0] for id_ in ids - targets} & TYPES.keys()):
+        rest = {id_ for id_ in ids - targets if id_.startswith(f"{type_}/")}
+        with suppress(Forbidden, Invalid):  # not for this visitor, or not a type that one can search
+            there = await record.get(visitor, type_, filter=f"id={_array(rest)}", select="id", last=len(rest))
+            links |= {each["id"]: ("" if type_ == "job" else "api/") + each["id"] for each in there["resources"]}
+    return links
+
+
+def _array(ids: Iterable[str]) -> str:
+    """These ids as an array of a filter."""
+    return "[" + ", ".join(f"'{id_}'" for id_ in sorted(ids)) + "]"

@@ -1,8 +1,10 @@
 """The history of a job as people read it: a line for each attempt, and for what happened between them."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from job_engine.dashboard import people
 from job_engine.job.times import epoch
 
 CLAIMED: Final = "claimed"
@@ -25,6 +27,7 @@ class Step:
     """One line of the history: an attempt, or something that happened to the job.
 
     Attributes:
+        on: what its executor is called.
         claimed: when the attempt was claimed; None: the line is none.
         ended: when it ended or happened; None: it is running.
     """
@@ -34,6 +37,7 @@ class Step:
     claimed: str | None = None
     attempt: int | None = None
     executor: str = ""
+    on: str = ""
     detail: str = ""
 
     @property
@@ -47,21 +51,37 @@ class Step:
         return epoch(self.ended) - epoch(self.claimed) if self.ended and self.claimed else None
 
 
-def steps(events: list[dict[str, Any]]) -> list[Step]:
-    """What the API's events say, newest first."""
+def names_of(executors: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """What executors are called, by id and by the name of their member in the cluster."""
+    return {
+        id_: executor["name"]
+        for executor in executors
+        for id_ in (executor["id"], executor.get("member"))
+        if id_ and executor.get("name")
+    }
+
+
+def steps(events: list[dict[str, Any]], names: Mapping[str, str] | None = None) -> list[Step]:
+    """What the API's events say, newest first.
+
+    Args:
+        names: what executors are called that are known now; one that is gone has its id alone.
+    """
     told: list[Step] = []
     open_: dict[int, int] = {}  # attempts that have not ended → where they are told
     for event in events:
         attempt = event.get("attempt")
-        happened = Step(
-            event["kind"], event["at"], None, attempt, event.get("executor") or "", str(event.get("detail") or "")
-        )
+        executor = event.get("executor") or ""
+        on = (names or {}).get(executor) or people.short(executor)
+        happened = Step(event["kind"], event["at"], None, attempt, executor, on, str(event.get("detail") or ""))
         if attempt is not None and event["kind"] == CLAIMED:
             open_[attempt] = len(told)
             told.append(replace(happened, ended=None, claimed=event["at"]))
         elif attempt in open_:
             at = open_.pop(attempt)
-            told[at] = replace(happened, claimed=told[at].claimed, executor=happened.executor or told[at].executor)
+            told[at] = replace(
+                happened, claimed=told[at].claimed, executor=executor or told[at].executor, on=on or told[at].on
+            )
         else:
             told.append(happened)
     return told[::-1]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from job_engine.dashboard import family, people, record
 from job_engine.dashboard.deeds import DEEDS
-from job_engine.dashboard.history import steps
+from job_engine.dashboard.history import names_of, steps
 from job_engine.dashboard.page import render
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.errors import Forbidden
@@ -36,12 +36,16 @@ async def show(request: Request) -> Response:
     visitor = request.state.visitor
     document = await record.get(visitor, id_)
     seen = "state" in document  # who has no more than view-meta is not told where the job is
-    history, lines, reason, kin = await asyncio.gather(
+    final = is_final(document.get("state", ""))
+    history, lines, reason, kin, links, executors = await asyncio.gather(
         record.get(visitor, id_, "events") if seen else _nothing(),
         _lines(visitor, id_) if seen else _nothing(),
-        record.get(visitor, id_, "explain") if document.get("state") == State.QUEUED else _nothing(),
+        record.get(visitor, id_, "explain") if seen and not final else _nothing(),
         family.of(visitor, document) if seen else _nothing(),
+        family.links_of(visitor, document),
+        record.get(visitor, "executor"),
     )
+    waiting = await family.waiting_of(visitor, document, reason) if seen else None
     shown = lines["lines"] if lines else []
     allowed = {operation["rel"].rpartition("/")[2] for operation in document.get("operations", ())}
     return render(
@@ -49,11 +53,12 @@ async def show(request: Request) -> Response:
         "job.html",
         job=document,
         seen=seen,
-        final=is_final(document.get("state", "")),
+        final=final,
         facts=[(name, title, document[name]) for name, title in FACTS if document.get(name) not in (None, [])],
-        steps=steps(history["events"]) if history else [],
-        reason=reason,
-        elements=family.Elements.of(document),
+        steps=steps(history["events"], names_of(executors["resources"])) if history else [],
+        reason=reason if document.get("state") == State.QUEUED else None,
+        waiting=waiting,
+        elements=family.Elements.of(document, links or {}),
         family=kin,
         lines=shown,
         log_readable=lines is not None,

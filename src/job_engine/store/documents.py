@@ -226,6 +226,16 @@ def waited_for(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[li
     return found, int(number)
 
 
+def waiting_for(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[str], int]:
+    """The ids of up to ``limit`` jobs that wait for a job, and how many they are in all."""
+    rows = connection.execute(
+        "select job.id from after join job on job.seq = after.job where after.needs = ? order by job.seq limit ?",
+        (seq, limit),
+    )
+    (number,) = connection.execute("select count(*) from after where needs = ?", (seq,)).fetchone()
+    return [id_ for (id_,) in rows], int(number)
+
+
 def matching(connection: sqlite3.Connection, page: query.Page, now: float, after: int, limit: int) -> list[int]:
     """The numbers of up to ``limit`` jobs that match, rising, of those after job number ``after``.
 
