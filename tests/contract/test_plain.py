@@ -1,5 +1,6 @@
 """Plain documents: whatever is in them, by the client that actions use; who may do what; operations that add jobs."""
 
+import json
 from typing import Any
 
 import pytest
@@ -105,3 +106,37 @@ def test_the_context_of_a_job_is_what_it_affects(server: Server, jane: Api) -> N
 
 def test_the_entry_point_lists_them(server: Server) -> None:
     assert TYPES.keys() <= server.api().get("cloud-entry-point").data["collections"].keys()
+
+
+def test_an_operation_on_many_is_a_bulk_job_as_its_caller(server: Server, jane: Api) -> None:
+    data = {"low-priority": True, "authn-info": {"user-id": "user/somebody"}}
+    answer = jane.operation_bulk("nuvlabox", "name='edge'", "bulk-update", data).data
+    assert (answer["status"], answer["resource-id"]) == (202, "nuvlabox")
+    job = jane.get(answer["location"]).data
+    assert (job["action"], job["target-resource"]) == ("bulk_update_nuvlabox", {"href": "nuvlabox"})
+    assert (job["priority"], job["created-by"], job["acl"]["owners"]) == (999, "user/jane", ["group/nuvla-admin"])
+    payload = json.loads(job["payload"])
+    assert payload["filter"] == "name='edge'"
+    authn = payload["authn-info"]
+    assert (authn["user-id"], authn["active-claim"]) == ("user/jane", "user/jane")
+    assert {"user/jane", "group/nuvla-user"} <= set(authn["claims"])
+    assert "cancel" in [operation["rel"] for operation in job["operations"]]
+    refused(403, person(server, "joe").get, job["id"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("nuvlabox/bulk-update", {"filter": "name='a'"}, {}, 400),
+        ("nuvlabox/bulk-update", {}, {"bulk": "yes"}, 400),
+        ("nuvlabox/bulk-update", {"filter": " "}, {"bulk": "yes"}, 400),
+        ("nuvlabox/bulk-update", {"filter": "name="}, {"bulk": "yes"}, 400),
+        ("nuvlabox/bulk-nothing", {"filter": "name='a'"}, {"bulk": "yes"}, 404),
+        ("module/bulk-update", {"filter": "name='a'"}, {"bulk": "yes"}, 405),
+        ("nuvlabox/bulk-update", {"filter": "name='a'"}, {"bulk": "yes", "sec-fetch-site": "cross-site"}, 403),
+    ],
+)
+def test_wrong_operations_on_many(server: Server, path: str, body: Any, headers: dict[str, str], status: int) -> None:
+    before = server.admin_api().search("job", last=0).count
+    assert server.call("PATCH", path, body, headers)[0] == status
+    assert server.admin_api().search("job", last=0).count == before

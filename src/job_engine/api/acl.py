@@ -44,6 +44,7 @@ COLLECTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "distribution": {"query": (ADMIN,)},
     "resource-metadata": {"query": (ANON,)},
     **{type_: {"query": (USER,), "add": (USER,)} for type_ in plain_types.TYPES},
+    **{type_: {"query": (USER,), "add": (USER,), "bulk-action": (USER,)} for type_ in plain_types.BULK},
 }
 """Who may do what with a whole collection."""
 

@@ -9,12 +9,13 @@ from uuid_utils import uuid7
 from job_engine.api import acl, patch, resources
 from job_engine.api.answers import Json, Refused, created
 from job_engine.api.call import Call, selected
+from job_engine.api.filter import parse
 from job_engine.api.identity import Caller, same_site
-from job_engine.api.plain_types import TYPES
+from job_engine.api.plain_types import BULK, TYPES
 from job_engine.api.resources import Document, shown
 from job_engine.job.attributes import checked
 from job_engine.job.document import LAST_PRIORITY, new_job
-from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.errors import Forbidden, Invalid, NotFound
 from job_engine.job.times import iso
 from job_engine.store import jobs
 from job_engine.store import resources as stored
@@ -77,6 +78,38 @@ async def operate(call: Call) -> Json:
     return Json({**answer, "location": location}, 202, ((b"location", location.encode()),))
 
 
+async def operate_on_many(call: Call) -> Json:
+    """``PATCH /api/TYPE/OPERATION`` with the header ``bulk`` and a filter: 202, and a bulk job is added."""
+    type_, _, operation = call.id.partition("/")
+    if operation not in BULK[type_]:
+        raise NotFound(f"undefined action ({operation}) for {type_}")
+    acl.demand(call.caller.claims, type_, "bulk-action")
+    if b"bulk" not in call.headers:
+        raise Invalid("Bulk request should contain bulk http header.")
+    sent = _object(await call.json())
+    condition = sent.get("filter")
+    if not isinstance(condition, str) or not condition.strip():
+        raise Invalid("Bulk request should contain a non empty cimi filter.")
+    parse(condition)
+    caller = call.caller
+    # the action asks as the caller, whatever the body says of that
+    identity = {"user-id": caller.user, "active-claim": caller.active, "claims": sorted(caller.claims)}
+    job = {
+        "action": f"{operation}_{type_}".replace("-", "_"),
+        "target-resource": {"href": type_},
+        "priority": LAST_PRIORITY if sent.get("low-priority") is True else PRIORITY,
+        "payload": {**sent, "authn-info": identity},
+    }
+    rights = {"owners": [acl.ADMIN], "view-acl": [caller.active], "manage": [caller.active]}
+    location = await call.api.store.write(_add, job, caller, rights)
+    answer = {"status": 202, "message": f"{operation} {type_} with async {location}", "resource-id": type_}
+    return Json({**answer, "location": location}, 202, ((b"location", location.encode()),))
+
+
+def _add(tx: Transaction, job: Document, caller: Caller, rights: acl.Acl) -> str:
+    return jobs.add(tx, [new_job(job, created_by=caller.user, acl=acl.normal(rights), now=tx.now)])[0]
+
+
 def _object(body: Any) -> Document:
     if not isinstance(body, dict):
         raise Invalid("the body is not a JSON object")
@@ -115,4 +148,4 @@ def _operate(tx: Transaction, id_: str, caller: Caller, action: str, sent: Docum
     }
     if "parent-job" in sent:
         job["parent-job"] = sent["parent-job"]
-    return jobs.add(tx, [new_job(job, created_by=caller.user, acl=acl.owned_by(acl.ADMIN), now=tx.now)])[0]
+    return _add(tx, job, caller, {"owners": [acl.ADMIN]})

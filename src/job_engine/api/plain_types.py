@@ -23,3 +23,8 @@ TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "vulnerability": {},
 }
 """By type: its operations that make jobs, each with its action."""
+BULK: Final[Mapping[str, tuple[str, ...]]] = {
+    "deployment": ("bulk-delete", "bulk-force-delete", "bulk-stop", "bulk-update"),
+    "nuvlabox": ("bulk-update",),
+}
+"""By type: its operations on all documents that a filter finds; their actions are named NAME_TYPE, ``_`` for ``-``."""

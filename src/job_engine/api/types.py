@@ -54,14 +54,16 @@ def _either(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "POST": handler}
 
 
-def _plain(operations: Iterable[str]) -> Type:
+def _plain(type_: str, operations: Iterable[str]) -> Type:
     many = {"GET": resources.get_many, "PUT": resources.get_many, "POST": plain.post}
     one = {"GET": resources.get_one, "PUT": plain.put, "DELETE": resources.delete}
+    if type_ in plain_types.BULK:
+        one["PATCH"] = plain.operate_on_many
     return Type(many, one, {name: _either(plain.operate) for name in operations})
 
 
 TYPES: Final = {
-    **{type_: _plain(operations) for type_, operations in plain_types.TYPES.items()},
+    **{type_: _plain(type_, operations) for type_, operations in plain_types.TYPES.items()},
     "cloud-entry-point": Type({"GET": entry_point.get}),
     "job": Type(
         {
