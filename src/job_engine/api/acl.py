@@ -39,6 +39,7 @@ COLLECTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "session": {"query": (ANON,), "add": (ANON,)},
     "credential": {"query": (USER,), "add": (USER,)},
     "user": {"query": (USER,), "add": (ADMIN,)},
+    "group": {"query": (USER,), "add": (ADMIN,)},
     "executor": {"query": (USER,)},
     "action": {"query": (USER,)},
     "distribution": {"query": (ADMIN,)},

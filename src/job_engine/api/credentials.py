@@ -9,7 +9,7 @@ from job_engine.api import acl, passwords
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
 from job_engine.job.attributes import checked
-from job_engine.job.errors import Invalid
+from job_engine.job.errors import Forbidden, Invalid
 from job_engine.job.times import iso
 from job_engine.store import resources
 from job_engine.store.resources import Document
@@ -35,6 +35,8 @@ async def post(call: Call) -> Json:
         raise Invalid(
             f"attribute 'ttl' does not satisfy defined schema: it must be seconds from 0 to {TTL_LIMIT}", "ttl"
         )
+    if (await call.api.identities.of(call.scope)).user != caller.user:  # the session ended while the body came
+        raise Forbidden("credentials required")
     secret, digest = passwords.secret()
     now = time.time()
     id_ = f"credential/{uuid7()}"

@@ -11,7 +11,7 @@ from job_engine.job.times import iso
 
 ID: Final = "cloud-entry-point"
 COLLECTIONS: Final = (
-    *(ID, "action", "credential", "distribution", "executor", "job", "resource-metadata", "session", "user"),
+    *(ID, "action", "credential", "distribution", "executor", "group", "job", "resource-metadata", "session", "user"),
     *TYPES,
 )
 _ACL: Final = acl.normal({"owners": [acl.ADMIN], "view-data": [acl.ANON]})

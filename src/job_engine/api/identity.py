@@ -148,6 +148,12 @@ class Identities:
         for cookie in [cookie for cookie, (_, caller) in self._known.items() if caller.session == session]:
             del self._known[cookie]
 
+    def forget_user(self, user: str) -> None:
+        """Look into the record again for every cookie of this user."""
+        self._forgotten += 1
+        for cookie in [cookie for cookie, (_, caller) in self._known.items() if caller.user == user]:
+            del self._known[cookie]
+
     def sign_in_token(self, user: str, seconds: float) -> str:
         """A token with which a browser may sign in as ``user``, once, within ``seconds``."""
         return str(self._sign_in.dumps({"user": user, "expires": time.time() + seconds, "n": secrets.token_hex(8)}))

@@ -218,4 +218,12 @@ async def get_stream(call: Call) -> Response:
     """``GET /api/stream``."""
     acl.demand(call.caller.claims, "job", "query")
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(stream(call.api, call.caller), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_while_known(call), media_type="text/event-stream", headers=headers)
+
+
+async def _while_known(call: Call) -> AsyncIterator[bytes]:
+    """The stream, until the caller's session ends."""
+    async for part in stream(call.api, call.caller):
+        if (await call.api.identities.of(call.scope)).user != call.caller.user:
+            return
+        yield part

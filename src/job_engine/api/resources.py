@@ -14,7 +14,7 @@ from job_engine.api.call import Call, selected
 from job_engine.api.collection import collection, one
 from job_engine.api.identity import Caller, end_cookie
 from job_engine.api.parameters import Parameters, asked
-from job_engine.job.errors import Forbidden, NotFound
+from job_engine.job.errors import Conflict, Forbidden, NotFound
 from job_engine.store import documents, resources
 from job_engine.store.conditions import And, Comparison
 from job_engine.store.counts import Counts
@@ -31,9 +31,13 @@ def _operations(document: Document, rights: frozenset[str]) -> list[dict[str, st
     id_, type_ = document["id"], document["resource-type"]
     found = []
     plain = plain_types.TYPES.get(type_)
-    if plain is not None and not rights.isdisjoint(("edit-acl", "edit-data", "edit-meta")):
+    if (plain is not None or type_ in ("user", "group")) and not rights.isdisjoint(
+        ("edit-acl", "edit-data", "edit-meta")
+    ):
         found.append({"rel": "edit", "href": id_})
-    if "delete" in rights and (plain is not None or type_ in ("session", "credential", "distribution")):
+    if "delete" in rights and (
+        plain is not None or type_ in ("session", "credential", "distribution", "user", "group")
+    ):
         found.append({"rel": "delete", "href": id_})
     if "manage" in rights and plain:
         found += [{"rel": name, "href": f"{id_}/{name}"} for name in plain]
@@ -48,6 +52,8 @@ def shown(document: Document, caller: Caller, select: Sequence[str] | None = Non
     """A document as ``caller`` sees it."""
     rights = acl.rights_of(document["acl"], caller.claims)
     public = {name: value for name, value in document.items() if name not in HIDDEN}
+    if document["resource-type"] == "user":
+        public["groups"] = document.get("login-claims", [])
     return one(public, rights, _operations, select)
 
 
@@ -101,17 +107,27 @@ def _search(connection: sqlite3.Connection, type_: str, caller: Caller, wanted: 
 
 
 async def delete(call: Call) -> Json:
-    """``DELETE /api/TYPE/UUID``; a deleted session's cookies are refused from now on."""
-    await call.api.store.write(_delete, call.id, call.caller)
+    """``DELETE /api/TYPE/UUID``; cookies of a deleted session, or of a deleted key's, are refused from now on."""
+    for session in await call.api.store.write(_delete, call.id, call.caller):
+        call.api.identities.forget(session)
     if call.id.startswith("session/"):
         call.api.identities.forget(call.id)
         return deleted(call.id, (end_cookie(),))
     return deleted(call.id)
 
 
-def _delete(tx: Transaction, id_: str, caller: Caller) -> None:
-    find(tx.connection, id_, caller, "delete")
+def _delete(tx: Transaction, id_: str, caller: Caller) -> list[str]:
+    """The sessions that end with it."""
+    document = find(tx.connection, id_, caller, "delete")
+    if document.get("subtype") == "hashed-password":
+        raise Conflict(f"{id_} is the password of {document['parent']}; change it there, or delete the user")
     resources.delete(tx, id_)
+    if document["resource-type"] != "credential":
+        return []
+    ended = [session["id"] for session in resources.having(tx.connection, "session", "identifier", id_)]
+    for session in ended:
+        resources.delete(tx, session)
+    return ended
 
 
 def listed(type_: str, found: list[Document], caller: Caller, wanted: Parameters) -> Document:

@@ -11,7 +11,7 @@ from job_engine.api.call import Call
 from job_engine.api.identity import SESSION_DAYS, Caller, same_site, set_cookie
 from job_engine.api.resources import find, shown
 from job_engine.api.state import ApiState
-from job_engine.job.errors import Forbidden, Invalid, Unavailable
+from job_engine.job.errors import Forbidden, Invalid, NotFound, Unavailable
 from job_engine.job.times import epoch, iso
 from job_engine.store import resources
 from job_engine.store.resources import Document
@@ -145,6 +145,11 @@ async def make(
 
 
 def _add(tx: Transaction, document: Document) -> None:
+    user = document["user"]
+    if user.startswith("user/") and (resources.find(tx.connection, user) or {}).get("state") != "ACTIVE":
+        raise Forbidden(f"invalid credentials for '{document['identifier']}'")  # perhaps since they were verified
+    if document["method"] == "api-key" and resources.find(tx.connection, document["identifier"]) is None:
+        raise Forbidden(f"invalid credentials for '{document['identifier']}'")
     oldest = f"session/{_uuid7_of(tx.now - LASTS)}"
     resources.delete_before(tx, "session", oldest)  # expired; their ids are ordered by time
     resources.add(tx, [document])
@@ -165,20 +170,26 @@ async def switch_group(call: Call) -> Json:
         raise Invalid(
             "attribute 'claim' does not satisfy defined schema: it must be a group's id or the user's", "claim"
         )
-    user = await call.api.store.read(resources.find, session["user"])
-    if claim == session["user"]:
-        own = (user or {}).get("login-claims", ())
-        claims = frozenset({call.id, claim, acl.USER, acl.ANON, *own})
-    else:
-        group = await call.api.store.read(resources.find, claim)
-        if group is None or group["resource-type"] != "group" or session["user"] not in group.get("users", ()):
-            raise Forbidden(f"invalid credentials for '{call.id}': not a member of {claim}")
-        claims = frozenset({call.id, claim, acl.USER, acl.ANON})
-    changes = {"active-claim": claim, "roles": " ".join(sorted(claims))}
-    document = await call.api.store.write(resources.change, call.id, changes)
+    document, claims = await call.api.store.write(_switch, call.id, claim)
     caller = Caller(session["user"], claim, claims, call.id)
     expires = epoch(session["expiry"])
     return Json(shown(document, caller), 200, (set_cookie(call.api.identities.cookie(caller, expires), expires),))
+
+
+def _switch(tx: Transaction, id_: str, claim: str) -> tuple[Document, frozenset[str]]:
+    session = resources.find(tx.connection, id_)
+    if session is None:
+        raise NotFound(f"{id_} not found")
+    own: tuple[str, ...] = ()
+    if claim == session["user"]:
+        own = tuple((resources.find(tx.connection, claim) or {}).get("login-claims", ()))
+    else:
+        group = resources.find(tx.connection, claim)
+        if group is None or group["resource-type"] != "group" or session["user"] not in group.get("users", ()):
+            raise Forbidden(f"invalid credentials for '{id_}': not a member of {claim}")
+    claims = frozenset({id_, claim, acl.USER, acl.ANON, *own})
+    changes = {"active-claim": claim, "roles": " ".join(sorted(claims))}
+    return resources.change(tx, id_, changes), claims
 
 
 async def post_to_one(call: Call) -> Json:

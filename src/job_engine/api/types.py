@@ -9,6 +9,7 @@ from job_engine.api import (
     credentials,
     distributions,
     entry_point,
+    groups,
     job_changes,
     job_cleanup,
     job_follow,
@@ -21,6 +22,7 @@ from job_engine.api import (
     resources,
     sessions,
     status,
+    user_changes,
     users,
 )
 from job_engine.api.answers import Json
@@ -95,7 +97,11 @@ TYPES: Final = {
     ),
     "user": Type(
         {"GET": resources.get_many, "PUT": resources.get_many, "POST": users.post},
-        {"GET": resources.get_one},
+        {"GET": resources.get_one, "PUT": user_changes.put, "DELETE": user_changes.delete},
+    ),
+    "group": Type(
+        {"GET": resources.get_many, "PUT": resources.get_many, "POST": groups.post},
+        {"GET": resources.get_one, "PUT": groups.put, "DELETE": groups.delete},
     ),
     "distribution": Type(
         {"GET": resources.get_many, "PUT": resources.get_many},

@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 from job_engine.api import acl, passwords
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
+from job_engine.api.groups import ADMIN_NAME, group_id, join, texts
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Conflict, Invalid, JobEngineError
 from job_engine.job.times import iso
@@ -24,7 +25,6 @@ from job_engine.store.transaction import Transaction
 
 ADMIN_FILE: Final = "admin.toml"
 """In the data folder: the server's url, and the administrator's username and password."""
-ADMIN_NAME: Final = "admin"
 NAME_LIMIT: Final = 255
 """Characters of a user's name, and likewise of a password."""
 PASSWORD_MINIMUM: Final = 8
@@ -41,12 +41,30 @@ async def post(call: Call) -> Json:
             "template",
         )
     name, password = (text(template, part) for part in ("username", "password"))
+    return created(await add(call.api, name, long_enough(password), tuple(claims(template.get("groups", [])))))
+
+
+def long_enough(password: str) -> str:
+    """The password, if it is none that is guessed at once.
+
+    Raises:
+        Invalid: it is too short.
+    """
     if len(password) < PASSWORD_MINIMUM:
         raise Invalid(
             f"attribute 'password' does not satisfy defined schema: it must have {PASSWORD_MINIMUM} characters or more",
             "password",
         )
-    return created(await add(call.api, name, password))
+    return password
+
+
+def claims(groups: Any) -> list[str]:
+    """The groups that a user's sessions act for.
+
+    Raises:
+        Invalid: one is none.
+    """
+    return [group if group == acl.ADMIN else group_id(group, "groups") for group in texts(groups, "groups")]
 
 
 async def add(api: ApiState, name: str, password: str, claims: tuple[str, ...] = ()) -> str:
@@ -58,11 +76,11 @@ async def add(api: ApiState, name: str, password: str, claims: tuple[str, ...] =
     Raises:
         Conflict: there is one with this name.
     """
-    digest = await _digest(password)
+    digest = await digested(password)
     return await api.store.write(_add, name, digest, claims)
 
 
-async def _digest(password: str) -> str:
+async def digested(password: str) -> str:
     """What is kept of a password; made beside the event loop."""
     return await asyncio.to_thread(passwords.digest, password)
 
@@ -98,32 +116,20 @@ def _add(tx: Transaction, name: str, digest: str, claims: tuple[str, ...]) -> st
             "method": "generate-hashed-password", "hash": digest, "parent": user, "acl": acl.owned_by(acl.ADMIN),
             **times,
         },
-        {
-            "id": identifier(name), "resource-type": "user-identifier", "identifier": name, "parent": user,
-            "acl": acl.owned_by(acl.ADMIN), **times,
-        },
+        name_of(tx, user, name),
     ]  # fmt: skip
     resources.add(tx, documents)
     for group in claims:
-        _join(tx, group, user)
+        join(tx, group, user)
     return user
 
 
-def _join(tx: Transaction, group: str, user: str) -> None:
-    found = resources.find(tx.connection, group)
-    if found is not None:
-        resources.change(tx, group, {"users": [*found.get("users", ()), user]})
-        return
-    resources.add(
-        tx,
-        [
-            {
-                "id": group, "resource-type": "group", "name": group.partition("/")[2], "users": [user],
-                "created": tx.iso, "updated": tx.iso,
-                "acl": acl.normal({"owners": [acl.ADMIN], "view-meta": [acl.USER]}),
-            }
-        ],
-    )  # fmt: skip
+def name_of(tx: Transaction, user: str, name: str) -> Document:
+    """The resource that leads from the name to the user."""
+    return {
+        "id": identifier(name), "resource-type": "user-identifier", "identifier": name, "parent": user,
+        "acl": acl.owned_by(acl.ADMIN), "created": tx.iso, "updated": tx.iso, "created-by": "internal",
+    }  # fmt: skip
 
 
 def _set_password(tx: Transaction, name: str, digest: str) -> None:
@@ -160,7 +166,7 @@ async def first_administrator(api: ApiState) -> None:
     if known is None:
         await add(api, ADMIN_NAME, password, (acl.ADMIN,))
     else:
-        await api.store.write(_set_password, ADMIN_NAME, await _digest(password))
+        await api.store.write(_set_password, ADMIN_NAME, await digested(password))
     _leave(path, api.settings.base, password)
 
 

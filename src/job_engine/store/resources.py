@@ -70,3 +70,12 @@ def find(connection: sqlite3.Connection, id_: str | None) -> Document | None:
     document: Document = msgspec.json.decode(row[0])
     document["acl"] = msgspec.json.decode(row[1])
     return document
+
+
+def having(connection: sqlite3.Connection, type_: str, attribute: str, value: str) -> list[Document]:
+    """The documents of a type with this value, without their ACLs; all of the type are looked at."""
+    rows = connection.execute(
+        "select document from resource where type = ? and json_extract(document, ?) = ?",
+        (type_, f'$."{attribute}"', value),
+    )
+    return [msgspec.json.decode(row[0]) for row in rows]
