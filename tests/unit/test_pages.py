@@ -1,6 +1,8 @@
-"""Links in the project's pages lead somewhere: to a file that exists, and to a heading that the file has."""
+"""Links in the project's pages lead somewhere: to a file that exists, and to a heading that the file has; and the
+Python reference is that of the code."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         elif anchor and target.suffix == ".md" and anchor not in anchors(target):
             dead.append(f"{link}: no such heading")
     assert not dead
+
+
+def test_the_python_reference_is_that_of_the_code() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
+    assert made["PAGE"].read_text() == made["reference"](), "make it anew: ./dev docs"
+    import job_engine
+
+    named = {name.rpartition(".")[2] for names in made["NAMES"].values() for name in names}
+    assert set(job_engine.__all__) <= named

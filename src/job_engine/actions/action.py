@@ -165,7 +165,8 @@ def action(
 def action(name: Any = None, pull_mode_support: bool = False, **options: Any) -> Any:
     """Make a function or a Nuvla-style class an action: ``@action``, ``@action("name")``, ``@action(retries=3)``.
 
-    A function becomes an `Action`, which can be called as before and has `Action.submit`. A class stays what it is.
+    A function becomes an `Action`, which can be called as before and has `Action.submit`. A class stays what it is. The
+    options are those of `Action`.
     """
     if callable(name):
         return _made(name, None, False, {})
