@@ -18,7 +18,7 @@ from tests.zookeeper import free_port
 ROOT = Path(__file__).parents[2]
 NOT_HERE = "not upstreams_classes"
 """These bring a package of Nuvla's name; the image has Nuvla's own, which `test_nuvla.py` loads."""
-TESTS_NEED = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
+TESTS_NEED = ("pytest", "pytest-timeout", "pytest-xdist", "griffe2md", "hypothesis")
 
 
 def up(container: Container, folder: Path, *more: str) -> tuple[Started, int]:
