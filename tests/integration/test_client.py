@@ -171,3 +171,15 @@ def test_other_credentials(up):
         assert nobody.status().status == "ok"
         with pytest.raises(Forbidden):
             nobody.submit("noop")
+
+
+def test_an_action_that_waits_for_a_job_without_a_free_slot_logs_it(client, tmp_path):
+    path = tmp_path / "go"
+    other = client.submit("wait-for", payload={"path": str(path)})
+    eventually(lambda: other.state == State.RUNNING)
+    parent = client.submit("adds")
+    (said,) = eventually(lambda: [line for line in parent.logs() if "does not begin" in line.text])
+    assert "(add) does not begin: all 2 slots for it are busy" in said.text
+    assert said.level == "WARNING"
+    path.touch()
+    assert parent.wait(WITHIN) == 2

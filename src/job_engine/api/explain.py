@@ -59,6 +59,8 @@ def explain(facts: Facts) -> dict[str, Any]:
         "failures": document.get("failures", 0),
         "deaths": document.get("deaths", 0),
     }
+    if document["state"] == State.QUEUED:
+        answer |= {"slots": facts.slots, "busy": facts.busy}
     if facts.holder is not None and facts.cluster:
         answer["member"] = facts.holder
     elif facts.holder is not None:

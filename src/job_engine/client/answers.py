@@ -61,6 +61,8 @@ class Explanation(Struct, frozen=True):
     state: str
     summary: str
     terms: list[Term] = []
+    slots: int = 0  # of a QUEUED job: how many jobs the executors that have its action can run at a time
+    busy: int = 0  # how many of these slots are taken
 
 
 class ExecutorInfo(Struct, frozen=True, rename="kebab"):

@@ -1,5 +1,6 @@
 """One job, as a program that submitted it sees it."""
 
+import logging
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,11 @@ from job_engine.job.states import State, is_final
 if TYPE_CHECKING:
     from job_engine.client.client import Client
 
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # a program without logging prints nothing; of an action it is in the job's log
+
+UNBEGUN: Final = 5.0
+"""Seconds after which a wait for a job that has not begun looks whether any slot is free for it."""
 PARKED: Final = 20.0
 """Seconds that the server keeps a wait parked at most; then it is asked again."""
 
@@ -145,8 +151,10 @@ class JobHandle:
             NotFound: the job was deleted.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        parked, told = UNBEGUN, False
         while self._document is None or not is_final(self._document["state"]):
-            self._await(deadline, None)
+            self._await(deadline, None, parked)
+            parked, told = PARKED, told or self._tell_if_no_slot_is_free()
         return self._verdict()
 
     def cancel(self) -> "JobHandle":
@@ -196,11 +204,28 @@ class JobHandle:
             self.refresh()
         return self._read()
 
-    def _await(self, deadline: float | None, updated: str | None) -> None:
-        left = PARKED if deadline is None else deadline - time.monotonic()
+    def _tell_if_no_slot_is_free(self) -> bool:
+        """Log why the job does not begin, if all slots are busy: perhaps with the action that waits for it."""
+        if self._read()["state"] != State.QUEUED:
+            return False
+        try:
+            found = self.explain()
+        except JobEngineError:  # Nuvla's server explains nothing
+            return True
+        stuck = 0 < found.slots <= found.busy and all(term.met for term in found.terms)
+        if stuck:
+            log.warning(
+                "%s (%s) does not begin: all %d slots for it are busy. An action that waits for another job keeps its "
+                "own slot meanwhile; if that is the last one, both wait for ever: give the executor more --threads",
+                self.id, self.action, found.slots,
+            )  # fmt: skip
+        return stuck
+
+    def _await(self, deadline: float | None, updated: str | None, parked: float = PARKED) -> None:
+        left = parked if deadline is None else deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"{self.id} is not final yet; it goes on: job-engine show {self.id}")
-        self._document = self._client.wait_for(self.id, min(left, PARKED), updated=updated)
+        self._document = self._client.wait_for(self.id, min(left, parked), updated=updated)
 
     def _verdict(self) -> Any:
         document = self._read()
