@@ -63,6 +63,21 @@ def test_the_filter_is_that_of_the_api(page: Page, engine: Engine) -> None:
     expect(page).to_have_url(f"{engine.url}/?state=QUEUED")
 
 
+def test_words_in_the_search_box_search(page: Page, engine: Engine) -> None:
+    mark = uuid.uuid4().hex
+    named = engine.client.submit("noop", name=f"Copy of the {mark} backups")
+    target = engine.client.submit("noop", target=f"nuvlabox/{mark}")
+    other = engine.client.submit("noop", name="another")
+    for typed, jobs in ((mark, [named, target]), (f"backup {mark[:20].upper()}", [named])):
+        page.locator("#filter").fill(typed)
+        page.keyboard.press("Enter")
+        expect(page.locator("tbody tr")).to_have_count(len(jobs))
+        for job in jobs:
+            expect(row(page, job)).to_be_visible()
+        expect(row(page, other)).to_have_count(0)
+        expect(page.locator("#filter")).to_have_value(typed)
+
+
 def test_a_wrong_filter_is_explained_in_one_line(page: Page) -> None:
     page.locator("#filter").fill("progress >> 5")
     page.keyboard.press("Enter")

@@ -1,5 +1,6 @@
 """The list of jobs: newest first, by state and filter."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,15 @@ SHOWN: Final = (
 """Attributes that a row is made of."""
 TITLE: Final = 1000
 """Characters of a message that hovering over its line shows."""
+
+
+SEARCHED: Final = ("action", "fulltext", "target-resource/href")
+"""Where words are looked for; ``fulltext`` is id, name, description and tags. No filter reaches the messages."""
+WORDS: Final = 20
+"""Words of a search that count."""
+
+_COMPARES = re.compile(r"[=<>]")
+_UNQUOTED = re.compile(r"[^\\'\"\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +84,13 @@ async def show(request: Request) -> Response:
     state = state if state in State.__members__ else ""
     page = _page(asked.get("page", ""))
     problem = ""
+    wanted = filter_of(text)
     try:
-        counts = await _counts(visitor, text)
+        counts = await _counts(visitor, wanted)
         found = await record.get(
             visitor,
             "job",
-            filter=_all_of(text, state),
+            filter=_all_of(wanted, state),
             select=",".join(SHOWN),
             orderby="created:desc",
             first=(page - 1) * ROWS + 1,
@@ -106,8 +117,16 @@ async def show(request: Request) -> Response:
         links={name: _link(text, name) for name in ("", *State)},
         submit=visitor.command("submit noop --wait"),
         unfiltered=_link("", state),
-        commands=_commands(visitor, _all_of(text, state)),
+        commands=_commands(visitor, _all_of(wanted, state)),
     )
+
+
+def filter_of(text: str) -> str:
+    """What is typed into the search box as a filter: a text that compares nothing is words that a job must have."""
+    if _COMPARES.search(text):
+        return text
+    words = _UNQUOTED.findall(text)[:WORDS]
+    return " and ".join("(" + " or ".join(f"{name}=='{word}*'" for name in SEARCHED) + ")" for word in words)
 
 
 async def _counts(visitor: Visitor, text: str) -> dict[str, int]:
