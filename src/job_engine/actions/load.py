@@ -27,6 +27,7 @@ def load(
     entry_points: bool = True,
     pull_mode_only: bool = False,
     importing: Callable[[str], None] = lambda source: None,
+    needed: bool = False,
 ) -> Actions:
     """Import what defines actions. What fails to import is named in `Actions.failed`, and the others load.
 
@@ -36,12 +37,13 @@ def load(
         entry_points: whether to load those of installed packages too.
         pull_mode_only: whether to keep only what a NuvlaEdge may run.
         importing: called with each module, file or entry point before it is imported.
+        needed: whether each source has to load; of a package, the outermost module.
 
     Raises:
-        Invalid: a source does not exist.
+        Invalid: a source does not exist, or does not load although it is needed.
     """
     actions, builtin = Actions(), Actions()
-    modules = _modules(actions, importing)
+    modules = _modules(actions, importing, needed)
     for source in [modules.located(source) for source in sources]:
         modules.load(source)
     if entry_points:
@@ -54,13 +56,14 @@ def load(
     return actions.for_pull_mode() if pull_mode_only else actions
 
 
-def _modules(actions: Actions, importing: Callable[[str], None]) -> Modules:
+def _modules(actions: Actions, importing: Callable[[str], None], needed: bool = False) -> Modules:
     return Modules(
         "actions",
         lambda module: _collect(actions, module),
         lambda thing: _take(actions, thing),
         actions.failed,
         importing,
+        needed,
     )
 
 

@@ -15,6 +15,7 @@ from job_engine.cli.part_options import (
     keeping,
     log_level_option,
     name_option,
+    needed_option,
     parent_option,
     wait_option,
 )
@@ -31,6 +32,7 @@ SEVERAL: Final = ("--distributions", "--only", "--distribution-exclude", "--dist
 @api_server
 @name_option
 @distributions_option
+@needed_option
 @engine_option("--only", metavar="NAME...", multiple=True, help="Make jobs for these distributions, and no others.")
 @engine_option("--distribution-exclude", metavar="NAME...", multiple=True, help="Leave these distributions alone.")
 @engine_option(
@@ -51,6 +53,7 @@ def distributor(
     locate: Locate,
     name: str | None,
     distributions: tuple[str, ...],
+    needed: bool,
     only: tuple[str, ...],
     distribution_exclude: tuple[str, ...],
     distribution_interval: tuple[str, ...],
@@ -81,6 +84,7 @@ def distributor(
             insecure=found.insecure,
             name=name or "",
             distributions=distributions,
+            needed=needed,
             only=only,
             exclude=distribution_exclude,
             intervals=tuple(_interval(text) for text in distribution_interval),

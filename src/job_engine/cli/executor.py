@@ -15,6 +15,7 @@ from job_engine.cli.part_options import (
     actions_option,
     log_level_option,
     name_option,
+    needed_option,
     parent_option,
     processes_option,
     shutdown_timeout_option,
@@ -43,6 +44,7 @@ def job_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str | N
 @engine_option("--job-id", metavar="ID", callback=job_id, help="Run this one job, without ZooKeeper, and end.")
 @name_option
 @actions_option
+@needed_option
 @processes_option
 @threads_option
 @shutdown_timeout_option
@@ -81,6 +83,7 @@ def executor(
     job_id: str | None,
     name: str | None,
     actions: tuple[str, ...],
+    needed: bool,
     processes: int | None,
     threads: int,
     shutdown_timeout: float,
@@ -124,6 +127,7 @@ def executor(
             name=name or "",
             threads=threads,
             actions=actions,
+            needed=needed,
             pull_mode_only=environ.get("IMAGE_NAME") == LIGHT_IMAGE,
             nuvlaedge_fs=nuvlaedge_fs,
             shutdown_timeout=shutdown_timeout,

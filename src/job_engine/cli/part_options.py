@@ -33,6 +33,9 @@ keep_jobs_option: Final = engine_option(
     default="7d",
     help=f"How long jobs are kept after their end; {FOREVER}: until somebody deletes them.",
 )
+needed_option: Final = click.option(
+    "--needed", is_flag=True, hidden=True, help="Whether what is named by --actions or --distributions has to load."
+)
 wait_option: Final = engine_option(
     "--no-wait-for-api",
     is_flag=True,

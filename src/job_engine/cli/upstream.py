@@ -15,7 +15,7 @@ from job_engine.job.errors import Invalid
 API_URL: Final = "https://nuvla.io"
 PACKAGE: Final = "nuvla.job_engine"
 """What the package ``nuvla-job-engine`` installs."""
-CONNECTING: Final = {"api_url": API_URL, "no_wait_for_api": True}
+STARTING: Final = {"api_url": API_URL, "no_wait_for_api": True, "needed": True}
 RESTORE_ZK_HOSTS: Final = ("zk:2181",)
 CODES: Final = {UNREACHABLE: 1, INTERNAL: 2}
 """Nuvla's: no connection; any exception."""
@@ -24,12 +24,12 @@ CODES: Final = {UNREACHABLE: 1, INTERNAL: 2}
 def executor() -> NoReturn:
     """``job_executor.py``: `job-engine executor`."""
     one_at_a_time = {"processes": 1, "threads": 1}
-    _run("executor", {**CONNECTING, **one_at_a_time, "actions": lambda: _of_nuvla("actions")})
+    _run("executor", {**STARTING, **one_at_a_time, "actions": lambda: _of_nuvla("actions")})
 
 
 def distributor() -> NoReturn:
     """``job_distributor.py``: `job-engine distributor`."""
-    _run("distributor", {**CONNECTING, "distributions": lambda: _of_nuvla("distributions")})
+    _run("distributor", {**STARTING, "distributions": lambda: _of_nuvla("distributions")})
 
 
 def restore() -> NoReturn:

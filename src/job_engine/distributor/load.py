@@ -18,16 +18,19 @@ GROUP: Final = "job_engine.distributions"
 """The group of entry points; the value of each is a module, a package or a distribution."""
 
 
-def load(sources: Iterable[str | Path], host: Host, *, entry_points: bool = True) -> Distributions:
+def load(
+    sources: Iterable[str | Path], host: Host, *, entry_points: bool = True, needed: bool = False
+) -> Distributions:
     """Import what defines distributions. What fails is named in `Distributions.failed`, and the others load.
 
     Args:
         sources: dotted modules (of a package, all its modules), ``.py`` files, and folders of them.
         host: what upstream's classes get for their distributor.
         entry_points: whether to load those of installed packages too.
+        needed: whether each source has to load; of a package, the outermost module.
 
     Raises:
-        Invalid: a source does not exist.
+        Invalid: a source does not exist, or does not load although it is needed.
     """
     found = Distributions()
     known: set[type[Any]] = set()  # classes that are in
@@ -52,7 +55,7 @@ def load(sources: Iterable[str | Path], host: Host, *, entry_points: bool = True
                 known.add(cls)
                 add(lambda cls=cls, name=name: adapted(name, cls, host), f"{cls.__module__}.{name}")  # type: ignore[misc]
 
-    modules = Modules("distributions", collect, take, found.failed)
+    modules = Modules("distributions", collect, take, found.failed, needed=needed)
     located = [modules.located(source) for source in sources]
     for source in located:
         modules.load(source)

@@ -36,7 +36,9 @@ def run(settings: DistributorSettings) -> int:
     name = settings.name or f"{socket.gethostname()}-{secrets.token_hex(2)}"
     try:
         host = Host(settings, name)
-        distributions = chosen(load(settings.distributions, host, entry_points=settings.entry_points), settings)
+        distributions = chosen(
+            load(settings.distributions, host, entry_points=settings.entry_points, needed=settings.needed), settings
+        )
         for source, error in distributions.failed.items():
             log.error("%s does not load: %s", source, error)
         for line in distributions.duplicates:

@@ -19,6 +19,7 @@ class DistributorSettings:
     insecure: bool = False  # accept any TLS certificate
     name: str = ""  # how people know it; empty: made of the host's name
     distributions: tuple[str, ...] = ()  # dotted modules, .py files and folders
+    needed: bool = False  # one of these that does not load ends the distributor at its start
     entry_points: bool = True  # load what installed packages offer, too
     only: tuple[str, ...] = ()  # names of the only distributions to make jobs for; empty: all
     exclude: tuple[str, ...] = ()  # names, as registered, of those to leave alone

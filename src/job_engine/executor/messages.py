@@ -32,6 +32,7 @@ class Setup(Struct, kw_only=True):
     actions: list[str]
     entry_points: bool
     log_level: str
+    needed: bool = False  # each of `actions` has to load
     cookie: str | None = None
     names_hold: bool = True  # requests of actions say under which hold they are made
     pull_mode_only: bool = False

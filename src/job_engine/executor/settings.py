@@ -28,6 +28,7 @@ class ExecutorSettings:
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     threads: int = 4  # slots a process
     actions: tuple[str, ...] = ()  # dotted modules, .py files and folders
+    needed: bool = False  # one of these that does not load ends the executor at its start
     entry_points: bool = True  # load what installed packages offer, too
     pull_mode_only: bool = False  # of all these keep only what a NuvlaEdge may run
     nuvlaedge_fs: str | None = None  # the folder that a NuvlaEdge shares with its jobs

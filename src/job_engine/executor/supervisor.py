@@ -325,6 +325,7 @@ def _setup(settings: ExecutorSettings) -> Setup:
         password=credentials.password, key=credentials.key, secret=credentials.secret, header=credentials.header,
         cookie=credentials.cookie, names_hold=settings.names_hold,
         threads=settings.threads, actions=list(settings.actions), entry_points=settings.entry_points,
+        needed=settings.needed,
         pull_mode_only=settings.pull_mode_only, nuvlaedge_fs=settings.nuvlaedge_fs, engine=settings.version,
         log_level=settings.log_level, api_grace=settings.api_grace,
     )  # fmt: skip

@@ -117,6 +117,7 @@ def _load(sock: socket.socket, setup: Setup) -> Actions:
             setup.actions,
             entry_points=setup.entry_points,
             pull_mode_only=setup.pull_mode_only,
+            needed=setup.needed,
             importing=lambda source: sock.sendall(frame(RawReport(importing=source))),
         )
     except JobEngineError as error:

@@ -28,6 +28,7 @@ class Modules:
         take: called with the thing that an entry point names, if it names one.
         failed: gets what does not load: the source (a module, file or entry point) and its error in one line.
         importing: called with each such source before it is imported, which may hang or end the process.
+        needed: whether what `load` is given has to load: a module, the outermost one of a package, or a file.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Modules:
         take: Callable[[Any], None],
         failed: dict[str, str],
         importing: Callable[[str], None] = lambda source: None,
+        needed: bool = False,
     ) -> None:
         self._what = what
         self._collect = collect
         self._take = take
         self._failed = failed
         self._importing = importing
+        self._needed = needed
 
     def located(self, source: str | Path) -> str | Path:
         """A path or a dotted name that exists.
@@ -70,6 +73,9 @@ class Modules:
         """Import what `located` has found: a dotted module (of a package, all its modules), a ``.py`` file or a folder.
 
         A folder, and that of a file, is added to ``sys.path``, last; so is the current one for dotted modules.
+
+        Raises:
+            Invalid: it is needed, and does not load.
         """
         if isinstance(located, str):
             self.package(located)
@@ -77,6 +83,9 @@ class Modules:
             self._folder(located)
         else:
             self._file(located)
+        name = located.name if isinstance(located, Path) and located.is_dir() else str(located)
+        if self._needed and (error := self._failed.get(name)) is not None:
+            raise Invalid(f"{name} does not load, and nothing else has its {self._what}: {error}")
 
     def package(self, name: str) -> None:
         """Import a module, and all below it."""
