@@ -33,6 +33,8 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "distributions": "List what makes jobs on schedules; run, pause, resume.",
         "queue": "Show the queue: how deep, taken by whom, repaired what.",
         "reconcile": "Repair what differs between queue and record.",
+        "users": "List users; add, disable, enable, delete some; set a password.",
+        "keys": "List API keys, for machines; make and delete some.",
         "open": "Print a new link that signs a browser in.",
         "backup": "Copy the record of this machine's engine, while it runs.",
         "restore": "Put lost jobs of a Nuvla server back into the queue.",

@@ -1,5 +1,6 @@
 """What a client asks of a server about itself: executors, the queue, distributions; most of it for administrators."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -7,6 +8,7 @@ import msgspec
 
 from job_engine.client.answers import ActionInfo, ExecutorInfo, ServerStatus, decoded
 from job_engine.client.connection import Connection
+from job_engine.job.errors import NotFound
 
 
 class Administration:
@@ -78,6 +80,56 @@ class Administration:
     def forget_distribution(self, name: str) -> None:
         """Delete it; a distributor that is alive brings it back."""
         self._json("DELETE", _distribution(name))
+
+    def users(self) -> list[dict[str, Any]]:
+        """The users that the caller may see, as documents."""
+        return self._listed("user?orderby=name")
+
+    def user(self, name: str) -> dict[str, Any]:
+        """One of them.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        found = [user for user in self.users() if user["name"] == name]
+        if not found:
+            raise NotFound(f"there is no user {name!r}; job-engine users lists them")
+        return found[0]
+
+    def add_user(self, name: str, password: str, *, groups: Sequence[str] = ()) -> str:
+        """Add a user, whose sessions act for ``groups``; the id."""
+        template: dict[str, Any] = {"href": "user-template/username-password", "username": name, "password": password}
+        template["groups"] = list(groups)
+        return str(self._sent("POST", "/api/user", {"template": template})["resource-id"])
+
+    def edit_user(self, id_: str, **changes: Any) -> dict[str, Any]:
+        """Change attributes of a user; the document."""
+        return self._sent("PUT", f"/api/{id_}", changes)
+
+    def delete_user(self, id_: str) -> None:
+        """Delete a user, with all keys."""
+        self._json("DELETE", f"/api/{id_}")
+
+    def keys(self) -> list[dict[str, Any]]:
+        """The API keys that the caller may see, as documents."""
+        return [found for found in self._listed("credential?orderby=created") if found.get("subtype") == "api-key"]
+
+    def add_key(self, *, ttl: float | None = None, name: str | None = None) -> dict[str, str]:
+        """Make an API key that may do what the caller may: its ``key`` and, told only now, its ``secret``."""
+        template: dict[str, Any] = {"href": "credential-template/generate-api-key"}
+        if ttl is not None:
+            template["ttl"] = max(1, round(ttl))
+        if name is not None:
+            template["name"] = name
+        made = self._sent("POST", "/api/credential", {"template": template})
+        return {"key": made["resource-id"], "secret": made["secret-key"]}
+
+    def delete_key(self, key: str) -> None:
+        """Delete an API key; the sessions made with it end."""
+        self._json("DELETE", f"/api/credential/{quote(key.removeprefix('credential/'), safe='')}")
+
+    def _sent(self, method: str, path: str, body: Any) -> dict[str, Any]:
+        return self._json(method, path, msgspec.json.encode(body), repeatable=False)
 
     def _json(
         self,

@@ -1,0 +1,86 @@
+"""``job-engine users``"""
+
+import sys
+from typing import Any
+
+import click
+
+from job_engine.cli.options import command, connecting, json_option, option
+from job_engine.cli.screen import age, print_json, print_table
+from job_engine.client import Client
+
+ADMIN = "group/nuvla-admin"
+
+
+@command("users")
+@click.argument("deed", type=click.Choice(["list", "add", "disable", "enable", "delete", "passwd"]), default="list")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@option(
+    "--group", "groups", multiple=True, metavar="NAME", help="add: a group whose jobs the user sees; several times."
+)
+@option("--admin", is_flag=True, help="add: make the user an administrator.")
+@json_option
+@connecting
+def users(
+    client: Client, deed: str, names: tuple[str, ...], groups: tuple[str, ...], admin: bool, as_json: bool
+) -> None:
+    """List users; add, disable, enable or delete some, or give one a new password.
+
+    \b
+    job-engine users
+    job-engine users add NAME [--group ops] [--admin]
+    job-engine users disable NAME      sessions end at once, keys are refused
+    job-engine users enable NAME
+    job-engine users delete NAME       with all keys; the jobs stay
+    job-engine users passwd NAME
+
+    A password is asked for, or is the first line of the standard input.
+    """
+    if deed == "list":
+        found = [client.user(name) for name in names] if names else client.users()
+        if as_json:
+            print_json(found)
+        else:
+            _table(found)
+        return
+    if not names:
+        raise click.UsageError(f"name the user to {deed}; job-engine users lists them")
+    if deed in ("add", "passwd") and len(names) > 1:
+        raise click.UsageError(f"{deed} takes one name: each has a password of its own")
+    if deed == "add":
+        wanted = [f"group/{name.removeprefix('group/')}" for name in groups] + [ADMIN] * admin
+        client.add_user(names[0], _password(), groups=wanted)
+        click.echo(f"{names[0]} added")
+        return
+    ids = [client.user(name)["id"] for name in names]  # before anything is done: one may be mistyped
+    for name, id_ in zip(names, ids, strict=True):
+        if deed == "delete":
+            client.delete_user(id_)
+        elif deed == "passwd":
+            client.edit_user(id_, password=_password())
+        else:
+            client.edit_user(id_, state="DISABLED" if deed == "disable" else "ACTIVE")
+        done = {"delete": "deleted", "passwd": "has a new password"}.get(deed, f"{deed}d")
+        click.echo(f"{name} {done}")
+
+
+def _password() -> str:
+    """Asked for twice on a terminal; elsewhere a line of the standard input."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _table(found: list[dict[str, Any]]) -> None:
+    print_table(
+        ("name", "state", "groups", "added"),
+        [
+            (
+                str(user["name"]),
+                str(user.get("state", "")),
+                " ".join(group.removeprefix("group/") for group in user.get("groups", ())),
+                f"{age(user['created'])} ago",
+            )
+            for user in found
+        ],
+    )
