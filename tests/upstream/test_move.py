@@ -90,8 +90,9 @@ def test_nothing_is_lost_or_run_twice_on_the_way_there_and_back(server: NuvlaSer
         end(back)
     states = Counter(server.client.document(id_)["state"] for id_ in jobs)
     assert states == {"SUCCESS": 5 * JOBS}
-    begun = Counter(path for path, body in server.like.edits if body.get("state") == "RUNNING")
-    assert begun == dict.fromkeys(jobs, 1), _told(server, [job for job, times in begun.items() if times > 1])
+    # RUNNING may be written twice: ours writes it before a slot is free, and gives what has not begun back at its stop.
+    ended = Counter(path for path, body in server.like.edits if body.get("state") in ("SUCCESS", "FAILED"))
+    assert ended == dict.fromkeys(jobs, 1), _told(server, [job for job, times in ended.items() if times > 1])
 
 
 def ran(server: NuvlaServer, one: Program) -> bool:
