@@ -60,8 +60,10 @@ class Transaction:
         """Write the events so far; called before the commit, and by who looks for one before."""
         if self._events:
             self.executemany(
-                "insert into event (job, at, kind, attempt, holder, claimed, detail) values (?1,"
-                " max(?2, coalesce((select max(at) + 1 from event where job = ?1), 0)), ?3, ?4, ?5, ?6, ?7)",
+                "insert into event (job, at, kind, attempt, holder, claimed, detail) select job,"
+                " max(at, coalesce((select max(e.at) + 1 from event e where e.job = new.job), 0)),"
+                " kind, attempt, holder, claimed, detail from (select ? as job, ? as at, ? as kind, ? as attempt,"
+                " ? as holder, ? as claimed, ? as detail) new",
                 self._events,
             )
             self._events = []

@@ -1,6 +1,7 @@
 """Distributions: ticks that are made once, reports, and what administrators have them do."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from job_engine.api.changes import Watch
 from job_engine.job.times import epoch, iso
 from tests.unit.api.server import InProcess
 
-DUE = "2026-11-24T03:00:00.000Z"
+DAY = iso(time.time() - 86400).partition("T")[0]
+"""Yesterday: what is older than a week counts as made."""
+DUE = f"{DAY}T03:00:00.000Z"
 JANE = {"nuvla-authn-info": "user/jane user/jane group/nuvla-user"}
 
 
@@ -50,7 +53,7 @@ def test_a_tick_is_made_once(api: InProcess) -> None:
     assert (len(first["resource-ids"]), first["repeated"]) == (2, False)
     assert first["jobs"] == [{"status": 201, "resource-id": id_} for id_ in first["resource-ids"]]
     # by somebody else, who would make others
-    again = made(api, "once", "2026-11-24T04:00:00+01:00", {"action": "c"}, distributor="d2")
+    again = made(api, "once", f"{DAY}T04:00:00+01:00", {"action": "c"}, distributor="d2")
     assert (again["resource-ids"], again["repeated"]) == (first["resource-ids"], True)
     assert api.count == before + 2
     document = get(api, "once")
@@ -108,7 +111,7 @@ def test_a_bad_document_fails_alone(api: InProcess) -> None:
     document = get(api, "bad")
     assert (document["jobs-made"], document["jobs-skipped"]) == (2, 1)
     assert document["last-error"].startswith("3 of 6 documents were refused; the first, job 2: attribute 'action'")
-    made(api, "bad", "2026-11-24T04:00:00Z", {"action": "a"})
+    made(api, "bad", f"{DAY}T04:00:00Z", {"action": "a"})
     assert "last-error" not in get(api, "bad")
 
 
@@ -122,9 +125,9 @@ def test_parts(api: InProcess) -> None:
 
 
 def test_the_newest_tick_is_the_last(api: InProcess) -> None:
-    made(api, "order", "2026-11-24T05:00:00Z")
-    made(api, "order", "2026-11-24T04:00:00Z", {"action": "a"})
-    assert get(api, "order")["last-tick"] == "2026-11-24T05:00:00.000Z"
+    made(api, "order", f"{DAY}T05:00:00Z")
+    made(api, "order", f"{DAY}T04:00:00Z", {"action": "a"})
+    assert get(api, "order")["last-tick"] == f"{DAY}T05:00:00.000Z"
     # so old that its mark may be gone, and not after the last
     answer = made(api, "order", "2006-11-24T04:00:00Z", {"action": "a"})
     assert (answer["repeated"], answer["resource-ids"]) == (True, [])
@@ -157,12 +160,12 @@ def test_wrong_ticks(api: InProcess, body: Any, named: str) -> None:
 def test_a_paused_one_makes_none(api: InProcess) -> None:
     made(api, "paused", DUE, {"action": "a"})
     assert do(api, "paused", "pause")["paused"] is True
-    status, answer = tick(api, "paused", "2026-11-24T04:00:00Z", {"action": "a"})
+    status, answer = tick(api, "paused", f"{DAY}T04:00:00Z", {"action": "a"})
     assert (status, "is paused" in answer["message"]) == (409, True)
     assert made(api, "paused", DUE, {"action": "a"})["repeated"]  # what was made, was made
     assert do(api, "paused", "pause")["paused"] is True
     assert do(api, "paused", "resume")["paused"] is False
-    assert not made(api, "paused", "2026-11-24T04:00:00Z", {"action": "a"})["repeated"]
+    assert not made(api, "paused", f"{DAY}T04:00:00Z", {"action": "a"})["repeated"]
 
 
 def test_run_now_is_one_tick_more(api: InProcess) -> None:

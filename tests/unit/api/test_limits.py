@@ -18,7 +18,8 @@ from job_engine.store.database import READERS
 from tests.unit.api.server import InProcess
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-NOBODY = {**FORM, "nuvla-authn-info": "user/anon group/nuvla-anon"}
+STRANGER = {"nuvla-authn-info": "user/anon group/nuvla-anon"}
+NOBODY = {**FORM, **STRANGER}
 LONG = "with recursive c(n) as (select 1 union all select n + 1 from c limit 10000000) select count(*) from c"
 
 
@@ -118,9 +119,9 @@ def test_searches_leave_a_reader_free(api: InProcess) -> None:
 def test_names_and_passwords_have_a_length(api: InProcess, href: str, name: str, secret: str) -> None:
     for part in (name, secret):
         template = {"href": f"session-template/{href}", name: "x", secret: "x"}
-        status, body = api.call("POST", "/api/session", {"template": {**template, part: "x" * 256}}, NOBODY)
+        status, body = api.call("POST", "/api/session", {"template": {**template, part: "x" * 256}}, STRANGER)
         assert (status, part in body["message"]) == (400, True)
-        assert api.call("POST", "/api/session", {"template": {**template, part: "x" * 255}}, NOBODY)[0] == 403
+        assert api.call("POST", "/api/session", {"template": {**template, part: "x" * 255}}, STRANGER)[0] == 403
 
 
 def test_the_page_cannot_send_longer_ones(api: InProcess) -> None:
