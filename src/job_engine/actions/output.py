@@ -95,7 +95,7 @@ class Output:
     def __init__(self, log: Callable[[str, str], object], shield: Shield) -> None:
         self._log: Callable[[str, str], object] | None = log
         self.shield = shield
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler that prints may interrupt a print of its own thread
         self._open: dict[str, _OpenLine] | None = None  # by level, the line that has no end yet
         self._lines = self._characters = self._tailed = 0
         self._tail: deque[str] | None = None

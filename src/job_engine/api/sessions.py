@@ -48,9 +48,9 @@ async def post(call: Call) -> Json:
 
 async def _template(call: Call) -> Document:
     """What a login sends: a template in JSON, or its fields as a form, whose ``href`` says which template."""
+    if not same_site(call.headers):  # a form, of any type, needs no leave of ours to come from somebody else's page
+        raise Forbidden("invalid credentials: this form was not sent from here")
     if call.is_form:
-        if not same_site(call.headers):  # a form needs no leave of ours to come from a page of somebody else
-            raise Forbidden("invalid credentials: this form was not sent from here")
         return {"href": "session-template/password", **dict(await call.fields())}
     sent = await call.json()
     template = sent.get("template") if isinstance(sent, dict) else None
@@ -119,13 +119,25 @@ async def _make_for(
         "template": {"href": template}, "method": template.partition("/")[2], "identifier": user["name"],
         "client-ip": address,
     }  # fmt: skip
-    return await make(api, id_, id_, claims, about, secure=secure)
+    return await make(api, id_, id_, claims, about, secure=secure, seen=user["updated"])
 
 
 async def make(
-    api: ApiState, user: str, active: str, claims: frozenset[str], about: Document, *, secure: bool = True
+    api: ApiState,
+    user: str,
+    active: str,
+    claims: frozenset[str],
+    about: Document,
+    *,
+    secure: bool = True,
+    seen: str | None = None,
 ) -> tuple[str, tuple[bytes, bytes]]:
-    """Make a session for somebody who has proved who they are."""
+    """Make a session for somebody who has proved who they are.
+
+    Args:
+        seen: when the user's document was changed last, as it was read before the proof: no session is made if it was
+            changed since, for it may have lost a group, or got another password.
+    """
     now = time.time()
     id_, expires = f"session/{uuid7()}", now + LASTS
     caller = Caller(user, active, claims | {id_}, id_)
@@ -138,16 +150,18 @@ async def make(
     }  # fmt: skip
     cookie = api.identities.cookie(caller, expires)
     try:
-        await api.store.write(_add, document)
+        await api.store.write(_add, document, seen)
     except Unavailable:  # e.g. a full disk: who has proved who they are may look all the same
         api.identities.believe(cookie, caller, UNRECORDED)
     return id_, set_cookie(cookie, expires, secure=secure)
 
 
-def _add(tx: Transaction, document: Document) -> None:
+def _add(tx: Transaction, document: Document, seen: str | None) -> None:
     user = document["user"]
-    if user.startswith("user/") and (resources.find(tx.connection, user) or {}).get("state") != "ACTIVE":
-        raise Forbidden(f"invalid credentials for '{document['identifier']}'")  # perhaps since they were verified
+    if user.startswith("user/"):
+        stored = resources.find(tx.connection, user) or {}
+        if stored.get("state") != "ACTIVE" or seen not in (None, stored.get("updated")):
+            raise Forbidden(f"invalid credentials for '{document['identifier']}'")  # perhaps since they were verified
     if document["method"] == "api-key" and resources.find(tx.connection, document["identifier"]) is None:
         raise Forbidden(f"invalid credentials for '{document['identifier']}'")
     oldest = f"session/{_uuid7_of(tx.now - LASTS)}"

@@ -37,7 +37,7 @@ def status(api: ApiState, caller: Caller) -> dict[str, Any]:
         "now": iso(time.time()),
         "executors": len(api.executors.present),
     }
-    if api.store.trouble:
+    if api.store.trouble and caller.known:
         found["trouble"] = api.store.trouble
     if api.queue is not None:
         found["queue"] = api.queue.status()

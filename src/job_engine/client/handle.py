@@ -29,6 +29,9 @@ class JobFailed(JobEngineError):
         super().__init__(message)
         self.job = job
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.job)
+
 
 class JobCanceled(JobEngineError):
     """The job was canceled. ``job`` is its handle."""
@@ -36,6 +39,9 @@ class JobCanceled(JobEngineError):
     def __init__(self, message: str, job: "JobHandle") -> None:
         super().__init__(message)
         self.job = job
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.job)
 
 
 class JobHandle:

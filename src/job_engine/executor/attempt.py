@@ -64,7 +64,7 @@ class Attempt:
         self.api_grace = 0.0
         self._touched = touched
         self._connect = connect
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler of the action may set its progress
         self._waiting = False  # in the outbox
         self._changes: dict[str, Any] = {}
         self._checkpoint: bytes | None = None

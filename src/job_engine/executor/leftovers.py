@@ -128,7 +128,7 @@ class Leftovers:
             for name in self._changed():
                 value = self._variables.get(os.fsencode(name))
                 if value is None:
-                    del os.environ[name]  # noqa: TID251 - likewise
+                    os.environ.pop(name, None)  # noqa: TID251 - likewise; another slot may have done it
                 else:
                     os.environ[name] = os.fsdecode(value)  # noqa: TID251 - likewise
         return "it is put back."

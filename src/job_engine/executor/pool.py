@@ -153,8 +153,10 @@ class Pool:
         if self._setup.threads == 1 or self.giving_back or not (held.alone or held.action in self._main_thread):
             into(held)
             return
-        idle = (p for p in self._processes if p.alone and not p.outstanding and not p.retiring)
-        process = next(idle, None) or self._start(alone=True)
+        extra = [p for p in self._processes if p.alone and not p.retiring]
+        process = min(extra, key=lambda p: len(p.outstanding), default=None)
+        if (process is None or process.outstanding) and len(extra) < self._wanted * self._setup.threads:
+            process = self._start(alone=True) or process
         if process is None:
             self._unbegun(held, NOT_NOW)
         else:
@@ -307,8 +309,9 @@ class Pool:
         keeper = self._keeper
         if report.loaded is not None:
             process.ready = keeper.loaded(report.loaded)
-            self._main_thread = frozenset(report.loaded.main_thread)
-            if not process.ready:
+            if process.ready:
+                self._main_thread = frozenset(report.loaded.main_thread)
+            else:
                 process.kill()  # its replacement is another try
         for handle, write in report.writes:
             held = process.outstanding.get(handle)

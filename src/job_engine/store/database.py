@@ -284,7 +284,7 @@ class Store:
                 if locks.inodes(*self._names) != self._files:
                     raise sqlite3.OperationalError(_REPLACED)
             self._writer.execute("begin immediate")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             trouble = f"the record cannot be written: {self._reason(error)}"
             if trouble != self.trouble:
                 log.error("%s", trouble)
