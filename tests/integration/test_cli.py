@@ -56,6 +56,7 @@ def test_the_same_key_adds_nothing(up):
 
 def test_lists(up):
     tag = unique("listed")
+    cli(up, "submit", "add", "a=4", "--wait")
     id_ = cli(up, "submit", "add", "a=5", "--tag", tag, "--wait", "--json").stdout
     id_ = json.loads(id_)["id"]
     found = json.loads(cli(up, "jobs", "--filter", f"tags='{tag}'", "--json").stdout)
