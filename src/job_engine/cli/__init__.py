@@ -9,6 +9,7 @@ import click
 
 from job_engine.cli.exits import DONE, INTERNAL, INTERRUPTED, WRONG, exit_code, sentence
 from job_engine.cli.group import Session, group
+from job_engine.cli.screen import Styled, say
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -33,7 +34,7 @@ def run(arguments: list[str], defaults: Mapping[str, Any] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), color=color)
+        say(error.format_message(), color=color)
         return WRONG
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -41,9 +42,9 @@ def run(arguments: list[str], defaults: Mapping[str, Any] | None = None) -> int:
         if session.debug:
             import traceback
 
-            traceback.print_exc()
+            say(traceback.format_exc().rstrip(), err=True)
         code = exit_code(error)
         hint = " (a fault of job-engine; -d shows where)" if code == INTERNAL else ""
-        click.echo(f"{click.style('job-engine', fg='red')}: {sentence(error)}{hint}", err=True, color=color)
+        say(Styled("job-engine", "red"), f": {sentence(error)}{hint}", err=True, color=color)
         return code
     return result if isinstance(result, int) else DONE

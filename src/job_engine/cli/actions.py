@@ -3,10 +3,8 @@
 import sys
 from collections.abc import Mapping, Sequence
 
-import click
-
 from job_engine.cli.options import command, connecting, json_option
-from job_engine.cli.screen import print_json, print_table, say_empty
+from job_engine.cli.screen import Styled, print_json, print_table, say, say_empty
 from job_engine.client import Client
 from job_engine.client.answers import ActionInfo
 
@@ -27,7 +25,7 @@ def actions(client: Client, as_json: bool) -> None:
         names = {executor.id: executor.name or executor.id for executor in executors}
         _print(sorted(found, key=lambda action: action.name), names)
     for source, error in failed.items():
-        click.echo(f"{click.style('failed to import', fg='red')} {source}: {error}", err=True)
+        say(Styled("failed to import", "red"), f" {source}: {error}", err=True)
 
 
 def _print(found: Sequence[ActionInfo], names: Mapping[str, str]) -> None:
@@ -47,7 +45,7 @@ def _print(found: Sequence[ActionInfo], names: Mapping[str, str]) -> None:
         return
     for name, parameters, summary, file, executors in rows:
         told = {"?": " (parameters unknown)", "-": ""}.get(parameters, f" {parameters}")
-        click.echo(click.style(name, bold=True) + told)
+        say(Styled(name, bold=True), told)
         if summary:
-            click.echo(f"    {summary}")
-        click.secho(f"    {file}  {executors}" if file else f"    {executors}", dim=True)
+            say(f"    {summary}")
+        say(Styled(f"    {file}  {executors}" if file else f"    {executors}", dim=True))

@@ -9,6 +9,7 @@ import click
 
 from job_engine.cli.folder import RECORD
 from job_engine.cli.options import command, data_option
+from job_engine.cli.screen import say
 from job_engine.client.discovery import data_folder
 from job_engine.job.errors import Invalid, NotFound, Unavailable
 
@@ -42,4 +43,4 @@ def backup(file: Path, data: Path | None) -> None:
         if isinstance(error, sqlite3.Error):
             raise Unavailable(f"the record {record} cannot be copied: {error}; try again") from None
         raise
-    click.echo(f"{file}: {file.stat().st_size} bytes")
+    say(f"{file}: {file.stat().st_size} bytes")

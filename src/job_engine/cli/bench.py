@@ -1,6 +1,5 @@
 """``job-engine bench``"""
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ import click
 
 from job_engine.cli.exits import CommandFailed
 from job_engine.cli.options import command, connectable, json_option, option
-from job_engine.cli.screen import print_json
+from job_engine.cli.screen import print_json, say, say_progress
 from job_engine.client import Client
 
 STARTS_WITHIN: Final = 30.0
@@ -45,22 +44,22 @@ def bench(
 
     with _running(connect) if here else _own(processes, threads) as (client, start_executor):
         since = time.time()
-        _progress(f"adding {jobs} jobs")
+        say_progress(f"adding {jobs} jobs")
         last, enqueued = fill(client, jobs)
-        _progress(f"running {jobs} jobs")
+        say_progress(f"running {jobs} jobs")
         start_executor()
         rate = burn_down(client, jobs, last, since)
-        _progress("measuring the start of single jobs")
+        say_progress("measuring the start of single jobs")
         found = latency(client)
-        _progress("")
+        say_progress("")
     measured = Measured(jobs, round(rate, 1), round(enqueued, 1), found)
     if as_json:
         print_json(measured)
         return
-    click.echo(f"jobs        {jobs:,}")
-    click.echo(f"jobs/s      {rate:,.0f}")
-    click.echo(f"enqueue/s   {enqueued:,.0f}")
-    click.echo(f"start       p50 {found.p50:g} ms, p99 {found.p99:g} ms")
+    say(f"jobs        {jobs:,}")
+    say(f"jobs/s      {rate:,.0f}")
+    say(f"enqueue/s   {enqueued:,.0f}")
+    say(f"start       p50 {found.p50:g} ms, p99 {found.p99:g} ms")
 
 
 @contextmanager
@@ -76,7 +75,7 @@ def _own(processes: int | None, threads: int) -> Iterator[tuple[Client, Callable
 
     arguments = ["--threads", str(threads), *(("--processes", str(processes)) if processes else ())]
     with tempfile.TemporaryDirectory(prefix="job-engine-bench-") as folder, listening("127.0.0.1", 0) as sock:
-        parts = Parts(Path(folder), sock, executor=arguments, log_level="WARNING", say=_progress)
+        parts = Parts(Path(folder), sock, executor=arguments, log_level="WARNING", say=say_progress)
         try:
             parts.server.start()
             with Client(parts.url, timeout=STARTS_WITHIN, environ={}) as unknown:
@@ -87,9 +86,3 @@ def _own(processes: int | None, threads: int) -> Iterator[tuple[Client, Callable
                 yield client, parts.executor.start
         finally:
             parts.end()
-
-
-def _progress(line: str) -> None:
-    """A line that the next one replaces, on a terminal only."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{line}", nl=False, err=True)

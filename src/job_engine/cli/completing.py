@@ -12,6 +12,7 @@ from job_engine.cli.known import parameters_of
 from job_engine.cli.options import client_of
 from job_engine.cli.screen import SHORT
 from job_engine.client import Client
+from job_engine.job.terminal import printable
 
 Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -25,7 +26,11 @@ def _offered(items: Callable[[Client, click.Context], Iterator[CompletionItem]])
     def offer(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         found: list[CompletionItem] = []
         with contextlib.suppress(Exception), client_of(ctx, timeout=PATIENCE) as client:
-            found += (item for item in items(client, ctx) if item.value.startswith(incomplete))
+            found += (
+                CompletionItem(item.value, help=item.help and printable(item.help))
+                for item in items(client, ctx)
+                if item.value.startswith(incomplete) and item.value == printable(item.value)
+            )
         return found
 
     return offer

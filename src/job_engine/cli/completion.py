@@ -7,6 +7,7 @@ from click.shell_completion import get_completion_class
 
 from job_engine.cli.group import group
 from job_engine.cli.options import command
+from job_engine.cli.screen import say
 
 _OFFER: Final = "COMPREPLY+=($value)"
 _NO_SPACE: Final = "\n            [[ $value == *= ]] && compopt -o nospace"
@@ -28,4 +29,4 @@ def completion(shell: str) -> None:
     # Of bash, click would run the one on the PATH to look at its version; whoever evaluates this has one.
     complete = kind(group, {}, "job-engine", "_JOB_ENGINE_COMPLETE")
     template = complete.source_template.replace(_OFFER, _OFFER + _NO_SPACE)
-    click.echo(template % complete.source_vars())
+    say(template % complete.source_vars())

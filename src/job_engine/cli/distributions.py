@@ -7,7 +7,7 @@ import click
 
 from job_engine.cli.completing import distribution_names
 from job_engine.cli.options import command, connecting, json_option
-from job_engine.cli.screen import age, first_line, length, print_json, print_table, say_empty
+from job_engine.cli.screen import age, first_line, length, print_json, print_table, say, say_empty
 from job_engine.client import Client
 from job_engine.job.distributions import overdue, schedule, silence
 from job_engine.job.times import epoch
@@ -51,9 +51,9 @@ def distributions(client: Client, deed: str, names: tuple[str, ...], as_json: bo
         print_json(documents)
     for document in documents:
         if not as_json:
-            click.echo(f"{document['name']} {done}")
+            say(f"{document['name']} {done}")
         if deed == "run" and (silent := silence(document, time.time())) is not None:
-            click.echo(
+            say(
                 f"{document['name']}: no distributor that makes its jobs is alive (none was heard of for"
                 f" {length(silent)}); it runs when one is",
                 err=True,

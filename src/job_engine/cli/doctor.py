@@ -10,7 +10,7 @@ from job_engine.cli.checks import FAIL, WARN, Finding, local
 from job_engine.cli.checks_engine import engine
 from job_engine.cli.exits import DONE, FAILED
 from job_engine.cli.options import command, connectable, json_option
-from job_engine.cli.screen import print_json
+from job_engine.cli.screen import Styled, print_json, say
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client import Client
 from job_engine.client.discovery import data_folder
@@ -35,14 +35,14 @@ def doctor(connect: Callable[[], Client], as_json: bool, zookeeper: "ZooKeeper |
     for finding in _findings(connect, zookeeper):
         findings.append(finding)
         if not as_json:
-            mark = click.style(finding.outcome.ljust(4), fg=COLOURS[finding.outcome])
-            click.echo(f"{mark}  {finding.check.ljust(13)} {finding.detail}")
+            mark = Styled(finding.outcome.ljust(4), COLOURS[finding.outcome])
+            say(mark, f"  {finding.check.ljust(13)} {finding.detail}")
     failed = sum(finding.outcome == FAIL for finding in findings)
     warned = sum(finding.outcome == WARN for finding in findings)
     if as_json:
         print_json({"ok": not failed, "checks": [finding._asdict() for finding in findings]})
     else:
-        click.echo(f"\n{len(findings)} checks, {failed} failed, {warned} to look at")
+        say(f"\n{len(findings)} checks, {failed} failed, {warned} to look at")
     return FAILED if failed else DONE
 
 

@@ -8,7 +8,7 @@ import click
 from job_engine.cli.completing import job_ids
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import option
-from job_engine.cli.screen import say_empty
+from job_engine.cli.screen import say, say_empty
 from job_engine.client import Client
 from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, NotFound
 
@@ -56,7 +56,7 @@ def for_each(
     failures: list[JobEngineError] = []
     for job in ids:
         try:
-            click.echo(act(job if cimi else whole_id(client, job)))
+            say(act(job if cimi else whole_id(client, job)))
         except (Invalid, Forbidden, NotFound, Conflict) as error:
             failures.append(error)
     if failures:

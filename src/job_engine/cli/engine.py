@@ -10,12 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import click
-
 from job_engine import threads
 from job_engine.cli.exits import DONE, FAILED, WRONG
 from job_engine.cli.parts import Parts
 from job_engine.cli.pasted import pasted
+from job_engine.cli.screen import Styled, say
 from job_engine.cli.signals import Signals, caught
 from job_engine.client import Client
 from job_engine.client.answers import ExecutorInfo
@@ -29,6 +28,7 @@ LOOK: Final = 0.05
 LEAVING: Final = 15.0
 """Seconds that an executor may take to interrupt, kill and release what is left: more than it grants itself."""
 STOPS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+NOT_LOADED: Final = "not loaded"
 
 
 class Engine:
@@ -173,18 +173,15 @@ class Engine:
         if executor is not None:
             counts = [(executor.processes, "process"), (executor.slots, "slot"), (len(executor.actions), "action")]
             lines.append(("executor", ", ".join(_count(number, noun) for number, noun in counts)))
-            lines += [
-                (click.style("not loaded", fg="red"), f"{source}: {error}")
-                for source, error in executor.failed_imports.items()
-            ]
+            lines += [(NOT_LOADED, f"{source}: {error}") for source, error in executor.failed_imports.items()]
         lines += [("run a job", pasted("submit", *data, "noop", "--wait")), ("stop", "Ctrl-C")]
-        click.echo(click.style(f"{APPLICATION} {version(APPLICATION)} is up", bold=True))
+        say(Styled(f"{APPLICATION} {version(APPLICATION)} is up", bold=True))
         for name, value in lines:
-            click.echo(f"  {name}{' ' * (12 - len(click.unstyle(name)))} {value}")
+            say("  ", Styled(name.ljust(12), "red" if name == NOT_LOADED else None), f" {value}")
 
     def _say(self, line: str) -> None:
         with suppress(OSError):  # the terminal, or whoever read this, is gone: no reason to cut a stop short
-            click.echo(f"{APPLICATION}: {line}", err=True)
+            say(f"{APPLICATION}: {line}", err=True)
 
 
 def _count(number: int, noun: str) -> str:

@@ -5,7 +5,7 @@ import click
 from job_engine.cli.completing import job_ids
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option
-from job_engine.cli.screen import coloured, print_json
+from job_engine.cli.screen import Styled, coloured, print_json, say
 from job_engine.client import Client
 
 
@@ -20,15 +20,15 @@ def explain(client: Client, job: str, as_json: bool) -> None:
     if as_json:
         print_json({"state": found.state, "summary": found.summary, "terms": found.terms, "events": events})
         return
-    click.echo(f"{coloured(found.state)}  {found.summary}")
+    say(coloured(found.state), f"  {found.summary}")
     if found.terms:
-        click.echo()
+        say("")
     for term in found.terms:
-        mark = click.style("yes", fg="green") if term.met else click.style("no ", fg="red")
-        click.echo(f"  {mark}  {term.term}" + (f": {term.detail}" if term.detail else ""))
+        mark = Styled("yes", "green") if term.met else Styled("no ", "red")
+        say("  ", mark, f"  {term.term}", f": {term.detail}" if term.detail else "")
     if events:
-        click.echo()
+        say("")
     for event in events:
         attempt = f" (attempt {event.attempt})" if event.attempt else ""
         detail = f": {event.detail}" if event.detail else ""
-        click.echo(f"  {click.style(event.at, dim=True)}  {event.kind}{attempt}{detail}")
+        say("  ", Styled(event.at, dim=True), f"  {event.kind}{attempt}{detail}")

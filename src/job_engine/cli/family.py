@@ -3,9 +3,7 @@
 import sys
 from typing import Final
 
-import click
-
-from job_engine.cli.screen import print_table
+from job_engine.cli.screen import print_table, say
 from job_engine.client import JobHandle
 from job_engine.job.bulk import BulkResult, Reason
 from job_engine.job.bulk_message import found
@@ -31,12 +29,12 @@ def follow(job: JobHandle) -> None:
         result = found(seen.document.get("status-message"))
         if result is not None and result.total and (step := result.progress // STEP) > told:
             told = step
-            click.echo(counts(result), err=True)
+            say(counts(result), err=True)
 
 
 def print_result(result: BulkResult) -> None:
     """The counts in a line, and a table of why elements failed or were skipped."""
-    click.echo(counts(result))
+    say(counts(result))
     print_reasons(result)
 
 

@@ -7,7 +7,7 @@ import click
 from job_engine.cli.completing import action_names, job_ids
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option, option
-from job_engine.cli.screen import age, cut, print_json, print_table, say_empty, short_id
+from job_engine.cli.screen import age, cut, print_json, print_table, say, say_empty, short_id
 from job_engine.client import Client
 from job_engine.job.bulk_message import in_short
 from job_engine.job.states import State
@@ -67,7 +67,7 @@ def jobs(
         ],
     )
     if len(documents) < found["count"]:
-        click.echo(f"{len(documents)} of {found['count']}; more with --limit", err=True)
+        say(f"{len(documents)} of {found['count']}; more with --limit", err=True)
 
 
 def _any_of(attribute: str, values: tuple[str, ...]) -> str | None:

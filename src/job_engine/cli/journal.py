@@ -6,6 +6,7 @@ import os
 import click
 
 from job_engine.cli.group import Session
+from job_engine.job.terminal import PrintableFormatter
 
 
 def level_number(level: str) -> int:
@@ -33,7 +34,9 @@ def log_to_stderr(level: str) -> None:
         click.UsageError: there is no such level.
     """
     number = level_number(level)
-    logging.basicConfig(level=number, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    to_stderr = logging.StreamHandler()
+    to_stderr.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=number, handlers=[to_stderr])
     if number > logging.DEBUG:
         logging.getLogger("uvicorn").setLevel(max(number, logging.WARNING))  # its steps are of no interest
         # one line for each attempt to connect, some three a second; who uses ZooKeeper says once that it is away

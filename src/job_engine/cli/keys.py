@@ -3,7 +3,7 @@
 import click
 
 from job_engine.cli.options import command, connecting, duration, json_option, option
-from job_engine.cli.screen import age, print_json, print_table, say_empty
+from job_engine.cli.screen import age, print_json, print_table, say, say_empty
 from job_engine.client import Client
 
 
@@ -29,7 +29,7 @@ def keys(client: Client, deed: str, keys: tuple[str, ...], ttl: float | None, na
             raise click.UsageError("name the keys to delete; job-engine keys lists them")
         for key in keys:
             client.delete_key(key)
-            click.echo(f"{key} deleted")
+            say(f"{key} deleted")
         return
     if keys:
         raise click.UsageError(f"{deed} takes no key; a name goes with --name")
@@ -38,8 +38,8 @@ def keys(client: Client, deed: str, keys: tuple[str, ...], ttl: float | None, na
         if as_json:
             print_json(made)
             return
-        click.echo(f"JOB_ENGINE_API_KEY={made['key']}\nJOB_ENGINE_API_SECRET={made['secret']}")
-        click.echo("keep the secret: nobody can show it again", err=True)
+        say(f"JOB_ENGINE_API_KEY={made['key']}\nJOB_ENGINE_API_SECRET={made['secret']}")
+        say("keep the secret: nobody can show it again", err=True)
         return
     found = client.keys()
     if as_json:

@@ -7,7 +7,7 @@ import click
 from job_engine.cli.completing import job_ids
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option, option
-from job_engine.cli.screen import print_json
+from job_engine.cli.screen import Styled, print_json, say
 from job_engine.client import Client
 
 COLOURS: Final = {"warning": "yellow", "error": "red", "critical": "red", "debug": "bright_black"}
@@ -28,7 +28,6 @@ def logs(client: Client, job: str, follow: bool, timestamps: bool, as_json: bool
             continue
         if line.attempt != attempt:
             if attempt is not None or line.attempt > 1:
-                click.secho(f"--- attempt {line.attempt}", dim=True, err=True)
+                say(Styled(f"--- attempt {line.attempt}", dim=True), err=True)
             attempt = line.attempt
-        time = click.style(f"{line.at}  ", dim=True) if timestamps else ""
-        click.echo(time + click.style(line.text, fg=COLOURS.get(line.level)))
+        say(Styled(f"{line.at}  " if timestamps else "", dim=True), Styled(line.text, COLOURS.get(line.level)))

@@ -1,8 +1,7 @@
 """``job-engine open``"""
 
-import click
-
 from job_engine.cli.options import command, connecting
+from job_engine.cli.screen import say
 from job_engine.client import Client
 
 
@@ -10,4 +9,4 @@ from job_engine.client import Client
 @connecting
 def open(client: Client) -> None:  # noqa: A001 - the name of the command
     """Print a new link that signs a browser in as you; it works once, within some minutes."""
-    click.echo(f"{client.url}/sign-in?token={client.sign_in_token()}")
+    say(f"{client.url}/sign-in?token={client.sign_in_token()}")

@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
-
 from job_engine.cli.options import command, connecting, json_option
-from job_engine.cli.screen import age, print_fields, print_json, print_table
+from job_engine.cli.screen import age, print_fields, print_json, print_table, say
 from job_engine.client import Client
 
 
@@ -21,19 +19,19 @@ def queue(client: Client, as_json: bool) -> None:
         return
     print_fields(_summary(found))
     if found["depth"]:
-        click.echo()
+        say("")
         print_table(("priority", "ready"), [(str(one["priority"]), str(one["count"])) for one in found["depth"]])
     if found.get("taken"):
-        click.echo()
+        say("")
         print_table(
             ("taken", "since", "by", "job"),
             [(one["entry"], age(one["since"]), _by(one), one["job"]) for one in found["taken"]],
         )
     if found.get("strays"):
-        click.echo()
+        say("")
         print_table(("left alone", "why"), [(one["entry"], one["why"]) for one in found["strays"]])
     if found.get("last"):
-        click.echo()
+        say("")
         print_repairs(found["last"])
 
 

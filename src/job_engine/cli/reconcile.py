@@ -1,10 +1,8 @@
 """``job-engine reconcile``"""
 
-import click
-
 from job_engine.cli.options import command, connecting, json_option, option
 from job_engine.cli.queue import print_repairs
-from job_engine.cli.screen import print_json
+from job_engine.cli.screen import print_json, say
 from job_engine.client import Client
 
 
@@ -23,4 +21,4 @@ def reconcile(client: Client, dry_run: bool, as_json: bool) -> None:
     elif repairs:
         print_repairs(repairs)
     else:
-        click.echo("queue and record agree")
+        say("queue and record agree")

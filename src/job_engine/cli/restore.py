@@ -5,10 +5,9 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from job_engine.cli.api_server import Locate, api_server
 from job_engine.cli.options import command, engine_option
+from job_engine.cli.screen import say
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client import Client
 from job_engine.job.bulk import MONITOR
@@ -46,15 +45,15 @@ def restore(
     if zookeeper is None:
         raise Invalid("say which ZooKeeper has the queue: --zk-hosts HOST:PORT")
     if es_hosts:
-        click.echo("--es-hosts is not needed: jobs are read from the API, not from Elasticsearch", err=True)
+        say("--es-hosts is not needed: jobs are read from the API, not from Elasticsearch", err=True)
     with Client.of(locate()) as client:
         if client.extended:
-            click.echo(f"{client.url} keeps its queue itself; see what it repairs: job-engine reconcile --dry-run")
+            say(f"{client.url} keeps its queue itself; see what it repairs: job-engine reconcile --dry-run")
             return
         jobs = list(unfinished(client))
-        click.echo(f"{len(jobs)} unfinished jobs")
+        say(f"{len(jobs)} unfinished jobs")
         put = asyncio.run(_restore(zookeeper, jobs))
-        click.echo(f"{put} put into the queue, {len(jobs) - put} were there")
+        say(f"{put} put into the queue, {len(jobs) - put} were there")
 
 
 def unfinished(client: Client) -> Iterator[tuple[str, int]]:

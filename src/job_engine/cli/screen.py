@@ -1,13 +1,18 @@
-"""How things are printed: tables and colours for people, plain columns in a pipe, JSON for programs."""
+"""How things are printed: tables and colours for people, plain columns in a pipe, JSON for programs.
+
+Only this module prints, and it escapes whatever a terminal would obey: names, messages, logs and errors are texts of
+other people.
+"""
 
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 import msgspec
 
+from job_engine.job.terminal import printable, printable_json
 from job_engine.job.times import epoch
 
 COLOURS: Final = {"QUEUED": "blue", "RUNNING": "yellow", "SUCCESS": "green", "FAILED": "red", "CANCELED": "magenta"}
@@ -16,10 +21,35 @@ SHORT: Final = 12
 """Characters of a short id: the last part of a whole one, as the page shows it."""
 
 
+class Styled(NamedTuple):
+    """A text in a colour, bold or dim, on a terminal that has such."""
+
+    text: str
+    color: str | None = None
+    bold: bool = False
+    dim: bool = False
+
+
+def say(*parts: str | Styled, err: bool = False, color: bool | None = None) -> None:
+    """Print a line of these parts, without a blank between them, on the standard output or error.
+
+    Args:
+        color: whether to style; None: on a terminal.
+    """
+    line = "".join(_style(part) if isinstance(part, Styled) else printable(part) for part in parts)
+    click.echo(line, err=err, color=color)
+
+
+def say_progress(line: str) -> None:
+    """Print a line on the standard error that the next one replaces; on a terminal only."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{printable(line)}", nl=False, err=True)
+
+
 def print_json(value: Any) -> None:
     """JSON on the standard output, indented on a terminal."""
     encoded = msgspec.json.encode(value)
-    click.echo((msgspec.json.format(encoded) if sys.stdout.isatty() else encoded).decode())
+    click.echo(printable_json((msgspec.json.format(encoded) if sys.stdout.isatty() else encoded).decode()))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -27,15 +57,15 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if sys.stdout.isatty():
         _pretty(columns, rows)
         return
-    flat = [[" ".join(cell.split()) for cell in row] for row in (columns, *rows)]
+    flat = [[_flat(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(len(row[n]) for row in flat) for n in range(len(columns))]
     for row in flat:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def say_empty(sentence: str) -> None:
     """Say that a list has nothing in it: where it would be on a terminal, beside it elsewhere."""
-    click.echo(sentence, err=not sys.stdout.isatty())
+    say(sentence, err=not sys.stdout.isatty())
 
 
 def short_id(job: str) -> str:
@@ -48,17 +78,17 @@ def cut(text: str, width: int) -> str:
     return f"{text[: width - 1]}…" if sys.stdout.isatty() and len(text) > width else text
 
 
-def print_fields(fields: Sequence[tuple[str, str]]) -> None:
+def print_fields(fields: Sequence[tuple[str, str | Styled]]) -> None:
     """Names and values, one a line; further lines of a value are indented."""
     width = max((len(name) for name, _ in fields), default=0) + 2
     for name, value in fields:
-        text = value.replace("\n", "\n" + " " * width)
-        click.echo(f"{click.style(name.ljust(width), dim=True)}{text}")
+        text = value if isinstance(value, Styled) else value.replace("\n", "\n" + " " * width)
+        say(Styled(name.ljust(width), dim=True), text)
 
 
-def coloured(state: str) -> str:
-    """A state in its colour; `click.echo` drops it where there are no colours."""
-    return click.style(state, fg=COLOURS.get(state))
+def coloured(state: str) -> Styled:
+    """A state in its colour."""
+    return Styled(state, COLOURS.get(state))
 
 
 def age(at: str | None, now: float | None = None) -> str:
@@ -84,6 +114,15 @@ def first_line(text: Any) -> str:
     return next((line.strip() for line in str(text or "").splitlines() if line.strip()), "")
 
 
+def _style(part: Styled) -> str:
+    return click.style(printable(part.text), fg=part.color, bold=part.bold or None, dim=part.dim or None)
+
+
+def _flat(cell: str) -> str:
+    """A text as one line."""
+    return printable(" ".join(cell.split()))
+
+
 def _pretty(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -92,8 +131,8 @@ def _pretty(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for n, column in enumerate(columns):
         last = n == len(columns) - 1
-        width = None if last else max(len(column), *(len(row[n]) for row in rows), 0)
+        width = None if last else max(len(column), *(len(_flat(row[n])) for row in rows), 0)
         table.add_column(column.upper(), overflow="ellipsis", no_wrap=True, min_width=width)
     for row in rows:
-        table.add_row(*(Text(" ".join(cell.split()), style=COLOURS.get(cell, "")) for cell in row))
+        table.add_row(*(Text(_flat(cell), style=COLOURS.get(cell, "")) for cell in row))
     Console(highlight=False).print(table)

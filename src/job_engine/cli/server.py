@@ -15,6 +15,7 @@ from job_engine.cli.listening import address_of, listening, local_url
 from job_engine.cli.options import command, data_option, duration, engine_option
 from job_engine.cli.parent import when_gone
 from job_engine.cli.part_options import log_level_option, parent_option
+from job_engine.cli.screen import say
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client.discovery import ADMIN_FILE, data_folder
 from job_engine.job.errors import Invalid
@@ -105,7 +106,7 @@ def server(
     def ready() -> None:
         on_start(f"{local_url(host, port)}/api/status")
         if fd is None:
-            click.echo(served, err=True)
+            say(served, err=True)
 
     serving.run(sock, ready)
     return 0

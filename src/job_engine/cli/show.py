@@ -11,7 +11,7 @@ from job_engine.cli.family import print_reasons
 from job_engine.cli.ids import whole_id
 from job_engine.cli.options import command, connecting, json_option, option
 from job_engine.cli.pasted import here
-from job_engine.cli.screen import coloured, print_fields, print_json
+from job_engine.cli.screen import Styled, coloured, print_fields, print_json, say
 from job_engine.client import Client
 from job_engine.job.bulk_message import found
 
@@ -44,13 +44,13 @@ def show(client: Client, job: str, everything: bool, as_json: bool) -> None:
     names = [name for name in (*FIRST, *middle, *LAST) if name in document and (everything or name not in HIDDEN)]
     print_fields([(name, _text(name, document[name])) for name in names])
     if family is not None and family.reasons:
-        click.echo()
+        say("")
         print_reasons(family)
     if family is not None and family.jobs_count and sys.stdout.isatty():
-        click.secho(f"its children: {here('jobs', '--parent', document['id'])}", dim=True, err=True)
+        say(Styled(f"its children: {here('jobs', '--parent', document['id'])}", dim=True), err=True)
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: Any) -> str | Styled:
     if name == "state":
         return coloured(str(value))
     if name == "progress":

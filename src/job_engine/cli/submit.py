@@ -16,11 +16,12 @@ from job_engine.cli.ids import whole_id
 from job_engine.cli.known import is_text, parameters_of
 from job_engine.cli.options import command, connecting, duration, json_option, option
 from job_engine.cli.pasted import here
-from job_engine.cli.screen import print_json
+from job_engine.cli.screen import Styled, print_json, say
 from job_engine.client import Client, JobCanceled, JobFailed, JobHandle
 from job_engine.job.action_details import Parameter
 from job_engine.job.bulk import is_bulk
 from job_engine.job.bulk_message import found, in_short
+from job_engine.job.terminal import printable
 
 
 @command("submit")
@@ -85,14 +86,14 @@ def submit(
         if as_json:
             print_json({"id": job.id})
         else:
-            click.echo(job.id)
+            say(job.id)
         if sys.stdout.isatty():
-            click.secho(f"look at it with: {here('show', job.id)}", dim=True, err=True)
+            say(Styled(f"look at it with: {here('show', job.id)}", dim=True), err=True)
         return 0
     try:
         return _see_through(job, action, as_json)
     except KeyboardInterrupt:
-        click.echo(f"\n{job.id} goes on; look at it with: {here('show', job.id)}", err=True)
+        say(f"\n{job.id} goes on; look at it with: {here('show', job.id)}", err=True)
         return INTERRUPTED
 
 
@@ -154,7 +155,7 @@ def _see_through(job: JobHandle, action: str, as_json: bool) -> int:
     if sys.stderr.isatty():
         _show_progress(job, family=is_bulk(action))
     else:
-        click.echo(job.id, err=True)
+        say(job.id, err=True)
         if is_bulk(action):
             follow(job)
     try:
@@ -172,7 +173,7 @@ def _see_through(job: JobHandle, action: str, as_json: bool) -> int:
     elif found(job.document.get("status-message")) is not None:
         _print_family(job)
     else:
-        click.echo(f"{job.id} {in_short_of(job)}", err=True)
+        say(f"{job.id} {in_short_of(job)}", err=True)
     return 0
 
 
@@ -201,9 +202,9 @@ def _show_progress(job: JobHandle, *, family: bool) -> None:
         TextColumn("{task.fields[message]}", markup=False),
     )
     console = Console(stderr=True)
-    console.print(job.id, style="dim", highlight=False)
+    console.print(printable(job.id), style="dim", highlight=False, markup=False)
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=100, action=job.action, state="", message="")
+        task = progress.add_task("", total=100, action=printable(job.action), state="", message="")
         for seen in job.changes():
             document = seen.document
             said = document.get("status-message")
@@ -213,5 +214,5 @@ def _show_progress(job: JobHandle, *, family: bool) -> None:
                 task,
                 completed=document.get("progress") or 0,
                 state=str(document["state"]).lower(),
-                message=message[: max(20, console.width - (50 if family else 80))],
+                message=printable(message)[: max(20, console.width - (50 if family else 80))],
             )

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from job_engine.cli.options import command, connecting, json_option, option
-from job_engine.cli.screen import age, print_json, print_table
+from job_engine.cli.screen import age, print_json, print_table, say
 from job_engine.client import Client
 
 ADMIN = "group/nuvla-admin"
@@ -50,7 +50,7 @@ def users(
     if deed == "add":
         wanted = [f"group/{name.removeprefix('group/')}" for name in groups] + [ADMIN] * admin
         client.add_user(names[0], _password(), groups=wanted)
-        click.echo(f"{names[0]} added")
+        say(f"{names[0]} added")
         return
     ids = [client.user(name)["id"] for name in names]  # before anything is done: one may be mistyped
     for name, id_ in zip(names, ids, strict=True):
@@ -61,7 +61,7 @@ def users(
         else:
             client.edit_user(id_, state="DISABLED" if deed == "disable" else "ACTIVE")
         done = {"delete": "deleted", "passwd": "has a new password"}.get(deed, f"{deed}d")
-        click.echo(f"{name} {done}")
+        say(f"{name} {done}")
 
 
 def _password() -> str:

@@ -3,10 +3,8 @@
 import platform
 from importlib.metadata import version as installed
 
-import click
-
 from job_engine.cli.options import command, json_option
-from job_engine.cli.screen import print_json
+from job_engine.cli.screen import print_json, say
 
 
 @command("version")
@@ -17,4 +15,4 @@ def version(as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(f"job-engine {found['version']} (Python {found['python']})")
+        say(f"job-engine {found['version']} (Python {found['python']})")
