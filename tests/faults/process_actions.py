@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -103,6 +104,14 @@ def forks(job: Job, how: str) -> int:
             os._exit(5)
         return -1
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@action
+def runs_programs() -> None:
+    """What they print is the job's."""
+    subprocess.run(["echo", "by subprocess"], check=True)
+    os.system("echo by system")
+    print("by the job")
 
 
 @action

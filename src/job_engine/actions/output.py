@@ -1,4 +1,4 @@
-"""What actions print and log goes to the log of the job that is running.
+"""What actions print and log goes to the log of the job that is running. (For their child processes: `children`.)
 
 A context variable says which job that is, so it is right in the slot's thread, in tasks of an event loop, and in any
 thread that runs in a copy of the action's context. What is written outside a job goes where it always went.
@@ -14,6 +14,7 @@ from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final, Protocol, TextIO
 
+from job_engine import forks
 from job_engine.job.attributes import OUTPUT_LIMIT, tail
 
 LINES: Final = 10_000
@@ -44,12 +45,20 @@ class Shield(Protocol):
     def __call__(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any: ...
 
 
+class Child(Protocol):
+    """A child process of the job, of which there may be something to hear."""
+
+    def drain(self) -> bool:
+        """Pass on what it has written so far."""
+
+
 class _OpenLine:
     """A line that has no end yet. To add to it costs the same however long it is."""
 
-    __slots__ = ("_parts", "_since", "length", "shown")
+    __slots__ = ("_parts", "_since", "length", "level", "shown")
 
-    def __init__(self) -> None:
+    def __init__(self, level: str) -> None:
+        self.level = level
         self._parts: list[str] = []
         self._since = 0.0  # when it began, monotonic seconds
         self.length = 0
@@ -90,13 +99,17 @@ class Output:
         shield: makes the calls that must not be cut in two (`Interruption.shielded`).
     """
 
-    __slots__ = ("_characters", "_lines", "_lock", "_log", "_open", "_tail", "_tailed", "shield")
+    __slots__ = (
+        "_characters", "_children", "_lines", "_lock", "_log", "_open", "_process", "_tail", "_tailed", "shield",
+    )  # fmt: skip
 
     def __init__(self, log: Callable[[str, str], object], shield: Shield) -> None:
         self._log: Callable[[str, str], object] | None = log
         self.shield = shield
         self._lock = threading.RLock()  # a signal handler that prints may interrupt a print of its own thread
-        self._open: dict[str, _OpenLine] | None = None  # by level, the line that has no end yet
+        self._open: dict[object, _OpenLine] | None = None  # lines without an end yet, by level or child process
+        self._children: list[Child] | None = None  # that may still write
+        self._process = forks.generation()  # elsewhere the lock may be held by a thread that is not there
         self._lines = self._characters = self._tailed = 0
         self._tail: deque[str] | None = None
 
@@ -115,40 +128,91 @@ class Output:
 
     def close(self) -> str | None:
         """End the log: what is written from now on is not the job's. Its last lines, `OUTPUT_LIMIT` at most."""
+        if self._children:
+            self._hear_all()
         if self._tail is None and self._open is None:
             self._log = None
             return None
         with self._lock:
-            for level, line in (self._open or {}).items():
-                if line.length:
-                    self._line(level, _drawn(line.take()))
+            for line in (self._open or {}).values():
+                self._cut(line)
             self._log = self._open = None
             return tail("\n".join(self._tail)) if self._tail else None
 
-    def _print(self, level: str, text: str) -> bool:
+    # --- what child processes write
+
+    def attach(self, child: Child) -> None:
+        """A child process has begun. What has no line end yet is shown before what it writes."""
         with self._lock:
-            if self._log is None:
-                return False
-            if self._open is None:
-                self._open = {}
-            line = self._open.get(level)
-            if line is None:
-                line = self._open[level] = _OpenLine()
-            if "\n" not in text and "\r" not in text:
-                line.add(text)
-            else:
-                *ended, rest = _LINE_END.split(line.take() + text)
-                for number, whole in enumerate(ended):
-                    if whole or number or not line.shown:  # else this is the end of a line that was shown before
-                        self._line(level, _drawn(whole))
-                    line.shown = False
-                line.add(rest[rest.rstrip("\r").rfind("\r") + 1 :])  # its last state: "\n" may still follow a "\r"
-            if line.late():
-                self._line(level, _drawn(line.take()))
-                line.shown = True
-            return True
+            for by, line in (self._open or {}).items():
+                if by == line.level:
+                    line.shown = self._cut(line) or line.shown
+            self._children = [*(self._children or ()), child]
+
+    def hear(self, child: Child, level: str, text: str) -> bool:
+        """Add what a child process has written; nothing: it writes no more. False if the attempt has ended."""
+        with self._lock:
+            return self._write(child, level, text)
+
+    def detach(self, child: Child) -> None:
+        """A child process writes no more."""
+        with self._lock:
+            self._children = [other for other in self._children or () if other is not child]
+            line = self._open.pop(child, None) if self._open else None
+            if line is not None:
+                self._cut(line)
+
+    def _hear_all(self) -> None:
+        for child in self._children or ():  # without the lock, which a child's own reader takes second
+            child.drain()
+
+    # --- what the job writes
+
+    def _over(self) -> bool:
+        """Whether the attempt has ended, as it has in a forked process, without a look at the lock."""
+        return self._log is None or forks.generation() != self._process
+
+    def _print(self, level: str, text: str) -> bool:
+        if self._over():
+            return False
+        if self._children:
+            self._hear_all()
+        with self._lock:
+            return self._write(level, level, text)
+
+    def _write(self, by: object, level: str, text: str) -> bool:
+        if self._log is None:
+            return False
+        if self._open is None:
+            self._open = {}
+        line = self._open.get(by)
+        if line is None:
+            line = self._open[by] = _OpenLine(level)
+        if "\n" not in text and "\r" not in text:
+            line.add(text)
+        else:
+            *ended, rest = _LINE_END.split(line.take() + text)
+            for number, whole in enumerate(ended):
+                if whole or number or not line.shown:  # else this is the end of a line that was shown before
+                    self._line(level, _drawn(whole))
+                line.shown = False
+            line.add(rest[rest.rstrip("\r").rfind("\r") + 1 :])  # its last state: "\n" may still follow a "\r"
+        if line.late():
+            line.shown = self._cut(line)
+        return True
+
+    def _cut(self, line: _OpenLine) -> bool:
+        """Show a line that has no end, if there is anything of it."""
+        if not line.length:
+            return False
+        self._line(line.level, _drawn(line.take()))
+        return True
 
     def _add(self, level: str, text: str, always: bool, shown: bool) -> bool:
+        if self._over():
+            return False
+        if self._children:
+            self._hear_all()
         with self._lock:
             if self._log is None:
                 return False

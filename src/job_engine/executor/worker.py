@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, NoReturn
 
+from job_engine.actions import children
 from job_engine.actions.details import details
 from job_engine.actions.interruption import FINAL
 from job_engine.actions.load import load
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> None:
     assert setup is not None
     level = configure(setup.log_level)
     board = Board(setup.threads, board_fd)
+    children.install()  # first: actions may import what it replaces by name
     actions = _load(sock, setup)
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock, board)

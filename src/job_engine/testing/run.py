@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from job_engine.actions import output
+from job_engine.actions import children, output
 from job_engine.actions.action import OF_CLASS, Action
 from job_engine.actions.interruption import STOPPED
 from job_engine.actions.job import Job
@@ -186,10 +186,12 @@ def _captured() -> Iterator[None]:
         _installed += 1
         if _installed == 1:
             output.install()
+            children.install()
     try:
         yield
     finally:
         with _installing:
             _installed -= 1
             if _installed == 0:
+                children.uninstall()
                 output.uninstall()
