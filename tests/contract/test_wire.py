@@ -291,16 +291,15 @@ def test_stream(server: Server) -> None:
     until(lambda: not server.app.state.changes._all, lambda: add(server, action="streamed"))
 
 
-def test_sign_in_token_is_good_once(server: Server) -> None:
+def test_sign_in_tokens(server: Server) -> None:
     status, body, _ = server.call("POST", "session/sign-in-token")
     assert status == 200
     identities = server.app.state.identities
-    user = identities.redeem(body["token"])
-    assert user is not None
-    assert user.startswith("user/")
-    assert identities.redeem(body["token"]) is None
-    assert identities.redeem(body["token"] + "x") is None
-    assert identities.redeem(identities.sign_in_token(user, -1)) is None
+    link = identities.link(body["token"])
+    assert link is not None
+    assert link.user.startswith("user/")
+    assert identities.link(body["token"] + "x") is None
+    assert identities.link(identities.sign_in_token(link.user, None, -1)) is None
     assert server.call("POST", "session/sign-in-token", anonymous=True)[0] == 403
 
 

@@ -8,11 +8,13 @@ from uuid_utils import uuid7
 from job_engine.api import acl, passwords
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
+from job_engine.api.identity import Caller
 from job_engine.job.attributes import checked
 from job_engine.job.errors import Forbidden, Invalid
 from job_engine.job.times import iso
 from job_engine.store import resources
 from job_engine.store.resources import Document
+from job_engine.store.transaction import Transaction
 
 TTL_LIMIT: Final = 100 * 365 * 86400
 """Seconds that an expiry may be away: a date that can be written."""
@@ -35,8 +37,6 @@ async def post(call: Call) -> Json:
         raise Invalid(
             f"attribute 'ttl' does not satisfy defined schema: it must be seconds from 0 to {TTL_LIMIT}", "ttl"
         )
-    if (await call.api.identities.of(call.scope)).user != caller.user:  # the session ended while the body came
-        raise Forbidden("credentials required")
     secret, digest = passwords.secret()
     now = time.time()
     id_ = f"credential/{uuid7()}"
@@ -59,8 +59,20 @@ async def post(call: Call) -> Json:
     }
     if ttl:
         document["expiry"] = iso(now + ttl)
-    await call.api.store.write(resources.add, [document])
+    await call.api.store.write(_add, document, caller)
     return created(id_, **{"secret-key": secret})
+
+
+def _add(tx: Transaction, document: Document, caller: Caller) -> None:
+    session = resources.find(tx.connection, caller.session)
+    if session is None and not caller.proxied:  # it ended while the body came
+        raise Forbidden("credentials required")
+    maker = resources.find(tx.connection, session.get("made-with")) if session is not None else None
+    if maker is not None:  # what a key makes ends with it, at the latest
+        document["made-with"] = maker["id"]
+        if "expiry" in maker:
+            document["expiry"] = min(document.get("expiry", maker["expiry"]), maker["expiry"])
+    resources.add(tx, [document])
 
 
 def _described(sent: dict[str, Any], template: dict[str, Any]) -> Document:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from job_engine.api import acl
+from job_engine.api import acl, endings
 from job_engine.api.answers import Json, created, deleted
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
@@ -108,13 +108,6 @@ def leave_all(tx: Transaction, user: str) -> None:
             leave(tx, group["id"], user)
 
 
-def end_sessions(tx: Transaction, user: str, but: str | None = None) -> None:
-    """End the user's sessions, except the one with the id ``but``."""
-    for session in resources.having(tx.connection, "session", "user", user):
-        if session["id"] != but:
-            resources.delete(tx, session["id"])
-
-
 def _end(tx: Transaction, group: str, user: str) -> None:
     """End what acts for the group in the name of a user who is no member any more.
 
@@ -124,11 +117,11 @@ def _end(tx: Transaction, group: str, user: str) -> None:
     if document is not None:
         left = [claim for claim in document.get("login-claims", ()) if claim != group]
         resources.change(tx, user, {"login-claims": left})
-    end_sessions(tx, user)
+    endings.end_sessions(tx, user)
     for key in resources.having(tx.connection, "credential", "parent", user):
         claims = key.get("claims", {})
         if group == claims.get("identity") or group in claims.get("roles", ()):
-            resources.delete(tx, key["id"])
+            endings.end_key(tx, key["id"])
 
 
 def _make(tx: Transaction, id_: str, users: Sequence[str], described: Document) -> None:

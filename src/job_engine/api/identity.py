@@ -4,17 +4,17 @@ import hashlib
 import ipaddress
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.types import Scope
 
-from job_engine.api import acl
+from job_engine.api import acl, cookie_keys
 from job_engine.store import resources, settings
 from job_engine.store.database import Store
 
@@ -29,6 +29,10 @@ KNOWN_LIMIT: Final = 4096
 
 _PREFIX: Final = f"{COOKIE}=".encode()
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_SHA256: Final = {"digest_method": hashlib.sha256}
+_OLD_KEY: Final = "cookie-key"
+_BROWSER: Final = b"Mozilla/"
+"""How every browser begins its user-agent; pages cannot change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Caller:
     active: str  # the claim acted as: it owns what the caller adds
     claims: frozenset[str]
     session: str | None = None
+    proxied: bool = False  # named by a trusted header: the session need not be in the record
 
     @property
     def admin(self) -> bool:
@@ -54,27 +59,40 @@ class Caller:
 ANONYMOUS: Final = Caller("user/anon", acl.ANON, frozenset({acl.ANON}))
 
 
+class Link(NamedTuple):
+    """What a sign-in link says."""
+
+    number: str  # no other link has it
+    user: str
+    key: str | None  # the API key that the link came from
+    made: float  # seconds since the epoch
+    expires: float  # likewise
+
+
 class Identities:
     """Makes callers of requests, and cookies of sessions.
 
     Args:
-        key: signs what is handed out.
+        keys: sign what is handed out, see `cookie_keys`.
         trusted: the networks whose nuvla-authn-info header is believed.
     """
 
-    def __init__(self, store: Store, key: str, trusted: tuple[IPv4Network | IPv6Network, ...]) -> None:
+    def __init__(
+        self, store: Store, keys: Sequence[str], trusted: tuple[IPv4Network | IPv6Network, ...]
+    ) -> None:
         self._store = store
-        self._signer = URLSafeSerializer(key, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
-        self._sign_in = URLSafeSerializer(key, salt="sign-in", signer_kwargs={"digest_method": hashlib.sha256})
+        self._signer = URLSafeSerializer(list(keys), salt="session", signer_kwargs=_SHA256)
+        self._sign_in = URLSafeSerializer(list(keys), salt="sign-in", signer_kwargs=_SHA256)
         self._trusted = lru_cache(4096)(lambda host: _within(host, trusted)) if trusted else None
         self._known: dict[bytes, tuple[float, Caller]] = {}  # cookie → until when (monotonic), who
-        self._forgotten = 0  # sessions that ended in this process
-        self._used: dict[str, float] = {}  # sign-in tokens that were redeemed → when they expire
+        self.forgotten = 0  # sessions that ended in this process
 
     @classmethod
     async def open(cls, store: Store, trusted: tuple[IPv4Network | IPv6Network, ...]) -> "Identities":
         """The identities of a record, whose key is made at its first start."""
-        return cls(store, await store.write(settings.once, "cookie-key", secrets.token_urlsafe(32)), trusted)
+        if await store.read(settings.text, _OLD_KEY):  # earlier versions kept it there, and in every copy
+            await store.write(settings.forget, _OLD_KEY)
+        return cls(store, cookie_keys.read(store.path), trusted)
 
     def at_once(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller | None:
         """The caller, if that takes no look into the record; else None, and `look_up` says it."""
@@ -110,10 +128,10 @@ class Identities:
             left = content["expires"] - time.time()
         except (BadSignature, KeyError, TypeError, ValueError):
             return ANONYMOUS
-        forgotten = self._forgotten
+        forgotten = self.forgotten
         if left <= 0 or await self._store.read(resources.find, caller.session) is None:
             return ANONYMOUS
-        if forgotten != self._forgotten:  # perhaps this one, after the look; the next request looks again
+        if forgotten != self.forgotten:  # perhaps this one, after the look; the next request looks again
             return caller
         while len(self._known) >= KNOWN_LIMIT:
             del self._known[next(iter(self._known))]
@@ -144,34 +162,34 @@ class Identities:
 
     def forget(self, session: str) -> None:
         """Believe no cookie of this session any more."""
-        self._forgotten += 1
+        self.forgotten += 1
         for cookie in [cookie for cookie, (_, caller) in self._known.items() if caller.session == session]:
             del self._known[cookie]
 
     def forget_user(self, user: str) -> None:
         """Look into the record again for every cookie of this user."""
-        self._forgotten += 1
+        self.forgotten += 1
         for cookie in [cookie for cookie, (_, caller) in self._known.items() if caller.user == user]:
             del self._known[cookie]
 
-    def sign_in_token(self, user: str, seconds: float) -> str:
-        """A token with which a browser may sign in as ``user``, once, within ``seconds``."""
-        return str(self._sign_in.dumps({"user": user, "expires": time.time() + seconds, "n": secrets.token_hex(8)}))
+    def sign_in_token(self, user: str, key: str | None, seconds: float) -> str:
+        """A token with which a browser may sign in as ``user``, once, within ``seconds``.
 
-    def redeem(self, token: str) -> str | None:
-        """The user whom a sign-in token names; None when it is not ours, expired or used."""
+        Args:
+            key: the API key that its maker's session came from.
+        """
         now = time.time()
-        for used in [used for used, expires in self._used.items() if expires < now]:
-            del self._used[used]
+        content = {"user": user, "key": key, "made": now, "expires": now + seconds, "n": secrets.token_hex(8)}
+        return str(self._sign_in.dumps(content))
+
+    def link(self, token: str) -> Link | None:
+        """What a sign-in token says; None when it is not ours or expired."""
         try:
             content: dict[str, Any] = self._sign_in.loads(token)
-            user, expires, number = str(content["user"]), float(content["expires"]), str(content["n"])
+            link = Link(*(content[name] for name in ("n", "user", "key", "made", "expires")))
         except (BadSignature, KeyError, TypeError, ValueError):
             return None
-        if expires < now or number in self._used:
-            return None
-        self._used[number] = expires
-        return user
+        return link if link.expires >= time.time() else None
 
 
 def same_site(headers: Mapping[bytes, bytes]) -> bool:
@@ -184,6 +202,16 @@ def same_site(headers: Mapping[bytes, bytes]) -> bool:
         return site in (b"same-origin", b"none")
     origin = headers.get(b"origin")
     return origin is None or origin.partition(b"://")[2] == headers.get(b"host")
+
+
+def may_act_by_get(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a GET may do something: browsers have to say that it was not asked for by a page of another site.
+
+    They say so over https, and to this machine; over plain http nothing tells a link elsewhere from one of ours.
+    """
+    if b"sec-fetch-site" not in headers and headers.get(b"user-agent", b"").startswith(_BROWSER):
+        return False
+    return same_site(headers)
 
 
 def set_cookie(value: str, expires: float, *, secure: bool = True) -> tuple[bytes, bytes]:
@@ -216,7 +244,7 @@ def _by_header(header: bytes) -> Caller:
     user, *rest = header.decode("latin-1").split() or [ANONYMOUS.user]
     claims = {user, acl.ANON, *rest[1:]}
     session = next((claim for claim in rest[1:] if claim.startswith("session/")), None)
-    return Caller(user, rest[0] if rest else user, frozenset(claims), session)
+    return Caller(user, rest[0] if rest else user, frozenset(claims), session, proxied=True)
 
 
 def _within(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

@@ -10,7 +10,7 @@ from job_engine.api import acl, patch, resources
 from job_engine.api.answers import Json, Refused, created
 from job_engine.api.call import Call, selected
 from job_engine.api.filter import parse
-from job_engine.api.identity import Caller, same_site
+from job_engine.api.identity import Caller, may_act_by_get
 from job_engine.api.plain_types import BULK, TYPES
 from job_engine.api.resources import Document, shown
 from job_engine.job.attributes import checked
@@ -63,12 +63,13 @@ async def put(call: Call) -> Json:
 async def operate(call: Call) -> Json:
     """``POST /api/TYPE/UUID/OPERATION``: 202, and a job on the document is added.
 
-    By GET too, as some operations are called at Nuvla; but a link on a page of somebody else does nothing.
+    By GET too, as some operations are called at Nuvla; but a link on a page of somebody else does nothing, see
+    `may_act_by_get`.
     """
     if call.scope["method"] == "HEAD":
         raise Refused(405, f"invalid method (head) for {call.id}", ((b"allow", b"GET, POST"),))
-    if not same_site(call.headers):
-        raise Forbidden(f"invalid credentials for '{call.id}'")
+    if call.scope["method"] == "GET" and not may_act_by_get(call.headers):
+        raise Forbidden(f"invalid credentials for '{call.id}': a browser may have followed a foreign link; use POST")
     body = await call.json()
     sent: Document = {} if body is None else _object(body)
     type_, _, rest = call.id.partition("/")

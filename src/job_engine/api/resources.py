@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from job_engine.api import acl, plain_types
+from job_engine.api import acl, endings, plain_types
 from job_engine.api.answers import Json, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import collection, one
@@ -108,26 +108,25 @@ def _search(connection: sqlite3.Connection, type_: str, caller: Caller, wanted: 
 
 async def delete(call: Call) -> Json:
     """``DELETE /api/TYPE/UUID``; cookies of a deleted session, or of a deleted key's, are refused from now on."""
-    for session in await call.api.store.write(_delete, call.id, call.caller):
-        call.api.identities.forget(session)
+    user = await call.api.store.write(_delete, call.id, call.caller)
+    if user is not None:
+        call.api.identities.forget_user(user)
     if call.id.startswith("session/"):
         call.api.identities.forget(call.id)
         return deleted(call.id, (end_cookie(),))
     return deleted(call.id)
 
 
-def _delete(tx: Transaction, id_: str, caller: Caller) -> list[str]:
-    """The sessions that end with it."""
+def _delete(tx: Transaction, id_: str, caller: Caller) -> str | None:
+    """The user whose key it was."""
     document = find(tx.connection, id_, caller, "delete")
     if document.get("subtype") == "hashed-password":
         raise Conflict(f"{id_} is the password of {document['parent']}; change it there, or delete the user")
-    resources.delete(tx, id_)
     if document["resource-type"] != "credential":
-        return []
-    ended = [session["id"] for session in resources.having(tx.connection, "session", "identifier", id_)]
-    for session in ended:
-        resources.delete(tx, session)
-    return ended
+        resources.delete(tx, id_)
+        return None
+    endings.end_key(tx, id_)
+    return str(document["parent"])
 
 
 def listed(type_: str, found: list[Document], caller: Caller, wanted: Parameters) -> Document:

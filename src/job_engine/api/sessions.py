@@ -1,25 +1,27 @@
 """Sessions: made by a login, looked at by their owner, ended by a logout (contract, section 2)."""
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from uuid_utils import uuid7
 
 from job_engine.api import acl, passwords, users
 from job_engine.api.answers import Json, Refused, created
 from job_engine.api.call import Call
-from job_engine.api.identity import SESSION_DAYS, Caller, same_site, set_cookie
+from job_engine.api.identity import SESSION_DAYS, Caller, Link, same_site, set_cookie
 from job_engine.api.resources import find, shown
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid, NotFound, Unavailable
 from job_engine.job.times import epoch, iso
-from job_engine.store import resources
+from job_engine.store import resources, settings
 from job_engine.store.resources import Document
 from job_engine.store.transaction import Transaction
 
 LASTS: Final = SESSION_DAYS * 86400.0
 UNRECORDED: Final = 300.0
 """Seconds for which a session is good that could not be recorded; clients log in again then."""
+_LINK: Final = "session-template/sign-in"
+_USED: Final = "this link has expired or was used; sign in with name and password"
 SIGN_IN_FOR: Final = 900.0
 """Seconds for which a sign-in token is good: a person who starts the engine opens the page soon, or logs in."""
 
@@ -82,13 +84,16 @@ async def sign_in(api: ApiState, token: str, address: str, *, secure: bool = Tru
     """Make a session by a token of `sign_in_token`, as `log_in` does.
 
     Raises:
-        Forbidden: the token is not ours, expired or used.
+        Forbidden: the token is not ours, expired or used, or its user has changed since it was made.
+        Unavailable: it cannot be noted now that it was used.
     """
-    id_ = api.identities.redeem(token)
-    user = await api.store.read(resources.find, id_)
-    if user is None or user.get("state") != "ACTIVE":
-        raise Forbidden("this link has expired or was used; sign in with name and password")
-    return await _make_for(api, user, "session-template/sign-in", address, secure)
+    link = api.identities.link(token)
+    user = await api.store.read(resources.find, link.user) if link is not None else None
+    if link is None or user is None or user.get("state") != "ACTIVE" or epoch(user["updated"]) > link.made:
+        raise Forbidden(_USED)
+    if link.key is None:
+        return await _make_for(api, user, _LINK, address, secure, link)
+    return await _make_by_key(api, await api.store.read(resources.find, link.key), _LINK, address, secure, link)
 
 
 async def log_in_by_key(api: ApiState, key: str, secret: str, address: str) -> tuple[str, tuple[bytes, bytes]]:
@@ -96,30 +101,40 @@ async def log_in_by_key(api: ApiState, key: str, secret: str, address: str) -> t
     id_ = key if key.startswith("credential/") else f"credential/{key}"
     api.verifier.keys.check((id_, address))
     found = await api.store.read(resources.find, id_)
-    usable = found is not None and found.get("subtype") == "api-key" and not _expired(found)
-    kept = found["digest"] if usable and found is not None else ""
-    if not api.verifier.keys.note((id_, address), passwords.verify_secret(secret, kept)) or found is None:
+    kept = found["digest"] if found is not None and found.get("subtype") == "api-key" else ""
+    if not api.verifier.keys.note((id_, address), passwords.verify_secret(secret, kept)):
         raise Forbidden(f"invalid credentials for '{key}'")
-    claims = found["claims"]
-    return await make(
-        api, str(found.get("parent", claims["identity"])), claims["identity"], frozenset(claims["roles"]),
-        {
-            "template": {"href": "session-template/api-key"}, "method": "api-key", "identifier": id_,
-            "client-ip": address,
-        },
-    )  # fmt: skip
+    return await _make_by_key(api, found, "session-template/api-key", address)
 
 
 async def _make_for(
-    api: ApiState, user: Document, template: str, address: str, secure: bool
+    api: ApiState, user: Document, template: str, address: str, secure: bool, link: Link | None = None
 ) -> tuple[str, tuple[bytes, bytes]]:
     id_ = user["id"]
     claims = frozenset({id_, acl.USER, acl.ANON, *user.get("login-claims", ())})
-    about = {
-        "template": {"href": template}, "method": template.partition("/")[2], "identifier": user["name"],
+    about = _about(template, user["name"], address)
+    return await make(api, id_, id_, claims, about, secure=secure, seen=user["updated"], link=link)
+
+
+async def _make_by_key(
+    api: ApiState, key: Document | None, template: str, address: str, secure: bool = True, link: Link | None = None
+) -> tuple[str, tuple[bytes, bytes]]:
+    """Make a session that acts as an API key does, and ends with it at the latest."""
+    if key is None or _expired(key, time.time()):
+        raise Forbidden("invalid credentials: the key was deleted, or has expired")
+    claims = key["claims"]
+    about = {**_about(template, key["id"], address), "made-with": key["id"]}
+    until = epoch(key["expiry"]) if "expiry" in key else None
+    user = str(key.get("parent", claims["identity"]))
+    roles = frozenset(claims["roles"])
+    return await make(api, user, claims["identity"], roles, about, secure=secure, until=until, link=link)
+
+
+def _about(template: str, identifier: str, address: str) -> Document:
+    return {
+        "template": {"href": template}, "method": template.partition("/")[2], "identifier": identifier,
         "client-ip": address,
     }  # fmt: skip
-    return await make(api, id_, id_, claims, about, secure=secure, seen=user["updated"])
 
 
 async def make(
@@ -131,15 +146,21 @@ async def make(
     *,
     secure: bool = True,
     seen: str | None = None,
+    until: float | None = None,
+    link: Link | None = None,
 ) -> tuple[str, tuple[bytes, bytes]]:
     """Make a session for somebody who has proved who they are.
 
     Args:
         seen: when the user's document was changed last, as it was read before the proof: no session is made if it was
             changed since, for it may have lost a group, or got another password.
+        until: when it ends at the latest, in seconds since the epoch.
+        link: the sign-in link that is used up by it.
     """
     now = time.time()
     id_, expires = f"session/{uuid7()}", now + LASTS
+    if until is not None:
+        expires = min(expires, until)
     caller = Caller(user, active, claims | {id_}, id_)
     document = {
         "id": id_, "resource-type": "session", "created": iso(now), "updated": iso(now), "created-by": "internal",
@@ -149,24 +170,34 @@ async def make(
         **about,
     }  # fmt: skip
     cookie = api.identities.cookie(caller, expires)
+    forgotten = api.identities.forgotten
     try:
-        await api.store.write(_add, document, seen)
+        await api.store.write(_add, document, seen, link)
     except Unavailable:  # e.g. a full disk: who has proved who they are may look all the same
-        api.identities.believe(cookie, caller, UNRECORDED)
+        await api.store.read(_check, document, seen)
+        if link is not None or forgotten != api.identities.forgotten:  # a used link, or a session that just ended
+            raise
+        api.identities.believe(cookie, caller, min(UNRECORDED, expires - now))
     return id_, set_cookie(cookie, expires, secure=secure)
 
 
-def _add(tx: Transaction, document: Document, seen: str | None) -> None:
-    user = document["user"]
-    if user.startswith("user/"):
-        stored = resources.find(tx.connection, user) or {}
-        if stored.get("state") != "ACTIVE" or seen not in (None, stored.get("updated")):
-            raise Forbidden(f"invalid credentials for '{document['identifier']}'")  # perhaps since they were verified
-    if document["method"] == "api-key" and resources.find(tx.connection, document["identifier"]) is None:
-        raise Forbidden(f"invalid credentials for '{document['identifier']}'")
+def _add(tx: Transaction, document: Document, seen: str | None, link: Link | None) -> None:
+    _check(tx.connection, document, seen)
+    if link is not None and not settings.use(tx, link.number, link.expires):
+        raise Forbidden(_USED)
     oldest = f"session/{_uuid7_of(tx.now - LASTS)}"
     resources.delete_before(tx, "session", oldest)  # expired; their ids are ordered by time
     resources.add(tx, [document])
+
+
+def _check(connection: Any, document: Document, seen: str | None) -> None:
+    """Raises Forbidden if the user or the key of a new session has gone or changed, perhaps since it was verified."""
+    user, key = document["user"], document.get("made-with")
+    stored = resources.find(connection, user) or {}
+    if user.startswith("user/") and (stored.get("state") != "ACTIVE" or seen not in (None, stored.get("updated"))):
+        raise Forbidden(f"invalid credentials for '{document['identifier']}'")
+    if key is not None and resources.find(connection, key) is None:
+        raise Forbidden(f"invalid credentials for '{document['identifier']}'")
 
 
 def _uuid7_of(at: float) -> str:
@@ -194,28 +225,44 @@ def _switch(tx: Transaction, id_: str, claim: str) -> tuple[Document, frozenset[
     session = resources.find(tx.connection, id_)
     if session is None:
         raise NotFound(f"{id_} not found")
-    own: tuple[str, ...] = ()
-    if claim == session["user"]:
-        own = tuple((resources.find(tx.connection, claim) or {}).get("login-claims", ()))
-    else:
-        group = resources.find(tx.connection, claim)
-        if group is None or group["resource-type"] != "group" or session["user"] not in group.get("users", ()):
-            raise Forbidden(f"invalid credentials for '{id_}': not a member of {claim}")
-    claims = frozenset({id_, claim, acl.USER, acl.ANON, *own})
+    claims = _claims_as(tx, session, claim)
+    if "made-with" in session:
+        key = resources.find(tx.connection, session["made-with"])
+        roles = frozenset(key["claims"]["roles"]) if key is not None else frozenset()
+        if claim not in roles:
+            raise Forbidden(f"invalid credentials for '{id_}': its API key does not act for {claim}")
+        claims &= roles
+    claims |= {id_}
     changes = {"active-claim": claim, "roles": " ".join(sorted(claims))}
     return resources.change(tx, id_, changes), claims
 
 
+def _claims_as(tx: Transaction, session: Document, claim: str) -> frozenset[str]:
+    """What the session's user may do as this claim."""
+    if claim == session["user"]:
+        user = resources.find(tx.connection, claim) or {}
+        return frozenset({claim, acl.USER, acl.ANON, *user.get("login-claims", ())})
+    group = resources.find(tx.connection, claim)
+    if group is None or group["resource-type"] != "group" or session["user"] not in group.get("users", ()):
+        raise Forbidden(f"invalid credentials for '{session['id']}': not a member of {claim}")
+    return frozenset({claim, acl.USER, acl.ANON})
+
+
 async def post_to_one(call: Call) -> Json:
-    """``POST /api/session/sign-in-token`` by an administrator: a link with it signs a browser in as that user, once."""
+    """``POST /api/session/sign-in-token`` by an administrator: a link with it signs a browser in as that user, once.
+
+    If the administrator uses an API key, the browser may do what the key may, as long as it is good.
+    """
     if call.id != "session/sign-in-token":
         raise Refused(405, f"invalid method (post) for {call.id}")
-    if not call.caller.admin or not call.caller.user.startswith("user/"):
+    caller = call.caller
+    if not caller.admin or not caller.user.startswith("user/"):
         raise Forbidden("invalid credentials for 'session/sign-in-token'")
-    token = call.api.identities.sign_in_token(call.caller.user, SIGN_IN_FOR)
+    session = await call.api.store.read(resources.find, caller.session) or {}
+    token = call.api.identities.sign_in_token(caller.user, session.get("made-with"), SIGN_IN_FOR)
     return Json({"token": token, "expiry": iso(time.time() + SIGN_IN_FOR)})
 
 
-def _expired(document: Document) -> bool:
+def _expired(document: Document, now: float) -> bool:
     expiry = document.get("expiry")
-    return expiry is not None and epoch(expiry) < time.time()
+    return expiry is not None and epoch(expiry) < now

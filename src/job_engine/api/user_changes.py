@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from job_engine.api import acl, groups, users
+from job_engine.api import acl, endings, groups, users
 from job_engine.api.answers import Json, deleted
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
@@ -95,9 +95,9 @@ def _edit(tx: Transaction, id_: str, caller: Caller, changes: Document, digest: 
     if digest is not None:
         resources.change(tx, user["credential-password"], {"hash": digest})
     if changes.get("state") == "DISABLED":
-        groups.end_sessions(tx, id_)
+        endings.end_sessions(tx, id_)
     elif digest is not None:
-        groups.end_sessions(tx, id_, but=caller.session)
+        endings.end_sessions(tx, id_, but=caller.session)
     document = resources.find(tx.connection, id_)
     assert document is not None
     return document
@@ -121,7 +121,7 @@ def _delete(tx: Transaction, id_: str, caller: Caller) -> None:
     if groups.owner(user):
         raise Conflict(f"the user {groups.ADMIN_NAME!r} of admin.toml cannot be deleted; make others beside it")
     groups.leave_all(tx, id_)
-    groups.end_sessions(tx, id_)
+    endings.end_sessions(tx, id_)
     for credential in resources.having(tx.connection, "credential", "parent", id_):
         resources.delete(tx, credential["id"])
     resources.delete(tx, users.identifier(user["name"]))

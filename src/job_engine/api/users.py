@@ -1,7 +1,6 @@
 """Users: how they are made, found by name, and the first of them, the administrator."""
 
 import asyncio
-import os
 import secrets
 import time
 import tomllib
@@ -12,12 +11,12 @@ from typing import Any, Final
 import msgspec
 from uuid_utils import uuid7
 
-from job_engine.api import acl, passwords
+from job_engine.api import acl, passwords, private_file
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
 from job_engine.api.groups import ADMIN_NAME, group_id, join, texts
 from job_engine.api.state import ApiState
-from job_engine.job.errors import Conflict, Invalid, JobEngineError
+from job_engine.job.errors import Conflict, Invalid
 from job_engine.job.times import iso
 from job_engine.store import resources
 from job_engine.store.resources import Document
@@ -178,20 +177,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _leave(path: Path, url: str, password: str) -> None:
-    """Write the file so that it is there whole or not at all, for nobody but its owner."""
     lines = {"url": url, "username": ADMIN_NAME, "password": password}
     text = "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in lines.items())
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"# The administrator of the job engine, at {iso(time.time())}; made by its server.\n{text}")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError as error:
-        raise JobEngineError(f"cannot write {path}: {error.strerror}; check its folder's owner and room") from None
+    private_file.write(
+        path, f"# The administrator of the job engine, at {iso(time.time())}; made by its server.\n{text}"
+    )
 
 
 def text(template: dict[str, Any], part: str) -> str:

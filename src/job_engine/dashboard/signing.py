@@ -29,6 +29,8 @@ async def form(request: Request) -> Response:
             if not visitor.known:
                 return _form(request, 403, error.message)
             return to(request, "")  # the link was opened again, where it had signed in
+        except Unavailable as error:
+            return _form(request, 503, error.message)
         return _signed_in(request, cookie, "")
     if visitor.known:
         return to(request, _next(request.query_params.get("next", "")))

@@ -11,6 +11,8 @@ LONGEST_SESSION: Final = "longest-session"
 """The longest session timeout that an executor ever had, in seconds: that long one may believe in its holds."""
 CHECKED: Final = "checked"
 """When somebody last tried whether the record can be written."""
+USED: Final = "used "
+"""Before the number of a sign-in link that was used; when it expires."""
 LACKED: Final = "lacked "
 """Before the name of an action: an executor was refused a job of it, because it lacks it; since when."""
 
@@ -19,6 +21,24 @@ def once(tx: Transaction, name: str, value: str) -> str:
     """The setting's value; ``value`` becomes it if there is none yet."""
     tx.execute("insert or ignore into setting (name, value) values (?, ?)", (name, value))
     return str(tx.execute("select value from setting where name = ?", (name,)).fetchone()[0])
+
+
+def forget(tx: Transaction, name: str) -> None:
+    """Remove a setting."""
+    tx.execute("delete from setting where name = ?", (name,))
+
+
+def use(tx: Transaction, number: str, expires: float) -> bool:
+    """Whether something that is good once is used for the first time; remembered until it expires.
+
+    Args:
+        number: no other thing has it.
+        expires: seconds since the epoch.
+    """
+    tx.execute("delete from setting where name glob ? and cast(value as real) < ?", (f"{USED}*", tx.now))
+    return tx.execute(
+        "insert or ignore into setting (name, value) values (?, ?)", (f"{USED}{number}", repr(expires))
+    ).rowcount > 0
 
 
 def note_check(tx: Transaction) -> None:

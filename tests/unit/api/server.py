@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,14 @@ class InProcess:
         return status, json.loads(raw)
 
     async def request(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str | None] | None = None
     ) -> tuple[int, bytes, dict[str, str]]:
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         sent = {"nuvla-authn-info": "group/nuvla-admin", "content-length": str(len(data)), **(headers or {})}
         place, _, query = path.partition("?")
         scope = {
             "type": "http", "method": method, "path": unquote(place), "query_string": query.encode(),
-            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in sent.items()],
+            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in sent.items() if v is not None],
             "client": ("127.0.0.1", 1),
         }  # fmt: skip
         parts = [data[:100], data[100:]] if data else [b""]

@@ -1,0 +1,22 @@
+"""What ends with a user or a key: sessions, and the keys that were made with a key."""
+
+from job_engine.store import resources
+from job_engine.store.transaction import Transaction
+
+
+def end_sessions(tx: Transaction, user: str, but: str | None = None) -> None:
+    """End the user's sessions, except the one with the id ``but``."""
+    for session in resources.having(tx.connection, "session", "user", user):
+        if session["id"] != but:
+            resources.delete(tx, session["id"])
+
+
+def end_key(tx: Transaction, key: str) -> None:
+    """Delete an API key, the sessions that came from it, and the keys that were made with it."""
+    ending = [key]
+    while ending:
+        key = ending.pop()
+        resources.delete(tx, key)
+        for session in resources.having(tx.connection, "session", "made-with", key):
+            resources.delete(tx, session["id"])
+        ending += [made["id"] for made in resources.having(tx.connection, "credential", "made-with", key)]
