@@ -77,9 +77,7 @@ class Identities:
         trusted: the networks whose nuvla-authn-info header is believed.
     """
 
-    def __init__(
-        self, store: Store, keys: Sequence[str], trusted: tuple[IPv4Network | IPv6Network, ...]
-    ) -> None:
+    def __init__(self, store: Store, keys: Sequence[str], trusted: tuple[IPv4Network | IPv6Network, ...]) -> None:
         self._store = store
         self._signer = URLSafeSerializer(list(keys), salt="session", signer_kwargs=_SHA256)
         self._sign_in = URLSafeSerializer(list(keys), salt="sign-in", signer_kwargs=_SHA256)

@@ -36,9 +36,12 @@ def use(tx: Transaction, number: str, expires: float) -> bool:
         expires: seconds since the epoch.
     """
     tx.execute("delete from setting where name glob ? and cast(value as real) < ?", (f"{USED}*", tx.now))
-    return tx.execute(
-        "insert or ignore into setting (name, value) values (?, ?)", (f"{USED}{number}", repr(expires))
-    ).rowcount > 0
+    return (
+        tx.execute(
+            "insert or ignore into setting (name, value) values (?, ?)", (f"{USED}{number}", repr(expires))
+        ).rowcount
+        > 0
+    )
 
 
 def note_check(tx: Transaction) -> None:
