@@ -105,8 +105,10 @@ def test_a_key_narrows_itself_to_what_it_has_and_comes_back(scene: Scene) -> Non
     assert scene.switch(session, "group/ops")[0] == 200
     assert set(scene.session(session)["roles"].split()) >= {"group/ops"}
     assert user not in scene.session(session)["roles"].split()
+    scene.api.call("PUT", f"/api/{user}", {"groups": ["group/ops", "group/nuvla-admin"]})
     assert scene.switch(session, user)[0] == 200
-    assert user in scene.session(session)["roles"].split()
+    roles = scene.session(session)["roles"].split()
+    assert (user in roles, "group/ops" in roles, "group/nuvla-admin" in roles) == (True, True, False)
 
 
 def test_nothing_outlives_the_key_that_it_came_from(scene: Scene) -> None:
