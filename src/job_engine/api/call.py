@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope
 from job_engine.api.answers import Refused
 from job_engine.api.identity import Caller
 from job_engine.job.errors import Invalid
+from job_engine.job.nesting import DEPTH_LIMIT, shallow
 
 if TYPE_CHECKING:
     from job_engine.api.state import ApiState
@@ -141,16 +142,18 @@ def decoded(body: bytes) -> Any:
     """``body`` as JSON; None when it is empty.
 
     Raises:
-        Invalid: it is not JSON.
+        Invalid: it is not JSON, or nested too deeply.
     """
     if not body:
         return None
     try:
-        return _decode(body)
+        value = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"the body is not JSON: {error}") from None
     except RecursionError:
         raise Invalid("the body is not JSON that can be read: it is nested too deeply") from None
+    # nearly always so few brackets that it need not be looked at
+    return shallow(value, "the body") if body.count(b"[") + body.count(b"{") > DEPTH_LIMIT else value
 
 
 def selected(fields: Sequence[tuple[str, str]]) -> list[str]:

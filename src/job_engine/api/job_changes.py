@@ -1,7 +1,8 @@
 """Changes of jobs that clients ask for. Each is one verb: it reads, checks the rights and writes in one transaction."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import sqlite3
+import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,23 +12,24 @@ from job_engine.api.answers import Json, created, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
 from job_engine.api.identity import Caller
-from job_engine.api.job_views import demanded, operations_for
+from job_engine.api.job_views import demanded, operations_for, readable
 from job_engine.api.jobs import scoped
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import ATTRIBUTES, checked
 from job_engine.job.bulk import is_bulk, own_tags
-from job_engine.job.document import LAST_PRIORITY, PROMOTED, new_job
+from job_engine.job.document import LAST_PRIORITY, PROMOTED, NewJob, new_job
 from job_engine.job.errors import Conflict, Forbidden, Invalid
 from job_engine.job.states import State, is_final
 from job_engine.store import documents, jobs
-from job_engine.store.documents import Job
+from job_engine.store.documents import Job, Row
 from job_engine.store.transaction import Transaction
 
 Document = dict[str, Any]
 Changes = dict[str, Any]
 """New values by attribute; None: the attribute is deleted."""
+Edited = tuple[Job, frozenset[str]]
+"""A job after an edit, and the caller's rights on it."""
 
-PATCH: Final = b"application/json-patch+json"
 NOT_RETRIED: Final = frozenset({"idempotency-key", "created-by", "after", "after-failure", "unless-active"})
 """Attributes that say how a job came to be, which is no matter of one that does it again."""
 CHILDREN_PRIORITY: Final = 10
@@ -43,42 +45,33 @@ _EDITS: Final = ("edit-acl", "edit-data", "edit-meta")
 
 
 async def put(call: Call) -> Json:
-    """``PUT /api/job/UUID``: a merge, or a JSON patch."""
+    """``PUT /api/job/UUID``: a merge, or a JSON patch; the new document, without operations."""
     body = await call.json()
-    # who sends back what was read, with its id, says nothing by what is unchanged in it
-    begins = isinstance(body, dict) and body.get("state") == State.RUNNING and "id" not in body
-    if call.headers.get(b"content-type", b"").lower() == PATCH:
-        changes: Callable[[Document], Changes] = partial(patched, patches=body)
+    hold = held_by(call)
+    if call.headers.get(b"content-type", b"").lower() == patch.MEDIA_TYPE:
+        job, rights = await patch.unraced(call.id, lambda: _patch(call, body, hold))
     else:
-        merge = merged(body, selected(call.query))
-        changes = partial(_whatever, merge)
-    return Json(await edit(call.api, call.caller, call.id, changes, held_by(call), begins=begins))
+        # who sends back what was read, with its id, says nothing by what is unchanged in it
+        begins = isinstance(body, dict) and body.get("state") == State.RUNNING and "id" not in body
+        changes = merged(body, selected(call.query))
+        edited = await call.api.store.write(_edit, call.id, call.caller, changes, hold, begins)
+        assert edited is not None
+        job, rights = edited
+    return Json(one(job.document, rights, lambda document, rights: [], None))
 
 
-async def edit(
-    api: ApiState,
-    caller: Caller,
-    id_: str,
-    changes: Callable[[Document], Changes],
-    hold: int | None = None,
-    *,
-    begins: bool = False,
-) -> Document:
-    """Edit a job; its new document, without operations.
+async def _patch(call: Call, patches: Any, hold: int | None) -> Edited | None:
+    """Make a patch on a reader, because who sends it chooses what it costs, and write what it changes; None if the job
+    has changed meanwhile."""
+    seen, changes = await call.api.search(_patched, call.id, call.caller, patches)
+    return await call.api.store.write(_edit, call.id, call.caller, changes, hold, False, seen)
 
-    Args:
-        changes: what changes, by the document as the caller sees it.
-        hold: the claim in the request's ``Job-Hold``.
-        begins: the caller says by RUNNING that it now runs the job, which counts though the job may be RUNNING already.
 
-    Raises:
-        NotFound: there is none.
-        Forbidden: the caller may not edit it.
-        Conflict: it is final, or held by somebody else.
-        Invalid: an attribute cannot have its value.
-    """
-    job, rights = await api.store.write(_edit, id_, caller, changes, hold, begins)
-    return one(job.document, rights, lambda document, rights: [], None)
+def _patched(connection: sqlite3.Connection, id_: str, caller: Caller, patches: Any) -> tuple[Row, Changes]:
+    row = documents.row(connection, id_)
+    job, rights = demanded(documents.of_row(row), id_, caller, *_EDITS)
+    assert row is not None
+    return row, patched(acl.view(job.document, rights), patches)
 
 
 def merged(body: Any, select: Sequence[str]) -> Changes:
@@ -103,11 +96,6 @@ def patched(document: Document, patches: Any) -> Changes:
     return merged(new, [name for name in document if name not in result])
 
 
-def _whatever(changes: Changes, document: Document) -> Changes:
-    """A merge's changes, whatever the document is."""
-    return changes
-
-
 def _is_editable(name: str) -> bool:
     attribute = ATTRIBUTES.get(name)
     return attribute is None or attribute.at_edit or name in BY_ADMIN
@@ -124,14 +112,31 @@ def _edit(
     tx: Transaction,
     id_: str,
     caller: Caller,
-    changes: Callable[[Document], Changes],
+    changes: Changes,
     hold: int | None,
     begins: bool,
-) -> tuple[Job, frozenset[str]]:
-    job, rights = demanded(documents.job(tx.connection, id_), id_, caller, *_EDITS)
+    seen: Row | None = None,
+) -> Edited | None:
+    """Change a job as its caller may; the job then, and the caller's rights on it.
+
+    Args:
+        hold: the claim in the request's ``Job-Hold``.
+        begins: the caller says by RUNNING that it now runs the job, which counts though the job may be RUNNING already.
+        seen: the job on which the changes were made; if it is another by now, nothing is done, and the answer is None.
+
+    Raises:
+        NotFound: there is none.
+        Forbidden: the caller may not edit it.
+        Conflict: it is final, or held by somebody else.
+        Invalid: it would lack what a job needs.
+    """
+    row = documents.row(tx.connection, id_)
+    if seen is not None and row is not None and row != seen:
+        return None
+    job, rights = demanded(documents.of_row(row), id_, caller, *_EDITS)
     allowed = {
         name: value
-        for name, value in changes(acl.view(job.document, rights)).items()
+        for name, value in changes.items()
         if _allowed(name, rights, caller.admin) and (job.document.get(name) != value or (begins and name == "state"))
     }
     if missing := sorted(name for name in allowed if allowed[name] is None and name in REQUIRED):
@@ -184,7 +189,7 @@ async def delete(call: Call) -> Json:
 
 
 def _delete(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> None:
-    job, _ = demanded(documents.job(tx.connection, id_), id_, caller, "delete")
+    job, _ = demanded(documents.standing(tx.connection, id_), id_, caller, "delete")
     _check_hold(job, hold)
     jobs.delete(tx, [job.seq])
 
@@ -199,12 +204,17 @@ async def cancel(api: ApiState, caller: Caller, id_: str, hold: int | None = Non
         NotFound: there is none.
         Forbidden: the caller may not, or it is final.
     """
-    job, rights = await api.store.write(_cancel, id_, caller, hold)
+    await api.store.write(_cancel, id_, caller, hold)
+    return await _managed(api, caller, id_)
+
+
+async def _managed(api: ApiState, caller: Caller, id_: str) -> Document:
+    job, rights = await readable(api, caller, id_, "manage")
     return one(job.document, rights, operations_for(caller), None)
 
 
-def _cancel(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> tuple[Job, frozenset[str]]:
-    job, rights = demanded(documents.job(tx.connection, id_), id_, caller, "manage")
+def _cancel(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> None:
+    job, _ = demanded(documents.standing(tx.connection, id_), id_, caller, "manage")
     if is_final(job.document["state"]):
         raise Forbidden(f"invalid credentials for '{id_}': it is {job.document['state']}, so it cannot be canceled")
     _check_hold(job, hold)
@@ -216,15 +226,13 @@ def _cancel(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> tupl
             "priority": CHILDREN_PRIORITY,
         }
         jobs.add(tx, [new_job(sent, created_by=caller.user, acl=msgspec.json.decode(job.acl), now=tx.now)])
-    return documents.job(tx.connection, id_) or job, rights
 
 
-def _timeout(tx: Transaction, id_: str, caller: Caller) -> tuple[Job, frozenset[str]]:
-    job, rights = demanded(documents.job(tx.connection, id_), id_, caller, "manage")
+def _timeout(tx: Transaction, id_: str, caller: Caller) -> None:
+    job, _ = demanded(documents.standing(tx.connection, id_), id_, caller, "manage")
     if not caller.admin or job.document["state"] != "RUNNING":
         raise Forbidden(f"invalid credentials for '{id_}'")
     jobs.cancel(tx, [job.seq], f"timed out, by {caller.user}")
-    return documents.job(tx.connection, id_) or job, rights
 
 
 async def retry(api: ApiState, caller: Caller, id_: str, key: str | None = None) -> str:
@@ -235,11 +243,14 @@ async def retry(api: ApiState, caller: Caller, id_: str, key: str | None = None)
         Forbidden: the caller may not manage it.
         Conflict: it is not final.
     """
-    return await api.store.write(_retry, id_, caller, scoped(caller, key))
+    name = scoped(caller, key)
+    again = await api.search(_again, id_, caller)  # made beside the writer: the job may be large
+    return await api.store.write(_retry, id_, caller, again, name)
 
 
-def _retry(tx: Transaction, id_: str, caller: Caller, key: str | None) -> str:
-    job, _ = demanded(documents.job(tx.connection, id_), id_, caller, "manage")
+def _again(connection: sqlite3.Connection, id_: str, caller: Caller) -> NewJob:
+    """The job that a final one is when it is added again; nothing changes a final job."""
+    job, _ = demanded(documents.job(connection, id_), id_, caller, "manage")
     if not is_final(job.document["state"]):
         raise Conflict(f"conflict with {id_}: it is {job.document['state']}; only a final job can be retried")
     kept = {
@@ -251,9 +262,15 @@ def _retry(tx: Transaction, id_: str, caller: Caller, key: str | None) -> str:
     }
     if tags := own_tags(kept.pop("tags", ())):
         kept["tags"] = tags
-    if (parent := kept.get("parent-job")) is not None and jobs.canceled_families(tx, [parent]):
-        del kept["parent-job"]  # a family that was canceled gets no more children: this one is on its own
-    again = new_job({**kept, "retry-of": id_}, created_by=caller.user, acl=msgspec.json.decode(job.acl), now=tx.now)
+    sent = {**kept, "retry-of": id_}
+    return new_job(sent, created_by=caller.user, acl=msgspec.json.decode(job.acl), now=time.time())
+
+
+def _retry(tx: Transaction, id_: str, caller: Caller, again: NewJob, key: str | None) -> str:
+    demanded(documents.standing(tx.connection, id_), id_, caller, "manage")
+    if again.parent is not None and jobs.canceled_families(tx, [again.parent]):
+        # a family that was canceled gets no more children: this one is on its own
+        again = msgspec.structs.replace(again, parent=None)
     return jobs.add(tx, [again], key)[0]
 
 
@@ -264,8 +281,8 @@ async def post_cancel(call: Call) -> Json:
 
 async def post_timeout(call: Call) -> Json:
     """``POST /api/job/UUID/timeout``."""
-    job, rights = await call.api.store.write(_timeout, call.id, call.caller)
-    return Json(one(job.document, rights, operations_for(call.caller), None))
+    await call.api.store.write(_timeout, call.id, call.caller)
+    return Json(await _managed(call.api, call.caller, call.id))
 
 
 async def post_retry(call: Call) -> Json:

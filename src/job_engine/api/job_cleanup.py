@@ -1,7 +1,7 @@
 """Deleting the jobs that match a filter, however many they are."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from job_engine.api import acl
@@ -9,11 +9,13 @@ from job_engine.api.answers import Json
 from job_engine.api.call import Call
 from job_engine.api.parameters import asked
 from job_engine.job.errors import Invalid
-from job_engine.store import documents, jobs, query
+from job_engine.store import documents, jobs
 from job_engine.store.transaction import Transaction
 
 CHUNK: Final = 500
 """Jobs that one transaction removes, so that others wait for some milliseconds only."""
+LINES: Final = 20_000
+"""Lines of their logs that it removes with them, unless a single job has more."""
 
 
 async def delete_many(call: Call) -> Json:
@@ -28,11 +30,12 @@ async def delete_many(call: Call) -> Json:
     page = wanted.page(call.caller)
     total = batches = 0
     seen = 0
-    # looked for beside the writer thread, which serves everybody; there it is only seen that they still match
-    while seqs := await call.api.search(documents.matching, page, began, seen, CHUNK):
-        seen = seqs[-1]
-        total += await call.api.store.write(_delete_some, page, began, seqs)
-        batches += 1
+    # a filter may cost a lot, and the writer thread serves everybody: it is only asked whether they are as they were
+    while found := await call.api.search(documents.matching, page, began, seen, CHUNK):
+        seen = found[-1][0]
+        for portion in _portions(found):
+            total += await call.api.store.write(_delete_some, portion)
+            batches += 1
     return Json(
         {
             "took": round((time.time() - began) * 1000),
@@ -51,7 +54,20 @@ async def delete_many(call: Call) -> Json:
     )
 
 
-def _delete_some(tx: Transaction, page: query.Page, now: float, seqs: Sequence[int]) -> int:
-    there = documents.still_matching(tx.connection, page, now, seqs)
+def _portions(found: Sequence[tuple[int, str, int]]) -> Iterator[list[tuple[int, str]]]:
+    """The jobs in parts for one transaction each, by the lines of their logs."""
+    portion: list[tuple[int, str]] = []
+    lines = 0
+    for seq, updated, number in found:
+        if portion and lines + number > LINES:
+            yield portion
+            portion, lines = [], 0
+        portion.append((seq, updated))
+        lines += number
+    yield portion
+
+
+def _delete_some(tx: Transaction, seen: Sequence[tuple[int, str]]) -> int:
+    there = documents.unchanged(tx.connection, seen)
     jobs.delete(tx, there)
     return len(there)

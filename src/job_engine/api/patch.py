@@ -1,16 +1,28 @@
-"""JSON Patch (RFC 6902) on a document."""
+"""JSON Patch (RFC 6902) on a document.
 
-import copy
+What a patch costs is bounded by the sizes of the document and of the patch: its values are walked through once, and
+copies inside the document are charged before they are made.
+"""
+
 import re
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from job_engine.job.errors import Invalid
+from job_engine.job.errors import Conflict, Invalid
+from job_engine.job.nesting import shallow
 
+T = TypeVar("T")
+
+MEDIA_TYPE: Final = b"application/json-patch+json"
 OPERATIONS_LIMIT: Final = 1000
 COPIES_LIMIT: Final = 16 << 20
 """Bytes that all copies of a patch may add: each can double the document."""
+PATCHED_LIMIT: Final = 16 << 20
+"""Bytes that a document may have after a patch: as many as a request's body."""
+TRIES: Final = 5
+"""How often a patch is made on a document that others change meanwhile."""
 
 _INDEX = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 
@@ -23,27 +35,48 @@ def apply(document: dict[str, Any], patches: Any) -> dict[str, Any]:
     """
     if not isinstance(patches, list) or len(patches) > OPERATIONS_LIMIT:
         raise Invalid(f"the body is not a JSON patch: a list of at most {OPERATIONS_LIMIT} operations")
-    result: Any = copy.deepcopy(document)
+    result: Any = _copy(document)
     room = COPIES_LIMIT
     for index, patch in enumerate(patches):
         try:
-            result, used = _apply(result, patch)
-        except (_FailedError, RecursionError) as error:
+            result, room = _apply(result, patch, room)
+        except _FailedError as error:
             raise Invalid(f"patch {index} of {len(patches)} fails: {error}") from None
-        room -= used
-        if room < 0:
-            raise Invalid(f"patch {index} of {len(patches)} fails: the copies become too large")
+        except RecursionError:
+            raise Invalid(f"patch {index} of {len(patches)} fails: a value is nested too deeply") from None
     if not isinstance(result, dict):
         raise Invalid("the patches leave no JSON object")
+    shallow(result, "the patched document")
+    if len(msgspec.json.encode(result)) > PATCHED_LIMIT:
+        raise Invalid(f"the patched document has more than {PATCHED_LIMIT} bytes")
     return result
+
+
+async def unraced(id_: str, attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """What ``attempt`` answers, which makes a patch beside the writer and answers None if the document has changed
+    meanwhile; then it is called again.
+
+    Raises:
+        Conflict: the document changed every time.
+    """
+    for _ in range(TRIES):
+        if (answer := await attempt()) is not None:
+            return answer
+    raise Conflict(
+        f"conflict with {id_}: others changed it each of the {TRIES} times that the patch was made; try again"
+    )
 
 
 class _FailedError(Exception):
     pass
 
 
-def _apply(document: Any, patch: Any) -> tuple[Any, int]:
-    """The document after one operation, and how many bytes were copied."""
+def _copy(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _apply(document: Any, patch: Any, room: int) -> tuple[Any, int]:
+    """The document after one operation, and what is left of the ``room`` for copies."""
     if not isinstance(patch, dict):
         raise _FailedError("it is not an object")
     operation, path = patch.get("op"), _pointer(patch, "path")
@@ -51,25 +84,27 @@ def _apply(document: Any, patch: Any) -> tuple[Any, int]:
         raise _FailedError("it has no value")
     match operation:
         case "add":
-            return _add(document, path, copy.deepcopy(patch["value"])), 0
+            return _add(document, path, _copy(patch["value"])), room
         case "remove":
-            return _remove(document, path), 0
+            return _remove(document, path), room
         case "replace":
             _at(document, path)
-            return _add(_remove(document, path), path, copy.deepcopy(patch["value"])), 0
+            return _add(_remove(document, path), path, _copy(patch["value"])), room
         case "test":
             if not _same(_at(document, path), patch["value"]):
                 raise _FailedError("the value differs")
-            return document, 0
+            return document, room
         case "copy":
-            value = _at(document, _pointer(patch, "from"))
-            return _add(document, path, copy.deepcopy(value)), len(msgspec.json.encode(value))
+            copied = msgspec.json.encode(_at(document, _pointer(patch, "from")))
+            if len(copied) > room:
+                raise _FailedError("the copies become too large")
+            return _add(document, path, msgspec.json.decode(copied)), room - len(copied)
         case "move":
             source = _pointer(patch, "from")
             if path[: len(source)] == source and path != source:
                 raise _FailedError("a value cannot be moved into itself")
             value = _at(document, source)
-            return _add(_remove(document, source), path, value), 0
+            return _add(_remove(document, source), path, value), room
         case _:
             raise _FailedError("its op is not one of add remove replace move copy test")
 
@@ -88,7 +123,7 @@ def _at(value: Any, path: list[str]) -> Any:
         elif isinstance(value, list) and _INDEX.fullmatch(part) and int(part) < len(value):
             value = value[int(part)]
         else:
-            raise _FailedError(f"there is no {part!r}")
+            raise _FailedError(f"there is no {part[:60]!r}")
     return value
 
 
@@ -103,7 +138,7 @@ def _add(document: Any, path: list[str], value: Any) -> Any:
     elif isinstance(parent, list) and _INDEX.fullmatch(last) and int(last) <= len(parent):
         parent.insert(int(last), value)
     else:
-        raise _FailedError(f"{last!r} is no place for a value")
+        raise _FailedError(f"{last[:60]!r} is no place for a value")
     return document
 
 

@@ -1,7 +1,7 @@
 """Plain documents: added, edited and deleted whatever is in them; their operations add jobs. See `plain_types`."""
 
+import sqlite3
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 from uuid_utils import uuid7
@@ -12,16 +12,16 @@ from job_engine.api.call import Call, selected
 from job_engine.api.filter import parse
 from job_engine.api.identity import Caller, may_act_by_get
 from job_engine.api.plain_types import BULK, TYPES
-from job_engine.api.resources import Document, shown
+from job_engine.api.resources import Document, demanded, shown
 from job_engine.job.attributes import checked
 from job_engine.job.document import LAST_PRIORITY, new_job
 from job_engine.job.errors import Forbidden, Invalid, NotFound
 from job_engine.job.times import iso
 from job_engine.store import jobs
 from job_engine.store import resources as stored
+from job_engine.store.resources import Row
 from job_engine.store.transaction import Transaction
 
-PATCH: Final = b"application/json-patch+json"
 SERVICES: Final = frozenset({"id", "resource-type", "created", "updated", "created-by", "updated-by", "operations"})
 """Attributes that the service controls: what a client sends of them is ignored."""
 PRIORITY: Final = 50
@@ -51,13 +51,30 @@ async def post(call: Call) -> Json:
 async def put(call: Call) -> Json:
     """``PUT /api/TYPE/UUID``: a merge, or a JSON patch."""
     body = await call.json()
-    if call.headers.get(b"content-type", b"").lower() == PATCH:
-        document = await call.api.store.write(_edit, call.id, call.caller, lambda old: _patched(old, body))
+    if call.headers.get(b"content-type", b"").lower() == patch.MEDIA_TYPE:
+        document = await patch.unraced(call.id, lambda: _patch(call, body))
     else:
         sent, select = _object(body), selected(call.query)
         merge = {name: None for name in select if name != "acl"} | sent
-        document = await call.api.store.write(_edit, call.id, call.caller, lambda _: merge)
+        edited = await call.api.store.write(_edit, call.id, call.caller, merge)
+        assert edited is not None
+        document = edited
     return Json(shown(document, call.caller))
+
+
+async def _patch(call: Call, patches: Any) -> Document | None:
+    """Make a patch on a reader, because who sends it chooses what it costs, and write what it changes; None if the
+    document has changed meanwhile."""
+    seen, changes = await call.api.search(_patched, call.id, call.caller, patches)
+    return await call.api.store.write(_edit, call.id, call.caller, changes, seen)
+
+
+def _patched(connection: sqlite3.Connection, id_: str, caller: Caller, patches: Any) -> tuple[Row, Document]:
+    seen = stored.row(connection, id_)
+    document = _editable(stored.of_row(seen), id_, caller)
+    assert seen is not None
+    result = patch.apply(document, patches)
+    return seen, {name: None for name in document if name not in result} | result
 
 
 async def operate(call: Call) -> Json:
@@ -117,17 +134,25 @@ def _object(body: Any) -> Document:
     return body
 
 
-def _patched(document: Document, patches: Any) -> Document:
-    result = patch.apply(document, patches)
-    return {name: None for name in document if name not in result} | result
-
-
-def _edit(tx: Transaction, id_: str, caller: Caller, changes: Callable[[Document], Document]) -> Document:
-    document = resources.find(tx.connection, id_, caller, "view-meta")
-    rights = acl.rights_of(document["acl"], caller.claims)
-    if not rights & _EDITS:
+def _editable(document: Document | None, id_: str, caller: Caller) -> Document:
+    """The document, if ``caller`` may edit it."""
+    document = demanded(document, id_, caller, "view-meta")
+    if not acl.rights_of(document["acl"], caller.claims) & _EDITS:
         raise Forbidden(f"invalid credentials for '{id_}'")
-    wanted = changes(document)
+    return document
+
+
+def _edit(tx: Transaction, id_: str, caller: Caller, wanted: Document, seen: Row | None = None) -> Document | None:
+    """Change a document as its caller may; the document then.
+
+    Args:
+        seen: what the changes were made on; when it is another by now, nothing is done, and the answer is None.
+    """
+    row = stored.row(tx.connection, id_)
+    if seen is not None and row is not None and row != seen:
+        return None
+    document = _editable(stored.of_row(row), id_, caller)
+    rights = acl.rights_of(document["acl"], caller.claims)
     allowed = {name: value for name, value in wanted.items() if name not in SERVICES and _allowed(name, rights)}
     if "acl" in allowed:
         allowed["acl"] = acl.normal(checked("acl", allowed["acl"]))

@@ -64,7 +64,11 @@ def find(connection: sqlite3.Connection, id_: str, caller: Caller, right: str) -
         NotFound: there is none.
         Forbidden: the caller does not have the right.
     """
-    document = resources.find(connection, id_)
+    return demanded(resources.find(connection, id_), id_, caller, right)
+
+
+def demanded(document: Document | None, id_: str, caller: Caller, right: str) -> Document:
+    """The document, if ``caller`` has a right on it; raises as `find` does."""
     if document is None:
         raise NotFound(f"{id_} not found")
     if right not in acl.rights_of(document["acl"], caller.claims):

@@ -331,9 +331,14 @@ class Store:
     def _truncate(self, size: int) -> bool:
         """Copy what is left of the write-ahead log, and empty it; whether no reader needs it any more."""
         busy = 1
+        if not self._copying.acquire(timeout=READER_WAIT):  # the other thread copies; everybody waits for this one
+            return False
         self._be_patient(BUSY_WAIT if size > 2 * CHECKPOINT_LIMIT else READER_WAIT)
-        with self._copying, contextlib.suppress(sqlite3.Error):
-            (busy, _, _) = self._writer.execute("pragma wal_checkpoint(truncate)").fetchone()
+        try:
+            with contextlib.suppress(sqlite3.Error):
+                (busy, _, _) = self._writer.execute("pragma wal_checkpoint(truncate)").fetchone()
+        finally:
+            self._copying.release()
         self._be_patient(BUSY_WAIT)
         if not busy:
             self._copied = self._writer.total_changes, 0

@@ -17,6 +17,7 @@ from job_engine.store.columns import JOBS, Source, resources_of
 from job_engine.store.counts import Counts
 
 Document = dict[str, Any]
+Row = tuple[Any, ...]
 
 _PLAIN: Final = {
     "id": "id",
@@ -89,7 +90,7 @@ def _columns(select: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
     return f"{first}, {_COLUMNS}{''.join(f', job.{name}' for name in heavy)}", heavy
 
 
-def _job(row: tuple[Any, ...], heavy: tuple[str, ...]) -> Job:
+def _job(row: Row, heavy: tuple[str, ...]) -> Job:
     seq, holder, last_holder, claimed, claim, acl = row[:_FIRST]
     document: Document = {"resource-type": "job"}
     for name, value in zip(_NAMES, row[_FIRST:], strict=False):
@@ -106,9 +107,25 @@ def _job(row: tuple[Any, ...], heavy: tuple[str, ...]) -> Job:
 
 def job(connection: sqlite3.Connection, id_: str) -> Job | None:
     """The job with this id."""
-    columns, heavy = _columns(None)
-    row = connection.execute(f"select {columns} from job where id = ?", (id_,)).fetchone()
-    return None if row is None else _job(row, heavy)
+    return of_row(row(connection, id_))
+
+
+def row(connection: sqlite3.Connection, id_: str) -> Row | None:
+    """What `of_row` makes the job with this id of; two rows are equal if the job is the same in all that is shown."""
+    columns, _ = _columns(None)
+    found: Row | None = connection.execute(f"select {columns} from job where id = ?", (id_,)).fetchone()
+    return found
+
+
+def of_row(row: Row | None) -> Job | None:
+    """The job that a row says, None of None."""
+    return None if row is None else _job(row, _HEAVY)
+
+
+def standing(connection: sqlite3.Connection, id_: str) -> Job | None:
+    """The job with this id, of its document only what is short: enough to tell who may do what with it now."""
+    found = jobs(connection, [id_], ())
+    return found[0] if found else None
 
 
 def jobs(connection: sqlite3.Connection, ids: Sequence[str], select: Sequence[str] | None) -> list[Job]:
@@ -236,23 +253,28 @@ def waiting_for(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[l
     return [id_ for (id_,) in rows], int(number)
 
 
-def matching(connection: sqlite3.Connection, page: query.Page, now: float, after: int, limit: int) -> list[int]:
-    """The numbers of up to ``limit`` jobs that match, rising, of those after job number ``after``.
+def matching(
+    connection: sqlite3.Connection, page: query.Page, now: float, after: int, limit: int
+) -> list[tuple[int, str, int]]:
+    """Up to ``limit`` jobs that match, of those after job number ``after``: their numbers, rising, when each was last
+    updated, and how many lines of log it has.
 
     Raises:
         Invalid: the condition compares an attribute with what it can never be.
     """
     text, bound = query.where(JOBS, page, now)
-    statement = f"select job.seq from job where {text} and job.seq > ? order by job.seq limit ?"
-    return [seq for (seq,) in connection.execute(statement, [*bound, after, limit])]
+    lines = "(select count(*) from log where log.job = job.seq)"
+    statement = f"select job.seq, job.updated, {lines} from job where {text} and job.seq > ? order by job.seq limit ?"
+    return connection.execute(statement, [*bound, after, limit]).fetchall()
 
 
-def still_matching(connection: sqlite3.Connection, page: query.Page, now: float, seqs: Sequence[int]) -> list[int]:
-    """Those of these jobs that match, looked at one by one."""
-    text, bound = query.where(JOBS, page, now)
-    # a cross join is done in this order: by the numbers, whatever index the condition would like
-    statement = f"select job.seq from json_each(?) n cross join job on job.seq = n.value where {text}"
-    return [seq for (seq,) in connection.execute(statement, [msgspec.json.encode(seqs).decode(), *bound])]
+def unchanged(connection: sqlite3.Connection, seen: Sequence[tuple[int, str]]) -> list[int]:
+    """The numbers of those jobs that were not updated since they were ``seen``, each by its number and time."""
+    statement = (
+        "select job.seq from json_each(?) n cross join job"
+        " on job.seq = json_extract(n.value, '$[0]') and job.updated = json_extract(n.value, '$[1]')"
+    )
+    return [seq for (seq,) in connection.execute(statement, (msgspec.json.encode(seen).decode(),))]
 
 
 def ready_ahead(connection: sqlite3.Connection, job: Job, actions: Iterable[str], limit: int) -> int:

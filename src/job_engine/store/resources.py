@@ -9,6 +9,7 @@ from job_engine.job.errors import Conflict, NotFound
 from job_engine.store.transaction import Transaction
 
 Document = dict[str, Any]
+Row = tuple[str, str]
 
 
 def add(tx: Transaction, documents: list[Document]) -> None:
@@ -62,9 +63,19 @@ def delete_before(tx: Transaction, type_: str, id_: str) -> None:
 
 def find(connection: sqlite3.Connection, id_: str | None) -> Document | None:
     """The document with its ACL; None when there is none."""
-    row = connection.execute(
+    return of_row(row(connection, id_))
+
+
+def row(connection: sqlite3.Connection, id_: str | None) -> Row | None:
+    """What `of_row` makes the document with this id of; two rows are equal if the document is the same."""
+    found: Row | None = connection.execute(
         "select r.document, a.document from resource r join acl a on a.id = r.acl where r.id = ?", (id_,)
     ).fetchone()
+    return found
+
+
+def of_row(row: Row | None) -> Document | None:
+    """The document that a row says, with its ACL; None of None."""
     if row is None:
         return None
     document: Document = msgspec.json.decode(row[0])

@@ -11,7 +11,8 @@ Which these actions are is kept in the record: an executor does not try an entry
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from job_engine.job.errors import JobEngineError
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 CHUNK: Final = 500
 """Jobs failed in one transaction: more would hold up what executors say."""
+ALIKE: Final = 0.7
+"""How alike the names of two actions are, from 0 to 1, so that one may be meant by the other."""
 RETRY: Final = 1.0
 """Seconds after which it is tried again when the record cannot be used."""
 
@@ -124,10 +127,14 @@ class UnknownActions:
 
     async def _fail(self, action: str) -> None:
         """Fail the jobs of ``action`` once they are due; what speaks for them is looked at again after each await."""
+        message = ""
         while (at := self.due(action)) is not None and at <= self._loop.time():
             if action in self._executors.actions or self._executors.failed_imports:
                 return  # since this look began; another one follows
-            if await self._store.write(jobs.fail_unknown, action, self._executors.actions, CHUNK) < CHUNK:
+            if not message:  # made beside the loop and the writer: to compare long names takes a while
+                message = await asyncio.to_thread(not_implemented, action, sorted(self._executors.actions))
+                continue
+            if await self._store.write(jobs.fail_unknown, action, message, CHUNK) < CHUNK:
                 self._since.pop(action, None)  # what is added from now on has a grace of its own
 
     def _tell(self, unknown: list[str], failed: Mapping[str, str]) -> None:
@@ -145,6 +152,12 @@ class UnknownActions:
             await self._store.write(_forget, action)
             self._lacked.discard(action)
         return self._lacked
+
+
+def not_implemented(action: str, known: Sequence[str]) -> str:
+    """What a job of an ``action`` that nobody has fails with; the most alike of the ``known`` is named."""
+    alike = get_close_matches(action, known, 1, ALIKE)
+    return f"Not implemented action ID: {action}" + (f" (did you mean {alike[0]}?)" if alike else "")
 
 
 def _waiting_actions(connection: sqlite3.Connection) -> set[str]:

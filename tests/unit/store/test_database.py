@@ -241,6 +241,20 @@ def test_a_reader_that_needs_the_write_ahead_log_holds_the_writer_up_for_a_momen
     serve(path, scenario)
 
 
+def test_the_writer_does_not_wait_while_the_write_ahead_log_is_copied_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CHECKPOINT_LIMIT", 0)
+    monkeypatch.setattr(database, "ROOM_AGAIN", 0.0)
+
+    async def scenario(store: Store) -> None:
+        with store._copying:  # as the thread that copies has it, however long that takes
+            for name in "abc":
+                await asyncio.wait_for(store.write(put, name), 10)
+
+    serve(tmp_path / "record.db", scenario)
+
+
 def test_a_file_that_is_no_record_is_named(tmp_path: Path) -> None:
     path = tmp_path / "record.db"
     path.write_bytes(os.urandom(8192))

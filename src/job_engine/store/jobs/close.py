@@ -1,7 +1,5 @@
 """The final states that others than the holder decide on."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Final
 
 from job_engine.job.states import State
@@ -11,8 +9,6 @@ from job_engine.store.transaction import Transaction
 
 DETAIL_LIMIT: Final = 500
 """Characters of a message that the history keeps."""
-ALIKE: Final = 0.7
-"""How alike the names of two actions are, from 0 to 1, so that one may be meant by the other."""
 
 
 def close(
@@ -55,15 +51,11 @@ def close(
     tx.changed.append(id_)
 
 
-def fail_unknown(tx: Transaction, action: str, known: Iterable[str], limit: int) -> int:
-    """FAILED, for up to ``limit`` ready jobs of an ``action`` that no executor has; how many there were.
-
-    The most alike of the ``known`` is named.
-    """
-    alike = get_close_matches(action, sorted(known), 1, ALIKE)
-    hint = f" (did you mean {alike[0]}?)" if alike else ""
+def fail_unknown(tx: Transaction, action: str, message: str, limit: int) -> int:
+    """FAILED with ``message``, for up to ``limit`` ready jobs of an ``action`` that no executor has; how many there
+    were."""
     ready = "select seq from job where state = 'QUEUED' and waits = 0 and action = ? limit ?"
     rows = tx.execute(ready, (action, limit)).fetchall()
     for (seq,) in rows:
-        close(tx, seq, State.FAILED, f"Not implemented action ID: {action}{hint}")
+        close(tx, seq, State.FAILED, message)
     return len(rows)
