@@ -174,13 +174,12 @@ def test_bulk_delete_looks_beside_the_writer(api: InProcess, monkeypatch: pytest
     waiting = add(api, after=gone[:1])
     found = documents.matching
 
-    def matching(connection: Any, page: Any, now: float, after: int, limit: int) -> list[int]:
+    def matching(connection: Any, page: Any, now: float, after: int, limit: int) -> Any:
         """Between the look and the delete one does not match any more."""
-        seqs = found(connection, page, now, after, limit)
-        if not after:
-            return seqs
-        asyncio.run_coroutine_threadsafe(_untag(api, gone[4]), api.loop).result(10)
-        return seqs
+        jobs = found(connection, page, now, after, limit)
+        if after:
+            asyncio.run_coroutine_threadsafe(_untag(api, gone[4]), api.loop).result(10)
+        return jobs
 
     monkeypatch.setattr(documents, "matching", matching)
     status, body = api.call("DELETE", "/api/job?filter=tags='gone'", None, {"bulk": "true"})

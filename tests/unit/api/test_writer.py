@@ -1,7 +1,6 @@
 """The writer thread serves everybody: what a caller makes expensive is done beside it, and checked there."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 from job_engine.api import job_changes, job_cleanup, patch
 from job_engine.job.nesting import DEPTH_LIMIT
-from job_engine.store import documents, query
+from job_engine.store import query
 from tests.unit.api.server import InProcess
 
 PATCH = {"content-type": "application/json-patch+json"}
@@ -144,22 +143,6 @@ def test_copies_are_charged_before_they_are_made(api: InProcess) -> None:
     copies = [{"op": "copy", "from": "/text", "path": f"/{n}"} for n in range(2)]
     assert "the patched document has more than" in api.call("PUT", f"/api/{id_}", copies, PATCH)[1]["message"]
     assert not {"0", "1"} & api.call("GET", f"/api/{id_}")[1].keys()
-
-
-def test_a_job_that_was_updated_since_it_was_seen_is_not_deleted(api: InProcess) -> None:
-    ids = [added(api, "job") for _ in range(2)]
-
-    def seen(connection: sqlite3.Connection) -> list[tuple[int, str]]:
-        rows = connection.execute("select seq, updated from job where id in (?, ?) order by seq", ids)
-        return rows.fetchall()
-
-    before = api.loop.run_until_complete(api.state.store.read(seen))
-    while True:  # until the clock of the record has moved on
-        api.call("PUT", f"/api/{ids[1]}", {"description": str(api.loop.time())})
-        now = api.loop.run_until_complete(api.state.store.read(seen))
-        if now != before:
-            break
-    assert api.loop.run_until_complete(api.state.store.read(documents.unchanged, before)) == [before[0][0]]
 
 
 def test_jobs_with_long_logs_are_deleted_a_few_at_a_time() -> None:
