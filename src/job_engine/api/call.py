@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope
 from job_engine.api.answers import Refused
 from job_engine.api.identity import Caller
 from job_engine.job.errors import Invalid
+from job_engine.job.foreign import shown
 from job_engine.job.nesting import DEPTH_LIMIT, shallow
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Call:
         """
         text = self.first(name)
         if text not in (None, "true", "false"):
-            raise Invalid(f"{name}={text!r} is neither true nor false")
+            raise Invalid(f"{name}={shown(text)} is neither true nor false")
         return text == "true"
 
     def seconds(self, name: str, limit: float) -> float:
@@ -134,7 +135,7 @@ class Call:
         except ValueError:
             value = -1.0
         if not value >= 0:
-            raise Invalid(f"{name}={text!r} is not a number of seconds from 0 to {limit:g}")
+            raise Invalid(f"{name}={shown(text)} is not a number of seconds from 0 to {limit:g}")
         return min(value, limit)
 
 

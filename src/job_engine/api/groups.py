@@ -39,6 +39,7 @@ async def post(call: Call) -> Json:
 
 async def put(call: Call) -> Json:
     """``PUT /api/group/ID`` by an administrator: its ``users``, name and description."""
+    await call.api.store.read(find, call.id, call.caller, "edit-data")
     sent = await call.json()
     if not isinstance(sent, dict):
         raise Invalid("the body is not a JSON object")

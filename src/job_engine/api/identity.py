@@ -99,10 +99,7 @@ class Identities:
         header = headers.get(HEADER)
         if header is not None and self._trusted is not None and self._trusted((scope.get("client") or ("",))[0]):
             return _by_header(header)
-        cookies = headers.get(b"cookie")
-        if cookies is None:
-            return ANONYMOUS
-        cookie = _cookie_in(cookies)
+        cookie = cookie_in(headers)
         if cookie is None:
             return ANONYMOUS
         known = self._known.get(cookie)
@@ -116,7 +113,7 @@ class Identities:
 
     async def look_up(self, headers: Mapping[bytes, bytes]) -> Caller:
         """The caller by a cookie that was not seen lately; anonymous when it is expired, revoked or not ours."""
-        cookie = _cookie_in(headers[b"cookie"])
+        cookie = cookie_in(headers)
         if cookie is None:
             return ANONYMOUS
         self._known.pop(cookie, None)
@@ -229,8 +226,9 @@ def end_cookie() -> tuple[bytes, bytes]:
     return (b"set-cookie", f"{COOKIE}=INVALID; Secure; HttpOnly; SameSite=Lax; Path=/; Max-Age=0".encode())
 
 
-def _cookie_in(header: bytes) -> bytes | None:
-    for part in header.split(b";"):
+def cookie_in(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """The cookie of a session among a request's headers; None without one."""
+    for part in headers.get(b"cookie", b"").split(b";"):
         part = part.strip()
         if part.startswith(_PREFIX):
             return part[len(_PREFIX) :].strip(b'"')

@@ -46,6 +46,8 @@ _EDITS: Final = ("edit-acl", "edit-data", "edit-meta")
 
 async def put(call: Call) -> Json:
     """``PUT /api/job/UUID``: a merge, or a JSON patch; the new document, without operations."""
+    if not call.caller.admin:  # rights before values, and values before work; an administrator has them all
+        demanded(await call.api.store.read(documents.job, call.id), call.id, call.caller, *_EDITS)
     body = await call.json()
     hold = held_by(call)
     if call.headers.get(b"content-type", b"").lower() == patch.MEDIA_TYPE:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from job_engine.api import acl
@@ -11,7 +11,7 @@ from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
 from job_engine.api.state import ApiState
-from job_engine.job.attributes import checked
+from job_engine.job.attributes import JOB_ID, checked
 from job_engine.job.document import NewJob, new_id, new_job
 from job_engine.job.errors import Invalid
 from job_engine.store import jobs
@@ -69,6 +69,7 @@ def answer_of_each(found: Sequence[NewJob | Invalid], added: jobs.Added) -> dict
     if added.repeated:
         outcomes = [{"status": 201, "resource-id": id_} for id_ in added.ids]
     else:
+        places = {job.id: n for n, job in enumerate(found) if isinstance(job, NewJob)}
         place = 0  # among those that the record was given
         for job in found:
             if isinstance(job, Invalid):
@@ -79,7 +80,7 @@ def answer_of_each(found: Sequence[NewJob | Invalid], added: jobs.Added) -> dict
             if refusal is None:
                 outcomes.append({"status": 201, "resource-id": job.id})
             elif isinstance(refusal.error, Invalid):
-                outcomes.append({"status": 400, "message": _with_places(refusal.error.message, found)})
+                outcomes.append({"status": 400, "message": _with_places(refusal.error.message, places)})
             else:
                 active = {} if refusal.active is None else {"resource-id": refusal.active}
                 outcomes.append({"status": 409, "message": refusal.error.message, **active})
@@ -93,12 +94,9 @@ def answer_of_each(found: Sequence[NewJob | Invalid], added: jobs.Added) -> dict
     }
 
 
-def _with_places(message: str, found: Sequence[NewJob | Invalid]) -> str:
+def _with_places(message: str, places: Mapping[str, int]) -> str:
     """``message`` with ``#N`` for the id of a job that was not added, and that nobody has seen."""
-    for n, job in enumerate(found):
-        if isinstance(job, NewJob):
-            message = message.replace(job.id, f"#{n}")
-    return message
+    return JOB_ID.sub(lambda id_: f"#{places[id_[0]]}" if id_[0] in places else id_[0], message)
 
 
 async def post(call: Call) -> Json:

@@ -50,6 +50,7 @@ async def post(call: Call) -> Json:
 
 async def put(call: Call) -> Json:
     """``PUT /api/TYPE/UUID``: a merge, or a JSON patch."""
+    _editable(await call.api.store.read(stored.find, call.id), call.id, call.caller)  # rights before values
     body = await call.json()
     if call.headers.get(b"content-type", b"").lower() == patch.MEDIA_TYPE:
         document = await patch.unraced(call.id, lambda: _patch(call, body))
@@ -87,6 +88,7 @@ async def operate(call: Call) -> Json:
         raise Refused(405, f"invalid method (head) for {call.id}", ((b"allow", b"GET, POST"),))
     if call.scope["method"] == "GET" and not may_act_by_get(call.headers):
         raise Forbidden(f"invalid credentials for '{call.id}': a browser may have followed a foreign link; use POST")
+    await call.api.store.read(resources.find, call.id, call.caller, "manage")
     body = await call.json()
     sent: Document = {} if body is None else _object(body)
     type_, _, rest = call.id.partition("/")

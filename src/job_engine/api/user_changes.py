@@ -22,10 +22,10 @@ async def put(call: Call) -> Json:
 
     What is sent as it is, such as a whole document that was read before, changes nothing.
     """
+    user = await call.api.store.read(find, call.id, call.caller, "edit-meta")
     sent = await call.json()
     if not isinstance(sent, dict):
         raise Invalid("the body is not a JSON object")
-    user = await call.api.store.read(find, call.id, call.caller, "edit-meta")
     known = shown(user, call.caller)
     rest = {name: value for name, value in sent.items() if name not in _PASSWORDS and value != known.get(name)}
     administrator = "edit-data" in acl.rights_of(user["acl"], call.caller.claims)

@@ -23,6 +23,8 @@ OUTPUT_LIMIT: Final = 32_766
 """Bytes of UTF-8 of ``output``: as much as Nuvla's index takes."""
 AFTER_LIMIT: Final = 1000
 """Jobs that one job may wait for."""
+NAME_LIMIT: Final = 1000
+"""Characters of what names something: a resource, a job, a principal."""
 
 _HREF = re.compile(r"[a-z]+(-[a-z]+)*(/[A-Za-z0-9_.:-]+)?")
 JOB_ID = re.compile(r"job/[a-z0-9]+(-[a-z0-9]+)*")
@@ -125,7 +127,7 @@ def _duration(value: Any) -> float:
 
 def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
+        if not isinstance(value, str) or len(value) > NAME_LIMIT or not pattern.fullmatch(value):
             raise _Wrong(expected)
         return value
 

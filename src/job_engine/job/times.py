@@ -11,8 +11,11 @@ from job_engine.job.foreign import shown
 
 LONGEST: Final = 10 * 365.25 * 86400.0
 """Seconds of the longest duration, ten years: clocks, timers and dates can be computed with all that are shorter."""
+TEXT_LIMIT: Final = 64
+"""Characters that a time or a duration may have as text: what is longer is not looked at."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
+_DURATION = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 
 
 def iso(at: float) -> str:
@@ -34,9 +37,9 @@ def epoch(text: str) -> float:
         Invalid: ``text`` is not such a time.
     """
     try:
-        parsed = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text if len(text) <= TEXT_LIMIT else "")
     except ValueError:
-        raise Invalid(f"{text!r} is not a time such as 2026-11-24T23:05:01.042Z") from None
+        raise Invalid(f"{shown(text)} is not a time such as 2026-11-24T23:05:01.042Z") from None
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
@@ -48,12 +51,11 @@ def seconds(duration: str | float) -> float:
     """
     if isinstance(duration, int | float) and not isinstance(duration, bool):
         if duration < 0:
-            raise Invalid(f"{duration} is negative; a duration is 0 or more seconds")
+            raise Invalid(f"{shown(duration)} is negative; a duration is 0 or more seconds")
         return _bounded(duration, duration)
-    parts = _DURATION.findall(duration) if isinstance(duration, str) else []
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
-        raise Invalid(f"{duration!r} is not a duration; write for example 30s, 10m or 1h30m")
-    return _bounded(sum(float(number) * _UNITS[unit] for number, unit in parts), duration)
+    if not isinstance(duration, str) or len(duration) > TEXT_LIMIT or not _DURATION.fullmatch(duration):
+        raise Invalid(f"{shown(duration)} is not a duration; write for example 30s, 10m or 1h30m")
+    return _bounded(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(duration)), duration)
 
 
 def _bounded(length: float, duration: object) -> float:

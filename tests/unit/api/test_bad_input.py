@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from job_engine.api.types import TYPES
 from job_engine.job.attributes import ATTRIBUTES
 from tests.unit.api.server import InProcess
 
@@ -359,3 +360,19 @@ def test_an_unexpected_error_says_nothing(
     assert status == 500
     assert "secret" not in json.dumps(body)
     assert [record.getMessage() for record in caplog.records] == ["a request failed unexpectedly"]
+
+
+def test_rights_come_before_values(api: InProcess) -> None:
+    stranger = {"nuvla-authn-info": "user/anon group/nuvla-anon"}
+    job = api.call("POST", "/api/job", {"action": "x"})[1]["resource-id"]
+    plain = api.call("POST", "/api/nuvlabox", {"name": "mine"})[1]["resource-id"]
+    there = {"job": job, "nuvlabox": plain}
+    for name, type_ in TYPES.items():
+        one = there.get(name, f"{name}/x")
+        served = [(name, type_.collection), (one, type_.one)]
+        served += [(f"{one}/{action}", methods) for action, methods in type_.actions.items()]
+        for path, methods in served:
+            for method in {"POST", "PUT", "PATCH"} & methods.keys():
+                status, body = api.call(method, f"/api/{path}", b"{", stranger)
+                takes = (name == "session" and path == name) or (method == "PUT" and path == name)
+                assert status in ((400, 200, 403) if takes else (403, 404, 405)), (method, path, body)
