@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
+from enum import StrEnum
 from typing import Any, Final, Protocol, TextIO
 
 from job_engine import forks
@@ -29,6 +30,15 @@ LEFT_OUT: Final = f"... the rest is left out: the log of an attempt keeps {LINES
 PRINTED: Final = "INFO"
 COMPLAINED: Final = "WARNING"
 """The level of what is written to standard error."""
+
+
+class OutputPolicy(StrEnum):
+    """What an attempt leaves in the attribute ``output`` of its job, which everybody reads who sees the job."""
+
+    NOTHING = "nothing"
+    PRINTED = "printed"  # what it prints and raises, and what job.logger says; of Nuvla's classes nothing
+    EVERYTHING = "everything"  # of every job, and what other loggers say too
+
 
 _LINE_END: Final = re.compile(r"\r?\n")
 _UNSAFE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -101,11 +111,13 @@ class Output:
 
     __slots__ = (
         "_characters", "_children", "_lines", "_lock", "_log", "_open", "_process", "_tail", "_tailed", "shield",
+        "shows_all",
     )  # fmt: skip
 
     def __init__(self, log: Callable[[str, str], object], shield: Shield) -> None:
         self._log: Callable[[str, str], object] | None = log
         self.shield = shield
+        self.shows_all = False  # what libraries log is shown like what the job prints
         self._lock = threading.RLock()  # a signal handler that prints may interrupt a print of its own thread
         self._open: dict[object, _OpenLine] | None = None  # lines without an end yet, by level or child process
         self._children: list[Child] | None = None  # that may still write
@@ -287,7 +299,8 @@ class JobHandler(logging.Handler):
         if output is not None:
             try:
                 # What a library says may hold secrets, and its author did not choose who reads it here.
-                output.add(record.levelname, self.format(record), shown=hasattr(record, "job_output"))
+                shown = output.shows_all or hasattr(record, "job_output")
+                output.add(record.levelname, self.format(record), shown=shown)
             except Exception:  # noqa: BLE001 - the boundary of a log call, as in every handler: it reports, and goes on
                 self.handleError(record)
 

@@ -13,7 +13,7 @@ from job_engine.actions.errors import Failed, Interrupted, JobUpdateError, NotJs
 from job_engine.actions.interruption import LOST, OVERDUE
 from job_engine.actions.job import Job
 from job_engine.actions.outcome import DETACHED, FINISHED, RELEASED, RETRY, Outcome
-from job_engine.actions.output import RUNNING, clean
+from job_engine.actions.output import RUNNING, OutputPolicy, clean
 from job_engine.actions.result import encode
 from job_engine.actions.upstream import left_to_its_children, update_refused
 from job_engine.job.attributes import checked, shorten
@@ -42,18 +42,22 @@ class Attempt:
     instance: Any = None  # of an action that is a class
 
 
-def run(action: Action[..., Any] | None, job: Job, engine: str = "") -> Outcome:
+def run(
+    action: Action[..., Any] | None, job: Job, engine: str = "", policy: OutputPolicy = OutputPolicy.PRINTED
+) -> Outcome:
     """Run one attempt of ``job`` in this thread, and say how it ended. Never raises.
 
     Args:
         action: of the job's name; None if there is none.
         job: as the executor was granted it.
         engine: the version that messages call the engine by; empty: the installed one.
+        policy: what goes to the job's ``output``.
     """
     if (refusal := _refusal(action, job, engine)) is not None:
         return Outcome(FINISHED, FAILED, None, refusal)
     assert action is not None
     attempt = Attempt(action, job)
+    job.captured.shows_all = policy is OutputPolicy.EVERYTHING
     token = RUNNING.set(job.captured)
     try:
         outcome = _ended(attempt)
@@ -65,7 +69,9 @@ def run(action: Action[..., Any] | None, job: Job, engine: str = "") -> Outcome:
     finally:
         RUNNING.reset(token)
     output = job.captured.close()
-    outcome.output = None if action.is_class else output  # Nuvla's log secrets, and its engine never writes it
+    # Nuvla's classes log secrets, and its engine never writes the attribute.
+    if policy is OutputPolicy.EVERYTHING or (policy is OutputPolicy.PRINTED and not action.is_class):
+        outcome.output = output
     return outcome
 
 

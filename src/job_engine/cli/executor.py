@@ -63,6 +63,12 @@ def job_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str | N
     default="10m",
     help="Beside Nuvla: how long a job is left to other executors whose action this one lacks, before it is FAILED.",
 )
+@engine_option(
+    "--logs-in-output",
+    is_flag=True,
+    help="Show in the output of every job, Nuvla's too, all that it prints and that is logged meanwhile. Everybody who "
+    "sees a job reads its output, and libraries log secrets.",
+)
 @wait_option
 @engine_option("--run-dir", type=click.Path(path_type=Path), help="Folder for its lock; who follows in it takes over.")
 @engine_option(
@@ -89,6 +95,7 @@ def executor(
     shutdown_timeout: float,
     api_grace: float,
     unknown_action_grace: float,
+    logs_in_output: bool,
     no_wait_for_api: bool,
     run_dir: Path | None,
     nuvlaedge_fs: str,
@@ -133,6 +140,7 @@ def executor(
             shutdown_timeout=shutdown_timeout,
             api_grace=api_grace,
             unknown_action_grace=unknown_action_grace,
+            logs_in_output=logs_in_output,
             run_dir=run_dir,
             log_level=level,
             parent_fd=parent_fd,

@@ -1,6 +1,10 @@
-"""Bounds alarms (``signal.alarm``, SIGALRM) from outside: Python runs the handler of a signal in the main thread, at
-its next bytecode, so a main thread that is blocked in C keeps no time limit that is an alarm."""
+"""The signals of a process that runs its jobs in the main thread: what a job has set there ends with it.
 
+Alarms (``signal.alarm``, SIGALRM) are bounded from outside: Python runs the handler of a signal in the main thread, at
+its next bytecode, so a main thread that is blocked in C keeps no time limit that is an alarm.
+"""
+
+import contextlib
 import logging
 import signal
 import socket
@@ -18,6 +22,14 @@ PROBE: Final = signal.SIGRTMIN
 """Its handler notes that the main thread runs bytecode, and so has run the alarm's handler too."""
 
 
+TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+RUNG: Final = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
+"""The signals of these timers. Time limits are made with them, so nobody is told that their handlers stay."""
+
+_handler: Final = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+"""`signal.getsignal` without the search for an enum's member, which costs twenty times as much."""
+
+
 class Alarms:
     """Watches the alarms of a process that runs its jobs in the main thread. To be made there."""
 
@@ -28,6 +40,8 @@ class Alarms:
         self._rung, self._rings = socket.socketpair()
         self._rings.setblocking(False)
         signal.signal(PROBE, lambda *_: self._awake.set())
+        self._handlers = {int(number): _handler(number) for number in sorted(signal.valid_signals())}
+        self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self.arm()
 
     def start(self) -> None:
@@ -38,12 +52,22 @@ class Alarms:
         """Have signals noted, also after code that wanted them for itself, as asyncio's loops do."""
         signal.set_wakeup_fd(self._rings.fileno(), warn_on_full_buffer=False)
 
-    def clear(self) -> None:
-        """Turn off the alarm, and the handler, that an attempt has left behind."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        if signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    def clear(self) -> list[str]:
+        """Turn off the timers, and put back the handlers, that an attempt has left behind; a sentence about what nobody
+        expects."""
+        for timer in TIMERS:
+            signal.setitimer(timer, 0)
+        left = [number for number, handler in self._handlers.items() if _handler(number) is not handler]
+        names = []
+        for number in left:
+            with contextlib.suppress(OSError, TypeError, ValueError):  # a handler of C's cannot be put back
+                signal.signal(number, self._handlers[number])
+            if number not in RUNG:
+                names.append(signal.strsignal(number) or str(number))
+        if signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked) != self._blocked:
+            names.append("what is blocked")
         self.arm()
+        return [f"This job left the handling of signals changed ({', '.join(names)}); it is put back."] if names else []
 
     def _run(self) -> None:
         while True:

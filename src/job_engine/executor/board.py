@@ -19,9 +19,9 @@ _put_cell = struct.Struct("=4q").pack_into
 _WORD: Final = 8
 _SECOND: Final = 1_000_000_000
 
-EXPIRED, ALARM, BROKEN = 1, 2, 3
+EXPIRED, ALARM, BROKEN, SLOT_BROKEN = 1, 2, 3, 4
 """Why a worker process ended itself: the holds were no longer good · a job did not heed its alarm (`alarm.py`) · a
-thread of the engine had ended."""
+thread of the engine had ended · that of a slot had, with the job that it ran."""
 
 
 class Cell(NamedTuple):

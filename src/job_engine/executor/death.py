@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from job_engine.actions.interruption import LOST, STOPPED
-from job_engine.executor.board import ALARM, EXPIRED
+from job_engine.executor.board import ALARM, BROKEN, EXPIRED
 from job_engine.executor.holds import Held
 from job_engine.executor.process import Process
 from job_engine.job.attend import Finished, Released
@@ -36,6 +36,8 @@ def death(process: Process, held: Held, beside: int, killed: bool) -> Finished |
     if process.board.left == ALARM and held.why is None:
         now = time.time()
         return Finished(*held.key, State.FAILED, held.started or now, now, message=DEAF)
+    if process.board.left == BROKEN:  # nothing says that a job did that
+        return Released(*held.key, LOST, process.how)
     others = f", with {beside} other job{'s' if beside > 1 else ''} in it" if beside else ""
     return Released(*held.key, "died", process.how + others, beside=beside)
 

@@ -4,9 +4,12 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Collection, Mapping
 from operator import is_
 from typing import Final
+
+from job_engine.job.foreign import described
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +24,8 @@ TOUCHING: Final = frozenset({"os.chdir", "os.putenv", "os.unsetenv"})
 class Leftovers:
     """The state that jobs of a process share and are to find as the first one did: that when this is made.
 
-    A difference is put back when no job is left that may be using it: one that ran when it was first seen.
+    A difference is put back when no job is left that may be using it: one that ran when it was first seen. Slots look
+    one at a time.
     """
 
     def __init__(self) -> None:
@@ -43,6 +47,7 @@ class Leftovers:
         sys.addaudithook(self._audit)
         self._seen: dict[str, object] = {}
         self._suspects: set[int] = set()
+        self._lock = threading.Lock()
 
     def look(self, job: int, running: Callable[[], Collection[int]]) -> list[str]:
         """Put back what jobs have left behind; a sentence about each thing, for the log of ``job``, which has ended.
@@ -50,6 +55,13 @@ class Leftovers:
         Args:
             running: says which jobs run, this one included.
         """
+        with self._lock:
+            try:
+                return self._look(job, running)
+            except BaseException as wrong:  # noqa: BLE001 - boundary: what jobs have left behind may raise anything
+                return [f"What this job left behind cannot be seen; {self._give_up(described(wrong))}"]
+
+    def _look(self, job: int, running: Callable[[], Collection[int]]) -> list[str]:
         found = self._different()
         if not found:
             self._seen = {}

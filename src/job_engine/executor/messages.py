@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from job_engine.actions.output import OutputPolicy
 from job_engine.job.action_details import ActionDetails
 from job_engine.job.attend import Finished, Granted, Released, Write
 
@@ -38,6 +39,7 @@ class Setup(Struct, kw_only=True):
     pull_mode_only: bool = False
     nuvlaedge_fs: str | None = None
     engine: str = ""  # its version, for messages
+    output: OutputPolicy = OutputPolicy.PRINTED  # what goes to the attribute of jobs
     api_grace: float = 0.0  # how long a job waits to log in at an API server that cannot be reached
 
 

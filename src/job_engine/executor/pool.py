@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from job_engine.actions.interruption import LOST, STOPPED
+from job_engine.executor.alone import NOT_NOW, Alone
 from job_engine.executor.backlog import WINDOW, Pace, Place, depth, room, share
 from job_engine.executor.board import Cell
 from job_engine.executor.death import Lives, death, proven
@@ -30,10 +31,6 @@ STUCK: Final = 30.0
 """Seconds that an interrupted action may take to end before its worker process is given up."""
 RECALL: Final = 1.0
 """Seconds that a worker process that is given up may take to give back what it has not begun."""
-LINGER: Final = 10.0
-"""Seconds that a worker process for jobs that run alone waits for another one: starting it takes up to a second."""
-NOT_NOW: Final = 5.0
-"""Seconds until a job that must run alone is granted again, if no worker process could be started for it."""
 
 
 class Pool:
@@ -58,6 +55,7 @@ class Pool:
         self._counts: Counter[str] = Counter()  # jobs here by action, but those in slow slots
         self._good_until = self._kill_at = 0.0
         self._lives = Lives(processes)
+        self._alone = Alone(processes * setup.threads, lambda: self._start(alone=True))
         self._loop = asyncio.get_running_loop()
         self._looking: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,26 +151,13 @@ class Pool:
         if self._setup.threads == 1 or self.giving_back or not (held.alone or held.action in self._main_thread):
             into(held)
             return
-        extra = [p for p in self._processes if p.alone and not p.retiring]
-        process = min(extra, key=lambda p: len(p.outstanding), default=None)
-        if (process is None or process.outstanding) and len(extra) < self._wanted * self._setup.threads:
-            process = self._start(alone=True) or process
+        process = self._alone.choose()
         if process is None:
             self._unbegun(held, NOT_NOW)
         else:
             held.since = time.monotonic()
             process.give([held], self.session())
             self._watch()
-
-    def _linger(self, process: Process) -> None:
-        """Have a process for jobs that run alone end, unless it is given another one."""
-        if process.alone and process.ready and not process.outstanding:
-            self._loop.call_later(LINGER, self._end_lingering, process, process.last_given)
-
-    def _end_lingering(self, process: Process, last: int) -> None:
-        if not process.outstanding and process.last_given == last:
-            process.retiring = True
-            process.kill()
 
     def _feed(self) -> None:
         backlog = self.backlog
@@ -224,6 +209,7 @@ class Pool:
 
     def _look(self) -> None:
         now, again = time.monotonic(), False
+        self._alone.look(now)
         for process in self._processes:
             self._mark_slow(process, now)
             for slot, handle in enumerate(process.board.handles()):
@@ -334,7 +320,7 @@ class Pool:
         if report.spoilt and not self.closing:
             self._retire(process)
         self._end_retired(process)
-        self._linger(process)
+        self._alone.linger(process)
         self._feed()
         keeper.changed()
 
@@ -343,7 +329,7 @@ class Pool:
             held = process.outstanding.pop(handle, None)
             if held is None:
                 continue
-            if held.over or held.why is not None or self.giving_back:
+            if held.over or held.why is not None or self.giving_back or self.closing:
                 self._unbegun(held)
             else:
                 held.process = None
@@ -352,6 +338,7 @@ class Pool:
     def ended(self, process: Process) -> None:
         """See `process.Owner`."""
         self._processes.remove(process)
+        self._alone.ended(process)
         last, died = process.board.last_begun(), 0
         unbegun = [handle for handle in process.outstanding if handle > last]
         if process.alone and not process.ready:  # the next one may end as soon
@@ -386,10 +373,12 @@ class Pool:
         self._loop.call_later(pause, self._start_one)
 
     def _start_one(self) -> None:
-        if not self.closing and self._start() is None:
+        if self._start() is None and not self.closing:
             self._replace(proven=False)
 
     def _start(self, *, alone: bool = False) -> Process | None:
+        if self.closing:
+            return None
         try:
             process = Process(self, self._setup, self._keep, alone=alone)
         except OSError as error:

@@ -15,7 +15,7 @@ from typing import Final, Protocol, cast
 import msgspec
 
 from job_engine import threads
-from job_engine.executor.board import BROKEN, Board
+from job_engine.executor.board import BROKEN, SLOT_BROKEN, Board
 from job_engine.executor.holds import Held
 from job_engine.executor.messages import Frames, Orders, Report, Setup, frame, report_of
 from job_engine.loading.interpreter import python_command
@@ -113,7 +113,7 @@ class Process(asyncio.Protocol):
         code = self.code
         if code is None:
             return "alive"
-        if self.board.left == BROKEN:
+        if self.board.left in (BROKEN, SLOT_BROKEN):
             return "a thread of the engine failed in it"
         name = ""
         with contextlib.suppress(ValueError):

@@ -20,21 +20,21 @@ def end_now() -> NoReturn:
     raise SystemExit  # not reached: SIGKILL cannot be put off
 
 
-def here(run: Callable[[], object], board: Board) -> NoReturn:
+def here(run: Callable[[], object], board: Board, why: int = BROKEN) -> NoReturn:
     """Run ``run`` for ever in this thread, as `service` does."""
     try:
         run()
     except BaseException:  # boundary: nothing is known of the state of the process
         log.critical("this worker process has failed, and ends", exc_info=True)
-    board.leave(BROKEN)
+    board.leave(why)
     end_now()
 
 
-def service(name: str, run: Callable[[], object], board: Board) -> None:
-    """Run ``run`` for ever in a thread of its own. If it fails, the process ends, and the supervisor is told why."""
+def service(name: str, run: Callable[[], object], board: Board, why: int = BROKEN) -> None:
+    """Run ``run`` for ever in a thread of its own. If it fails, the process ends, and the board has ``why``."""
 
     def end() -> None:
-        board.leave(BROKEN)
+        board.leave(why)
         end_now()
 
     start(name, run, end)

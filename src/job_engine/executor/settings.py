@@ -31,6 +31,7 @@ class ExecutorSettings:
     needed: bool = False  # one of these that does not load ends the executor at its start
     entry_points: bool = True  # load what installed packages offer, too
     pull_mode_only: bool = False  # of all these keep only what a NuvlaEdge may run
+    logs_in_output: bool = False  # whether all that is logged goes to the jobs' ``output``
     nuvlaedge_fs: str | None = None  # the folder that a NuvlaEdge shares with its jobs
     version: str = field(default_factory=lambda: version("job-engine"))  # of the engine, for messages
     shutdown_timeout: float = 120.0  # how long running jobs may go on after the first signal

@@ -13,12 +13,12 @@ from msgspec import Raw
 from job_engine.actions.interruption import FINAL, LOST, STOPPED
 from job_engine.actions.job import Job
 from job_engine.actions.outcome import DETACHED, FINISHED, RETRY, Outcome
-from job_engine.actions.output import clean
+from job_engine.actions.output import OutputPolicy, clean
 from job_engine.actions.registry import Actions
 from job_engine.actions.run import run, time_limit
 from job_engine.executor.alarm import Alarms
 from job_engine.executor.attempt import Attempt
-from job_engine.executor.board import Board
+from job_engine.executor.board import SLOT_BROKEN, Board
 from job_engine.executor.chaser import Chaser
 from job_engine.executor.leftovers import Leftovers
 from job_engine.executor.messages import RawReport
@@ -44,6 +44,7 @@ class Slots:
         connect: makes the API client for a job id and claim.
         engine: the version that messages call the engine by; empty: the installed one.
         nuvlaedge_fs: the folder that a NuvlaEdge shares with its jobs.
+        policy: what goes to the ``output`` of jobs.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Slots:
         engine: str = "",
         nuvlaedge_fs: str | None = None,
         api_grace: float = 0.0,
+        policy: OutputPolicy = OutputPolicy.PRINTED,
     ) -> None:
         self.running: dict[int, Attempt] = {}  # by handle
         self._inbox: queue.SimpleQueue[tuple[int, Granted]] = queue.SimpleQueue()
@@ -66,6 +68,7 @@ class Slots:
         self._engine = engine
         self._nuvlaedge_fs = nuvlaedge_fs
         self._api_grace = api_grace
+        self._policy = policy
         self._chaser = Chaser(self.running, board)
         self._alarms: Alarms | None = None
         self._leftovers = Leftovers()
@@ -74,14 +77,14 @@ class Slots:
         """Begin to run jobs, in threads."""
         self._chaser.start()
         for number in range(self._board.slots):
-            service(f"slot-{number}", partial(self._run, number), self._board)
+            service(f"slot-{number}", partial(self._run, number), self._board, SLOT_BROKEN)
 
     def serve(self) -> NoReturn:
         """Run jobs in this thread, the main one, where actions can set alarms and signal handlers: the only slot."""
         self._chaser.start()
         self._alarms = Alarms(self._board)
         self._alarms.start()
-        here(partial(self._run, 0), self._board)
+        here(partial(self._run, 0), self._board, SLOT_BROKEN)
 
     @property
     def busy(self) -> bool:
@@ -133,9 +136,10 @@ class Slots:
                 continue
             started = time.time()
             which, end = self._perform(slot, attempt, granted, started)
+            left = self._leftovers.look(handle, self._handles)
             if self._alarms is not None:
-                self._alarms.clear()
-            for line in self._leftovers.look(handle, self._handles):
+                left += self._alarms.clear()
+            for line in left:
                 attempt.log("WARNING", line)
             attempt.interrupted.set(FINAL)  # for threads that the action left behind: nothing is kept any more
             del self.running[handle]
@@ -163,7 +167,7 @@ class Slots:
                 due = time.monotonic() + limit
                 self._chaser.limit(attempt, due)
             self._board.begin(slot, handle, started, due)
-            outcome = run(action, job, self._engine)
+            outcome = run(action, job, self._engine, self._policy)
             return _told(key, handle, outcome, started)
         except BaseException as wrong:  # boundary: whatever goes wrong, the slot lives on and the job ends
             log.exception("%s cannot be run", granted.id)

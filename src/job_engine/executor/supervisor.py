@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NoReturn
 
 from job_engine.actions.interruption import LOST, STOPPED
+from job_engine.actions.output import OutputPolicy
 from job_engine.executor.attending import Attending
 from job_engine.executor.deadline import Deadline
 from job_engine.executor.holds import Held, Holds, Key
@@ -327,5 +328,11 @@ def _setup(settings: ExecutorSettings) -> Setup:
         threads=settings.threads, actions=list(settings.actions), entry_points=settings.entry_points,
         needed=settings.needed,
         pull_mode_only=settings.pull_mode_only, nuvlaedge_fs=settings.nuvlaedge_fs, engine=settings.version,
-        log_level=settings.log_level, api_grace=settings.api_grace,
+        log_level=settings.log_level, api_grace=settings.api_grace, output=_output_policy(settings),
     )  # fmt: skip
+
+
+def _output_policy(settings: ExecutorSettings) -> OutputPolicy:
+    if settings.logs_in_output:
+        return OutputPolicy.EVERYTHING
+    return OutputPolicy.PRINTED if settings.names_hold else OutputPolicy.NOTHING  # as upstream, beside Nuvla

@@ -22,6 +22,7 @@ from job_engine.actions.interruption import FINAL
 from job_engine.actions.load import load
 from job_engine.actions.output import RUNNING, install
 from job_engine.actions.registry import Actions
+from job_engine.executor.alarm import PROBE
 from job_engine.executor.board import Board
 from job_engine.executor.clients import Clients
 from job_engine.executor.log_format import configure
@@ -60,7 +61,9 @@ def main(arguments: list[str]) -> None:
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock, board)
     clients = Clients(setup)
-    slots = Slots(actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace)
+    slots = Slots(
+        actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace, setup.output
+    )
     os.register_at_fork(after_in_child=lambda: _as_usual(slots, locks, clients))
     watchdog = Watchdog(board, lambda: slots.busy)
     gc.collect()
@@ -155,12 +158,13 @@ def _as_usual(slots: Slots, locks: Sequence[int], clients: Clients) -> None:
     for fd in locks:
         with contextlib.suppress(OSError):
             os.close(fd)
-    for attempt in slots.running.values():
+    for attempt in list(slots.running.values()):
         attempt.interrupted.why = FINAL  # without a lock: it may be held by a thread that is not here
     RUNNING.set(None)
     clients.anew()
+    signal.set_wakeup_fd(-1)  # its other end is the parent's: it would take our alarms for its own
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for signal_ in (signal.SIGTERM, signal.SIGHUP):
+    for signal_ in (signal.SIGTERM, signal.SIGHUP, PROBE):
         signal.signal(signal_, signal.SIG_DFL)
 
 

@@ -17,7 +17,7 @@ def test_what_is_written_of_a_job_that_runs(play: Play) -> None:
         executor = await place.executor()
         id_ = await added(place)
         (held,) = await executor.grant()
-        finish(executor, held, result=Raw(b"{}"), output="one line\n")
+        finish(executor, held, result=Raw(b"{}"))
         await until(place.clean, "the entry going")
         assert place.edits(id_) == [
             {"state": "RUNNING"},
@@ -25,9 +25,9 @@ def test_what_is_written_of_a_job_that_runs(play: Play) -> None:
         ]
         id_ = await added(place)
         (held,) = await executor.grant()
-        finish(executor, held, "FAILED", None, message="why", output=" ")
+        finish(executor, held, "FAILED", None, message="why", output="one line")
         await until(place.clean, "the entry going")
-        assert place.edits(id_)[1:] == [{"state": "FAILED", "status-message": "why"}]
+        assert place.edits(id_)[1:] == [{"state": "FAILED", "status-message": "why", "output": "one line"}]
 
     play(scene)
 

@@ -175,7 +175,8 @@ def _fork_and_log(job: Job, held: threading.Event, codes: list[int]) -> None:
     if pid == 0:
         import signal
 
-        signal.alarm(10)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(5)
         job.logger.info("in the child")
         print("as well")
         os._exit(0)

@@ -1,13 +1,16 @@
 """What upstream's classes say by the exceptions that they raise; stand-ins have upstream's names."""
 
+import logging
 import sys
 from types import ModuleType
 
 import pytest
 
+from job_engine.actions import output as captured
 from job_engine.actions.action import Action
 from job_engine.actions.interruption import LOST
 from job_engine.actions.outcome import DETACHED, FINISHED, RELEASED
+from job_engine.actions.output import OutputPolicy
 from job_engine.actions.run import run
 from job_engine.testing import run_action
 from job_engine.testing.hold import NotingHold
@@ -44,6 +47,27 @@ def test_an_unfinished_bulk_action_leaves_the_job_running(raised, document):
     assert (outcome.kind, outcome.output) == (DETACHED, None)
     assert hold.changes == [{"tags": ["monitor"]}]
     assert run_action(cls, document=document).state == "RUNNING"
+
+
+def test_what_goes_to_output():
+    """Nuvla's classes log secrets, and everybody who sees a job reads its output."""
+
+    def talks():
+        print("printed")
+        logging.getLogger("library").warning("logged")
+        return 0
+
+    def said(action, policy):
+        captured.install()
+        try:
+            return run(action, job_of("talks"), policy=policy).output
+        finally:
+            captured.uninstall()
+
+    ours, theirs = Action(talks, "talks"), Action(nuvla(lambda self: talks()), "talks")
+    both = "printed\nlogged"
+    assert [said(ours, policy) for policy in OutputPolicy] == [None, "printed", both]
+    assert [said(theirs, policy) for policy in OutputPolicy] == [None, None, both]
 
 
 def test_a_refused_edit_gives_the_job_back(raised):

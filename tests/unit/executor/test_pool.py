@@ -1,10 +1,13 @@
 import asyncio
 import os
 import socket
+from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import Raw
 
+from job_engine.executor import alone
 from job_engine.executor.holds import Held
 from job_engine.executor.messages import Loaded, Setup
 from job_engine.executor.pool import Pool
@@ -20,6 +23,7 @@ SETUP = Setup(
 class Keeper:
     def __init__(self) -> None:
         self.gone: list[Held] = []
+        self.news = asyncio.Event()
 
     def loaded(self, loaded: Loaded) -> bool:
         return True
@@ -34,7 +38,7 @@ class Keeper:
         self.gone.append(held)
 
     def changed(self) -> None:
-        return
+        self.news.set()
 
 
 def test_the_timer_of_a_job_ends_with_it() -> None:
@@ -63,5 +67,44 @@ def test_a_worker_process_that_cannot_be_started_leaves_nothing_open(monkeypatch
         with pytest.raises(OSError, match="too many"):
             Process(Keeper(), SETUP)
         assert os.listdir("/proc/self/fd") == before
+
+    asyncio.run(within())
+
+
+def test_a_process_whose_import_hangs_does_not_keep_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hangs.py").write_text("import time\ntime.sleep(3600)\n")
+    setup = msgspec.structs.replace(SETUP, threads=2, actions=[str(tmp_path / "hangs.py")])
+    monkeypatch.setattr(alone, "LOADED_WITHIN", 0.0)
+
+    async def within() -> None:
+        keeper = Keeper()
+        pool = Pool(keeper, setup, 1)
+        held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}"), alone=True), 0.0)
+        pool.add([held])
+        try:
+            async with asyncio.timeout(60):
+                while not keeper.gone:
+                    await keeper.news.wait()
+                    keeper.news.clear()
+            assert keeper.gone == [held]
+        finally:
+            pool.kill()
+            async with asyncio.timeout(60):
+                while pool.alive:
+                    await keeper.news.wait()
+                    keeper.news.clear()
+
+    asyncio.run(within())
+
+
+def test_no_process_is_started_for_a_job_after_the_kill() -> None:
+    async def within() -> None:
+        keeper = Keeper()
+        pool = Pool(keeper, msgspec.structs.replace(SETUP, threads=2), 1)
+        pool.kill()
+        held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}"), alone=True), 0.0)
+        pool.add([held])
+        assert keeper.gone == [held]
+        assert not pool.alive
 
     asyncio.run(within())

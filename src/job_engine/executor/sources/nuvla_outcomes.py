@@ -73,15 +73,15 @@ def known(changes: Mapping[str, Any]) -> Changes:
 def final_edits(end: Finished, unsent: Mapping[str, Any]) -> list[Changes]:
     """What to write of an end, in the order of trying: the next one only if the server does not take the one before.
 
-    What ``unsent`` adds cannot be worth losing the verdict, and no verdict is worth running the job for ever. The
-    output is not written: actions log secrets there, and everybody who sees the job would read it.
+    What ``unsent`` and the output add cannot be worth losing the verdict, and no verdict is worth running the job for
+    ever.
     """
     verdict: Changes = {"state": str(end.state)}
     if end.return_code is not None:
         verdict["return-code"] = end.return_code
     if end.message:
         verdict["status-message"] = shorten(end.message)
-    whole = {**unsent, **verdict}
+    whole = {**unsent, **verdict} if end.output is None else {**unsent, **verdict, "output": end.output}
     plain: Changes = {
         "state": State.FAILED.value,
         "status-message": f"it ended as {end.state}, which the API server does not take as it was",
