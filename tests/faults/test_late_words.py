@@ -40,18 +40,17 @@ class Spoken:
         (granted,) = self.attend(free=1)["jobs"]
         return granted[:2]
 
-    def put(self, id_: str, attempt: int, changes: dict[str, Any]) -> int:
-        return self._http.call("PUT", id_, changes, Job_Hold=f"{id_} {attempt}")[0]
+    def put(self, id_: str, claim: int, changes: dict[str, Any]) -> int:
+        return self._http.call("PUT", id_, changes, Job_Hold=f"{id_} {claim}")[0]
 
 
-def late(seq: int, attempt: int) -> list[dict[str, Any]]:
-    """All that an executor can say of a hold."""
+def late(seq: int, claim: int) -> list[dict[str, Any]]:
+    """All that an executor can say of a hold, but for its log, which is kept also after the hold has ended."""
     return [
-        {"finished": [[seq, attempt, "FAILED", 1.0, 2.0, 7, "too late"]]},
-        {"released": [[seq, attempt, "failed", "too late"]]},
-        {"released": [[seq, attempt, "died", "too late"]]},
-        {"writes": [[seq, attempt, 1.0, {"progress": 77, "status-message": "too late"}, {"late": True}]]},
-        {"writes": [[seq, attempt, None, {}, None, [[1, 1.0, "INFO", "too late"]]]]},
+        {"finished": [[seq, claim, "FAILED", 1.0, 2.0, 7, "too late"]]},
+        {"released": [[seq, claim, "failed", "too late"]]},
+        {"released": [[seq, claim, "died", "too late"]]},
+        {"writes": [[seq, claim, 1.0, {"progress": 77, "status-message": "too late"}, {"late": True}]]},
     ]
 
 
@@ -63,29 +62,29 @@ def what_there_is(engine: Engine, job: Any) -> tuple[Any, ...]:
 def test_what_is_said_of_an_older_attempt_changes_nothing(engine: Engine) -> None:
     job = engine.client.submit("held")
     first = Spoken(engine, "first")
-    seq, attempt = first.claim()
-    assert attempt == 1
-    first.attend(holds=[[seq, 1]], writes=[[seq, 1, 1.0, {"progress": 10}, {"at": 1}]])
+    seq, claim = first.claim()
+    first.attend(holds=[[seq, claim]], writes=[[seq, claim, 1.0, {"progress": 10}, {"at": 1}]])
     second = Spoken(engine, "second", replaces="first")
-    assert second.claim() == [seq, 2]
+    assert second.claim() == [seq, claim + 1]
+    assert job.refresh().attempt == 2
     before = what_there_is(engine, job)
-    for said in late(seq, 1):
-        answer = first.attend(holds=[[seq, 1]], **said)
-        assert answer["interrupt"] == [[seq, 1, "lost"]], "and it is told"
+    for said in late(seq, claim):
+        answer = first.attend(holds=[[seq, claim]], **said)
+        assert answer["interrupt"] == [[seq, claim, "lost"]], "and it is told"
         assert "jobs" not in answer
         assert what_there_is(engine, job) == before, said
-    assert first.put(job.id, 1, {"progress": 55}) == 409
+    assert first.put(job.id, claim, {"progress": 55}) == 409
 
     # the same executor holds it again: what it said of its former hold, repeated late, is not of this one
-    second.attend(released=[[seq, 2, "unstarted"]])
-    assert second.claim() == [seq, 3]
+    second.attend(released=[[seq, claim + 1, "unstarted"]])
+    assert second.claim() == [seq, claim + 2]
     before = what_there_is(engine, job)
-    for said in late(seq, 2):
-        second.attend(holds=[[seq, 3]], **said)
+    for said in late(seq, claim + 1):
+        second.attend(holds=[[seq, claim + 2]], **said)
         assert what_there_is(engine, job) == before, said
-    assert second.put(job.id, 2, {"progress": 55}) == 409
-    assert second.put(job.id, 3, {"progress": 55}) == 200
-    second.attend(holds=[], finished=[[seq, 3, "SUCCESS", 1.0, 2.0]])
+    assert second.put(job.id, claim + 1, {"progress": 55}) == 409
+    assert second.put(job.id, claim + 2, {"progress": 55}) == 200
+    second.attend(holds=[], finished=[[seq, claim + 2, "SUCCESS", 1.0, 2.0]])
     assert [attempt.end for attempt in attempts(engine.events(job))] == ["lost", "unstarted", "success"]
 
 
@@ -93,11 +92,10 @@ def test_what_is_granted_or_told_in_a_lost_answer_is_so_once(engine: Engine) -> 
     jobs = engine.client.submit_many("held", [None] * 3)
     executor = Spoken(engine, "executor")
     lost = executor.attend(free=2)["jobs"]
-    assert [granted[1] for granted in lost] == [1, 1]
     again = executor.attend(free=2)["jobs"]  # it has heard of no job, and holds none
     assert [granted[:3] for granted in again] == [granted[:3] for granted in lost]
-    first, second = (granted[0] for granted in again)
-    said = {"finished": [[first, 1, "SUCCESS", 1.0, 2.0]], "released": [[second, 1, "failed", "once"]]}
+    first, second = (granted[:2] for granted in again)
+    said = {"finished": [[*first, "SUCCESS", 1.0, 2.0]], "released": [[*second, "failed", "once"]]}
     executor.attend(**said)
     before = [what_there_is(engine, job) for job in jobs]
     for _ in range(2):
@@ -111,19 +109,19 @@ def test_what_is_granted_or_told_in_a_lost_answer_is_so_once(engine: Engine) -> 
 def test_final_is_final(engine: Engine, state: str) -> None:
     job = engine.client.submit("held")
     executor = Spoken(engine, "executor")
-    seq, attempt = executor.claim()
+    seq, claim = executor.claim()
     if state == "CANCELED":
         job.cancel()
     else:
-        executor.attend(finished=[[seq, attempt, state, 1.0, 2.0, 0, "done"]])
+        executor.attend(finished=[[seq, claim, state, 1.0, 2.0, 0, "done"]])
     before = what_there_is(engine, job)
     assert before[0]["state"] == state
-    for said in late(seq, attempt):
-        executor.attend(holds=[[seq, attempt]], **said)
+    for said in late(seq, claim):
+        executor.attend(holds=[[seq, claim]], **said)
         assert what_there_is(engine, job) == before, said
     changes = [{"state": other} for other in ("QUEUED", "RUNNING", "SUCCESS", "FAILED", "CANCELED")]
     for change in [*changes, {"progress": 1}, {"status-message": "changed"}, {"tags": ["changed"]}, {"priority": 1}]:
-        assert executor.put(job.id, attempt, change) == 409, change
+        assert executor.put(job.id, claim, change) == 409, change
         assert Http({**engine.admin, "url": engine.url}).call("PUT", job.id, change)[0] == 409, change
         assert what_there_is(engine, job) == before, change
     with contextlib.nullcontext() if state == "CANCELED" else pytest.raises(Conflict, match="ended already"):

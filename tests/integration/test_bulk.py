@@ -144,7 +144,7 @@ def test_exact_counts_while_executors_workers_and_server_are_killed(tmp_path):
         counts = (said["total_actions"], said["success_count"], said["failed_count"], said["jobs_count"])
         assert counts == (CHILDREN, CHILDREN - failed, failed, CHILDREN), str(said["error_reasons"])[:600]
         assert [(each["reason"], each["count"]) for each in said["error_reasons"]] == [("the disk is full", failed)]
-        assert {"claimed", "died", "detached"} <= set(engine.kinds(bulk))
+        assert {"claimed", "lost", "detached"} <= set(engine.kinds(bulk))
     finally:
         engine.close()
 

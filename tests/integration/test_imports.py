@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from job_engine.executor import process as module
-from job_engine.executor.messages import Setup
+from job_engine.executor.messages import Orders, Setup, frame
 from job_engine.executor.process import Process
+from tests.integration.engine_processes import until
 
 WITHIN = 30.0
 
@@ -81,3 +82,24 @@ def test_of_what_is_loaded_nothing_is_said_later(folder):
         return owner.how
 
     assert asyncio.run(how()) == "killed by signal 9 (SIGKILL)"
+
+
+def test_a_worker_process_says_nothing_when_its_supervisor_is_gone_while_it_imports(folder, capfd):
+    """The supervisor has hung up, as it does when it stops: nobody is there to read what it imports."""
+    at_import = folder / "begun"
+    (folder / "aslow.py").write_text(
+        f"import pathlib, time\npathlib.Path({str(at_import)!r}).touch()\n"
+        f"while not pathlib.Path({str(folder / 'go')!r}).exists(): time.sleep(0.01)\n"
+    )
+
+    async def hang_up():
+        owner = Owner()
+        process = Process(owner, setup(folder))
+        process._ours.sendall(frame(Orders(setup=setup(folder))))
+        await asyncio.to_thread(until, at_import.exists, "the import")
+        process._ours.close()
+        (folder / "go").touch()
+        await asyncio.to_thread(until, lambda: process.code is not None, "its end")
+
+    asyncio.run(asyncio.wait_for(hang_up(), WITHIN))
+    assert "Traceback" not in capfd.readouterr().err

@@ -123,11 +123,18 @@ def _load(sock: socket.socket, setup: Setup) -> Actions:
             entry_points=setup.entry_points,
             pull_mode_only=setup.pull_mode_only,
             needed=setup.needed,
-            importing=lambda source: sock.sendall(frame(RawReport(importing=source))),
+            importing=lambda source: _report(sock, RawReport(importing=source)),
         )
     except JobEngineError as error:
-        sock.sendall(frame(RawReport(loaded=Loaded(actions=[], failed={}, duplicates=[], wrong=error.message))))
+        _report(sock, RawReport(loaded=Loaded(actions=[], failed={}, duplicates=[], wrong=error.message)))
         sys.exit(2)
+
+
+def _report(sock: socket.socket, report: RawReport) -> None:
+    try:
+        sock.sendall(frame(report))
+    except ConnectionError:  # the supervisor is gone
+        end_now()
 
 
 def _loaded(actions: Actions) -> Loaded:

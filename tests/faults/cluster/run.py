@@ -273,7 +273,10 @@ def _judge(fleet: Fleet, kinds: dict[str, str], notes: Notes, outcome: Outcome) 
         outcome.ends.update(_ends(life.events))
         outcome.overlaps += judge.overlaps(life)
     for program in (*fleet.executors, *([fleet.server] if fleet.server else [])):
-        outcome.wrong += [f"{program.name}.log has {word!r}" for word in TELLTALE if word in program.log]
+        for word in TELLTALE:
+            _, found, after = program.log.partition(word)
+            if found:
+                outcome.wrong.append(f"{program.name}.log has {word}{after[:3000]}")
 
 
 def _ends(events: Sequence[Event]) -> list[str]:
