@@ -28,7 +28,7 @@ from job_engine.api.filter import parse
 from job_engine.dashboard import family, people, signing
 from job_engine.dashboard.jobs import filter_of
 from job_engine.dashboard.visitor import Visitor
-from job_engine.job import attributes, times
+from job_engine.job import attributes, nodes, times
 from job_engine.job.document import new_job
 from job_engine.job.errors import Invalid, JobEngineError
 from job_engine.store import moments, query, words
@@ -71,6 +71,8 @@ TAKES = {
     "moment": lambda text: moments.interval(text[:LIMIT], 0.0),
     "number": query.NUMERIC.fullmatch,
     "words": lambda text: words.problem(text[:LIMIT]),
+    "nodes": lambda text: nodes.limited(("," * 10 + '"' + text).encode(), "it", 5),
+    "nodes of escapes": lambda text: nodes.limited((',"' + text.replace("a", '\\"')).encode(), "it", 1),
     "place": lambda text: jobs._resolved(["#" + text], []),
     "message": lambda text: jobs._with_places(text, {}),
     "page": lambda text: signing._next(text[:LIMIT]),

@@ -6,10 +6,11 @@ from typing import Any, Final
 import msgspec
 
 from job_engine.api.answers import Json
-from job_engine.api.call import Call
+from job_engine.api.call import IN_THREAD, Call
 from job_engine.api.state import ApiState
 from job_engine.job.attend import Answer, Attend
 from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.nodes import MANY_LIMIT, limited
 from job_engine.job.times import iso
 
 NAME_LIMIT: Final = 100
@@ -25,8 +26,9 @@ async def attend(call: Call) -> Json:
         raise Forbidden(f"invalid credentials for '{call.id}': an executor needs an administrator's")
     if len(call.id) > NAME_LIMIT:
         raise Invalid(f"the id of an executor has at most {NAME_LIMIT} characters")
+    body = await call.body()
     try:
-        said = _decode(await call.body())
+        said = _said(body) if len(body) < IN_THREAD else await asyncio.to_thread(_said, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"this is not an attend: {error}") from None
     id_ = call.id.partition("/")[2]
@@ -37,6 +39,10 @@ async def attend(call: Call) -> Json:
         if gone is not None:
             gone.cancel()
     return Json(_encode(answer))
+
+
+def _said(body: bytes) -> Attend:
+    return _decode(limited(body, "the attend", MANY_LIMIT))
 
 
 async def _leave(call: Call, id_: str) -> None:

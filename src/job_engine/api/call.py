@@ -1,5 +1,6 @@
 """One request to the API: who calls what, its body within limits, its parameters."""
 
+import asyncio
 import zlib
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,12 +15,20 @@ from job_engine.api.identity import Caller
 from job_engine.job.errors import Invalid
 from job_engine.job.foreign import shown
 from job_engine.job.nesting import DEPTH_LIMIT, shallow
+from job_engine.job.nodes import NODES_LIMIT, limited
 
 if TYPE_CHECKING:
     from job_engine.api.state import ApiState
 
 BODY_LIMIT: Final = 16 << 20
 """Bytes that a request's body may have."""
+STRANGERS_LIMIT: Final = 64 << 10
+"""Bytes that a body may have of who has not logged in: a login has some hundred."""
+UNPACKED_FREE: Final = 1 << 20
+RATIO_LIMIT: Final = 100
+"""A body may unpack to `UNPACKED_FREE` bytes, and to so many times its size beyond: JSON seldom packs to a fiftieth."""
+IN_THREAD: Final = 256 << 10
+"""Bytes from which a body is unpacked, counted and decoded beside the event loop: a few milliseconds of it."""
 FORM_LIMIT: Final = 256 << 10
 """Bytes that a form may have: the longest filter there may be, with every character escaped."""
 FIELDS_LIMIT: Final = 1000
@@ -51,12 +60,14 @@ class Call:
         """The body, unpacked.
 
         Args:
-            limit: bytes that it may have, before and after it is unpacked.
+            limit: bytes that it may have, before and after it is unpacked; of strangers `STRANGERS_LIMIT` at most.
 
         Raises:
             Refused: it is too large (413); the rest is not read.
             Invalid: it is not the gzip that its header says.
         """
+        if not self.caller.known:
+            limit = min(limit, STRANGERS_LIMIT)
         length = self.headers.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > limit:
             raise _too_large(limit)
@@ -77,20 +88,28 @@ class Call:
         encoding = self.headers.get(b"content-encoding")
         if encoding is None or encoding == b"identity" or not data:
             return data
-        return _unpacked(data, encoding, limit)
+        if len(data) < IN_THREAD:
+            return _unpacked(data, encoding, limit)
+        return await asyncio.to_thread(_unpacked, data, encoding, limit)
 
     async def disconnected(self) -> None:
         """Returns when the client has gone; for after the body was read."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def json(self) -> Any:
+    async def json(self, nodes: int = NODES_LIMIT) -> Any:
         """The body as JSON; None when there is none.
 
+        Args:
+            nodes: values that it may have.
+
         Raises:
-            Invalid: it is not JSON.
+            Invalid: it is not JSON, or has more.
         """
-        return decoded(await self.body())
+        body = await self.body()
+        if len(body) < IN_THREAD:
+            return decoded(body, nodes)
+        return await asyncio.to_thread(decoded, body, nodes)
 
     @cached_property
     def query(self) -> list[tuple[str, str]]:
@@ -139,14 +158,15 @@ class Call:
         return min(value, limit)
 
 
-def decoded(body: bytes) -> Any:
+def decoded(body: bytes, nodes: int = NODES_LIMIT) -> Any:
     """``body`` as JSON; None when it is empty.
 
     Raises:
-        Invalid: it is not JSON, or nested too deeply.
+        Invalid: it is not JSON, has more than ``nodes`` values, or is nested too deeply.
     """
     if not body:
         return None
+    limited(body, "the body", nodes)
     try:
         value = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -173,12 +193,15 @@ def _unpacked(data: bytes, encoding: bytes, limit: int) -> bytes:
     if encoding.lower() not in (b"gzip", b"x-gzip"):
         raise Refused(415, f"content-encoding {encoding.decode('latin-1')!r} is not supported; use gzip")
     unpacker = zlib.decompressobj(wbits=31)
+    most = UNPACKED_FREE + RATIO_LIMIT * len(data)
     try:
-        plain = unpacker.decompress(data, limit + 1)
+        plain = unpacker.decompress(data, min(limit, most) + 1)
     except zlib.error:
         raise Invalid("the body is not gzip, as its content-encoding says") from None
     if len(plain) > limit:
         raise _too_large(limit)
+    if len(plain) > most:
+        raise Refused(413, f"the body unpacks to more than {RATIO_LIMIT} times its size", ((b"connection", b"close"),))
     if not unpacker.eof or unpacker.unused_data:
         raise Invalid("the body is not one whole gzip stream")
     return plain

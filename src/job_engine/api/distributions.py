@@ -16,6 +16,7 @@ from job_engine.api.call import Call
 from job_engine.api.jobs import answer_of_each, checked_each
 from job_engine.job.document import NewJob
 from job_engine.job.errors import Conflict, Invalid, NotFound
+from job_engine.job.nodes import MANY_LIMIT
 from job_engine.job.times import epoch, iso
 from job_engine.store import jobs
 from job_engine.store import resources as stored
@@ -49,7 +50,7 @@ _MISSED: Final = ("skip", "once", "all")
 async def tick(call: Call) -> Json:
     """``POST /api/distribution/NAME/tick``: add the jobs of one due time, once."""
     acl.demand(call.caller.claims, TYPE, "add")
-    sent = _object(await call.json())
+    sent = _object(await call.json(MANY_LIMIT))
     due, following = _time(sent.get("due"), "due"), sent.get("next-tick")
     part = sent.get("part", 0)
     if type(part) is not int or not 0 <= part < PARTS:

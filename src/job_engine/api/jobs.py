@@ -14,6 +14,7 @@ from job_engine.api.state import ApiState
 from job_engine.job.attributes import JOB_ID, checked
 from job_engine.job.document import NewJob, new_id, new_job
 from job_engine.job.errors import Invalid
+from job_engine.job.nodes import MANY_LIMIT
 from job_engine.store import jobs
 
 MANY: Final = 10_000
@@ -104,7 +105,7 @@ async def post(call: Call) -> Json:
     acl.demand(call.caller.claims, "job", "add")  # before the body is looked at
     key = call.headers.get(b"idempotency-key")
     name = None if key is None else key.decode("latin-1")
-    document = await call.json()
+    document = await call.json(MANY_LIMIT)
     if type(document) is list:
         if call.flag("partial"):
             return Json(await add_each(call.api, call.caller, document, name), 201)

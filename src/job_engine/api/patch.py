@@ -12,6 +12,7 @@ import msgspec
 
 from job_engine.job.errors import Conflict, Invalid
 from job_engine.job.nesting import shallow
+from job_engine.job.nodes import at_most, limited
 
 T = TypeVar("T")
 
@@ -19,6 +20,8 @@ MEDIA_TYPE: Final = b"application/json-patch+json"
 OPERATIONS_LIMIT: Final = 1000
 COPIES_LIMIT: Final = 16 << 20
 """Bytes that all copies of a patch may add: each can double the document."""
+NODE_BYTES: Final = 160
+"""Bytes that each value in a copy counts as at least: about what it takes in memory."""
 PATCHED_LIMIT: Final = 16 << 20
 """Bytes that a document may have after a patch: as many as a request's body."""
 TRIES: Final = 5
@@ -47,7 +50,7 @@ def apply(document: dict[str, Any], patches: Any) -> dict[str, Any]:
     if not isinstance(result, dict):
         raise Invalid("the patches leave no JSON object")
     shallow(result, "the patched document")
-    if len(msgspec.json.encode(result)) > PATCHED_LIMIT:
+    if len(limited(msgspec.json.encode(result), "the patched document")) > PATCHED_LIMIT:
         raise Invalid(f"the patched document has more than {PATCHED_LIMIT} bytes")
     return result
 
@@ -96,9 +99,10 @@ def _apply(document: Any, patch: Any, room: int) -> tuple[Any, int]:
             return document, room
         case "copy":
             copied = msgspec.json.encode(_at(document, _pointer(patch, "from")))
-            if len(copied) > room:
+            room -= max(len(copied), NODE_BYTES * at_most(copied))
+            if room < 0:
                 raise _FailedError("the copies become too large")
-            return _add(document, path, msgspec.json.decode(copied)), room - len(copied)
+            return _add(document, path, msgspec.json.decode(copied)), room
         case "move":
             source = _pointer(patch, "from")
             if path[: len(source)] == source and path != source:

@@ -1,15 +1,19 @@
 """CIMI resources other than jobs: documents by id, with the access that their ACL gives."""
 
 import sqlite3
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from job_engine.job.errors import Conflict, NotFound
+from job_engine.job.errors import Conflict, Invalid, NotFound
+from job_engine.job.nodes import limited
 from job_engine.store.transaction import Transaction
 
 Document = dict[str, Any]
 Row = tuple[str, str]
+
+BYTES_LIMIT: Final = 16 << 20
+"""Bytes that one document may have, however many edits it came by."""
 
 
 def add(tx: Transaction, documents: list[Document]) -> None:
@@ -27,12 +31,18 @@ def add(tx: Transaction, documents: list[Document]) -> None:
 
 
 def put(tx: Transaction, document: Document) -> None:
-    """Add a document, or replace the one with its id."""
-    rest = {name: value for name, value in document.items() if name != "acl"}
+    """Add a document, or replace the one with its id.
+
+    Raises:
+        Invalid: it has too many values, or bytes.
+    """
+    rest = msgspec.json.encode({name: value for name, value in document.items() if name != "acl"})
+    if len(limited(rest, document["id"])) > BYTES_LIMIT:
+        raise Invalid(f"{document['id']} would have more than {BYTES_LIMIT} bytes")
     tx.execute(
         "insert into resource (id, type, acl, document) values (?, ?, ?, ?)"
         " on conflict (id) do update set acl = excluded.acl, document = excluded.document",
-        (document["id"], document["resource-type"], tx.acl(document["acl"]), msgspec.json.encode(rest).decode()),
+        (document["id"], document["resource-type"], tx.acl(document["acl"]), rest.decode()),
     )
 
 

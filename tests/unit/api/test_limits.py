@@ -1,6 +1,7 @@
 """What one request may cost: long filters, many figures, searches without end, names by the thousand."""
 
 import asyncio
+import gzip
 import sqlite3
 import threading
 import time
@@ -8,11 +9,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from job_engine.api import parameters, passwords, sessions, users
+from job_engine.api import call, parameters, passwords, sessions, users
+from job_engine.api.call import STRANGERS_LIMIT, UNPACKED_FREE
 from job_engine.api.filter.parse import LENGTH_LIMIT, STEPS_LIMIT, parse
 from job_engine.api.parameters import STRANGERS_FILTER
 from job_engine.api.passwords import Failures
 from job_engine.job.errors import Forbidden, Invalid, Unavailable
+from job_engine.job.nodes import MANY_LIMIT, NODES_LIMIT
 from job_engine.store import deadline, documents
 from job_engine.store.database import READERS
 from tests.unit.api.server import InProcess
@@ -149,3 +152,69 @@ def test_failures_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(failures) == 1
     assert failures.note(("f", "a"), True)
     assert len(failures) == 0
+
+
+PACKED = {"content-encoding": "gzip"}
+PATCH = {"content-type": "application/json-patch+json"}
+
+
+def test_strangers_send_little(api: InProcess) -> None:
+    for size, status in ((STRANGERS_LIMIT, 400), (STRANGERS_LIMIT + 1, 413)):
+        plain = b" " * size
+        assert api.call("POST", "/api/session", plain, STRANGER)[0] == status
+        assert api.call("POST", "/api/session", plain, {**STRANGER, "content-length": "x"})[0] == status
+        assert api.call("POST", "/api/session", gzip.compress(plain), {**STRANGER, **PACKED})[0] == status
+        assert api.call("PUT", "/api/session", b"&" * size, {**NOBODY, "content-length": "x"})[0] == status
+
+
+def test_unpacking_has_a_ratio(api: InProcess) -> None:
+    honest = b"[" + b",".join(b'{"action": "x", "payload": "%08d"}' % n for n in range(10_000)) + b"]"
+    assert api.call("POST", "/api/job?partial=true", gzip.compress(honest), PACKED)[0] == 201
+    status, body = api.call("POST", "/api/job", gzip.compress(b" " * (8 * UNPACKED_FREE)), PACKED)
+    assert (status, body["message"]) == (413, "the body unpacks to more than 100 times its size")
+    assert api.call("POST", "/api/job", gzip.compress(b" " * UNPACKED_FREE), PACKED)[0] == 400
+
+
+def test_documents_have_few_values(api: InProcess) -> None:
+    many = b"[" + b"0," * NODES_LIMIT + b"0]"
+    for method, path, headers in (
+        ("POST", "/api/nuvlabox", {}),
+        ("PUT", "/api/job/x", {}),
+        ("PUT", "/api/job/x", PATCH),
+        ("POST", "/api/credential", {}),
+        ("POST", "/api/distribution/report", {}),
+    ):
+        status, body = api.call(method, path, b'{"name": %b}' % many, headers)
+        assert (status, "more than 100,000 values" in body["message"]) == (400, True), (method, path, body)
+    too_many = b"[" + b"0," * MANY_LIMIT + b"0]"
+    for path in ("/api/job", "/api/executor/x/attend", "/api/distribution/x/tick"):
+        status, body = api.call("POST", path, too_many)
+        assert (status, "more than 1,000,000 values" in body["message"]) == (400, True), (path, body)
+
+
+def test_documents_do_not_grow_by_edits(api: InProcess) -> None:
+    half: list[int] = [0] * (NODES_LIMIT // 2)
+    id_ = api.call("POST", "/api/nuvlabox", {"first": half})[1]["resource-id"]
+    status, body = api.call("PUT", f"/api/{id_}", {"second": half})
+    assert (status, f"{id_} has more than 100,000 values" in body["message"]) == (400, True)
+    for patch in (
+        [{"op": "add", "path": "/second", "value": half}],
+        [{"op": "copy", "from": "/first", "path": "/second"}],
+        [{"op": "copy", "from": "/first", "path": "/second"}, {"op": "remove", "path": "/second"}] * 100,
+    ):
+        assert api.call("PUT", f"/api/{id_}", patch, PATCH)[0] == 400
+    assert "second" not in api.call("GET", f"/api/{id_}")[1]
+
+
+def test_large_bodies_are_decoded_beside_the_loop(api: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    decoded = call.decoded
+
+    def noted(body: bytes, nodes: int) -> object:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return decoded(body, nodes)
+
+    monkeypatch.setattr(call, "decoded", noted)
+    for size in (100, call.IN_THREAD):
+        assert api.call("POST", "/api/job", {"action": "x", "payload": "x" * size})[0] == 201
+    assert threads == [True, False]
