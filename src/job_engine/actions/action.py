@@ -37,6 +37,8 @@ class Action(Generic[P, R]):
         pull_mode_support: whether a NuvlaEdge may run it (upstream's light image loads only those).
         main_thread: whether it runs in the main thread of a process, with no other job beside it, as code needs that
             sets signal handlers or alarms.
+        secret: names of arguments whose values are shown to nobody: pages, the command line, logs and the history have
+            ``***`` in their place.
 
     Raises:
         Invalid: an option has no meaning, saying which.
@@ -55,6 +57,7 @@ class Action(Generic[P, R]):
         cleans_itself: bool = False,
         pull_mode_support: bool = False,
         main_thread: bool = False,
+        secret: Iterable[str] = (),
     ) -> None:
         self.also: tuple[Action[Any, Any], ...] = ()  # the same function under other names
         if isinstance(target, Action):
@@ -78,6 +81,7 @@ class Action(Generic[P, R]):
         self.cleans_itself = cleans_itself
         self.pull_mode_support = pull_mode_support
         self.main_thread = main_thread
+        self.secret = _names(self.name, secret)
         self._arguments: Arguments | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -161,6 +165,7 @@ def action(
     jitter: bool = True,
     cleanup: Callable[..., Any] | None = None,
     main_thread: bool = False,
+    secret: Iterable[str] = (),
 ) -> Decorator: ...
 def action(name: Any = None, pull_mode_support: bool = False, **options: Any) -> Any:
     """Make a function or a Nuvla-style class an action: ``@action``, ``@action("name")``, ``@action(retries=3)``.
@@ -171,6 +176,13 @@ def action(name: Any = None, pull_mode_support: bool = False, **options: Any) ->
     if callable(name):
         return _made(name, None, False, {})
     return lambda target: _made(target, name, pull_mode_support, options)
+
+
+def _names(action: str, secret: Iterable[str]) -> tuple[str, ...]:
+    names = () if isinstance(secret, str) else tuple(secret)
+    if isinstance(secret, str) or not all(isinstance(name, str) for name in names):
+        raise Invalid(f'action {action!r}: secret is a list of arguments\' names, such as secret=["password"]')
+    return names
 
 
 def _made(target: Any, name: str | None, pull_mode_support: bool, options: dict[str, Any]) -> Any:

@@ -299,6 +299,7 @@ class Job(dict[str, Any]):
             return
         if "status-message" in given:
             text = clean(str(given["status-message"] or ""))
+            text = text if self.captured.mask is None else self.captured.mask(text)
             given["status-message"] = text if text.strip() else NO_MESSAGE
         if isinstance(progress := given.get("progress"), float) and math.isfinite(progress):
             given["progress"] = round(progress)

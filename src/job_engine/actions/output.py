@@ -110,14 +110,15 @@ class Output:
     """
 
     __slots__ = (
-        "_characters", "_children", "_lines", "_lock", "_log", "_open", "_process", "_tail", "_tailed", "shield",
-        "shows_all",
+        "_characters", "_children", "_lines", "_lock", "_log", "_open", "_process", "_tail", "_tailed", "mask",
+        "shield", "shows_all",
     )  # fmt: skip
 
     def __init__(self, log: Callable[[str, str], object], shield: Shield) -> None:
         self._log: Callable[[str, str], object] | None = log
         self.shield = shield
         self.shows_all = False  # what libraries log is shown like what the job prints
+        self.mask: Callable[[str], str] | None = None  # of texts that have secrets in them
         self._lock = threading.RLock()  # a signal handler that prints may interrupt a print of its own thread
         self._open: dict[object, _OpenLine] | None = None  # lines without an end yet, by level or child process
         self._children: list[Child] | None = None  # that may still write
@@ -233,7 +234,7 @@ class Output:
             return True
 
     def _line(self, level: str, line: str, always: bool = False, shown: bool = True) -> None:
-        line = clean(line)
+        line = clean(line) if self.mask is None else self.mask(clean(line))
         if len(line) > LONGEST_LINE:
             line = line[: LONGEST_LINE - 3] + "..."
         if shown:

@@ -2,7 +2,9 @@
 
 import logging
 import random
+import re
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, NoReturn
@@ -21,6 +23,7 @@ from job_engine.job.document import VERSION
 from job_engine.job.errors import Invalid
 from job_engine.job.foreign import ask, described, is_a, shown, text
 from job_engine.job.retry import delay
+from job_engine.job.secret import mask_of
 from job_engine.job.states import State
 from job_engine.job.times import LONGEST
 
@@ -43,7 +46,11 @@ class Attempt:
 
 
 def run(
-    action: Action[..., Any] | None, job: Job, engine: str = "", policy: OutputPolicy = OutputPolicy.PRINTED
+    action: Action[..., Any] | None,
+    job: Job,
+    engine: str = "",
+    policy: OutputPolicy = OutputPolicy.PRINTED,
+    patterns: Sequence[re.Pattern[str]] = (),
 ) -> Outcome:
     """Run one attempt of ``job`` in this thread, and say how it ended. Never raises.
 
@@ -52,12 +59,15 @@ def run(
         job: as the executor was granted it.
         engine: the version that messages call the engine by; empty: the installed one.
         policy: what goes to the job's ``output``.
+        patterns: what is masked in the job's log and messages, beside the action's secrets.
     """
     if (refusal := _refusal(action, job, engine)) is not None:
         return Outcome(FINISHED, FAILED, None, refusal)
     assert action is not None
     attempt = Attempt(action, job)
     job.captured.shows_all = policy is OutputPolicy.EVERYTHING
+    if action.secret or patterns:
+        job.captured.mask = mask_of(job.get("payload"), action.secret, patterns)
     token = RUNNING.set(job.captured)
     try:
         outcome = _ended(attempt)
@@ -72,6 +82,8 @@ def run(
     # Nuvla's classes log secrets, and its engine never writes the attribute.
     if policy is OutputPolicy.EVERYTHING or (policy is OutputPolicy.PRINTED and not action.is_class):
         outcome.output = output
+    if job.captured.mask is not None and outcome.message is not None and outcome.kind != RELEASED:
+        outcome.message = job.captured.mask(outcome.message)
     return outcome
 
 
@@ -240,7 +252,8 @@ def _clean_up(attempt: Attempt) -> None:
     except BaseException as raised:  # noqa: BLE001 - the boundary between the engine and an action's cleanup
         attempt.job.captured.add("WARNING", f"cleanup failed: {_traceback(raised)}", always=True)
         token = RUNNING.set(None)  # for the executor's log
-        log.warning("%s: cleanup failed: %s", attempt.job.id, _message(raised))
+        mask = attempt.job.captured.mask or str
+        log.warning("%s: cleanup failed: %s", attempt.job.id, mask(_message(raised)))
         RUNNING.reset(token)
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from job_engine.api.answers import Json
 from job_engine.api.call import IN_THREAD, Call
+from job_engine.api.identity import Caller
 from job_engine.api.state import ApiState
 from job_engine.job.attend import Answer, Attend
 from job_engine.job.errors import Forbidden, Invalid
@@ -51,8 +52,8 @@ async def _leave(call: Call, id_: str) -> None:
     call.api.executors.leave(id_)
 
 
-def executors(api: ApiState) -> list[dict[str, Any]]:
-    """The executors that are there, as documents."""
+def executors(api: ApiState, caller: Caller) -> list[dict[str, Any]]:
+    """The executors that are there, as documents; hosts, processes and what does not load are for administrators."""
     now = asyncio.get_running_loop().time()
     shown = []
     for executor in api.executors.present:
@@ -70,23 +71,25 @@ def executors(api: ApiState) -> list[dict[str, Any]]:
         if executor.hello is not None:
             hello = executor.hello
             document |= {
-                "name": hello.name,
-                "host": hello.host,
-                "pid": hello.pid,
+                "name": hello.name if caller.admin else executor.public_name,
                 "version": hello.version,
                 "processes": hello.processes,
                 "slots": hello.slots,
                 "actions": hello.actions,
-                "failed-imports": hello.failed_imports,
             }
+            if caller.admin:
+                document |= {"host": hello.host, "pid": hello.pid, "failed-imports": hello.failed_imports}
             if hello.session_timeout:
                 document["session-timeout"] = hello.session_timeout
         shown.append(document)
     return shown
 
 
-def actions(api: ApiState) -> list[dict[str, Any]]:
-    """The actions that somebody there can run, as documents; what is told of one is what the first to have it tells."""
+def actions(api: ApiState, caller: Caller) -> list[dict[str, Any]]:
+    """The actions that somebody there can run, as documents; what is told of one is what the first to have it tells.
+
+    The files in which they are defined are for administrators.
+    """
     found: dict[str, dict[str, Any]] = {}
     for executor in api.executors.present:
         hello = executor.hello
@@ -96,4 +99,6 @@ def actions(api: ApiState) -> list[dict[str, Any]]:
             found[name]["executors"].append(f"executor/{executor.id}")
             if hello is not None and name in hello.details:
                 found[name] = msgspec.to_builtins(hello.details[name]) | found[name]
+                if not caller.admin:
+                    found[name].pop("file", None)
     return [found[name] for name in sorted(found)]

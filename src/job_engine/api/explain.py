@@ -38,6 +38,7 @@ class Facts:
     needed_by_count: int = 0  # how many they are in all
     fails_at: float | None = None  # when it is FAILED because nobody has its action, seconds since the epoch
     failed_imports: Mapping[str, str] = field(default_factory=dict)  # what does not load on an executor, and the error
+    admin: bool = False  # whether an administrator asks, who is told what does not load, and why
     cluster: bool = False  # whether executors take jobs from the locking queue
     connected: bool = True  # whether this server is connected to ZooKeeper, where that queue is
     entry: str | None = None  # under which name it is there
@@ -127,7 +128,9 @@ def _who_has_it(facts: Facts) -> tuple[bool, str]:
         who = f"no executor {'of ours ' if facts.cluster else ''}is alive"
     if facts.able:
         return True, who
-    if facts.failed_imports:
+    if facts.failed_imports and not facts.admin:
+        who += "; some actions do not load on an executor: ask an administrator"
+    elif facts.failed_imports:
         who += "".join(f"; {source} does not load: {error}" for source, error in facts.failed_imports.items())
     if facts.fails_at is not None:
         unless = ", unless one of another kind runs it" if facts.cluster else ""

@@ -12,7 +12,7 @@ from job_engine.api.answers import Json, created, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
 from job_engine.api.identity import Caller
-from job_engine.api.job_views import demanded, operations_for, readable
+from job_engine.api.job_views import Secrets, demanded, operations_for, readable, veil
 from job_engine.api.jobs import scoped
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import ATTRIBUTES, checked
@@ -59,21 +59,25 @@ async def put(call: Call) -> Json:
         edited = await call.api.store.write(_edit, call.id, call.caller, changes, hold, begins)
         assert edited is not None
         job, rights = edited
-    return Json(one(job.document, rights, lambda document, rights: [], None))
+    document = veil(job.document, rights, call.api.executors.secrets, False)
+    return Json(one(document, rights, lambda document, rights: [], None))
 
 
 async def _patch(call: Call, patches: Any, hold: int | None) -> Edited | None:
     """Make a patch on a reader, because who sends it chooses what it costs, and write what it changes; None if the job
     has changed meanwhile."""
-    seen, changes = await call.api.search(_patched, call.id, call.caller, patches)
+    secrets = call.api.executors.secrets
+    seen, changes = await call.api.search(_patched, call.id, call.caller, patches, secrets)
     return await call.api.store.write(_edit, call.id, call.caller, changes, hold, False, seen)
 
 
-def _patched(connection: sqlite3.Connection, id_: str, caller: Caller, patches: Any) -> tuple[Row, Changes]:
+def _patched(
+    connection: sqlite3.Connection, id_: str, caller: Caller, patches: Any, secrets: Secrets
+) -> tuple[Row, Changes]:
     row = documents.row(connection, id_)
     job, rights = demanded(documents.of_row(row), id_, caller, *_EDITS)
     assert row is not None
-    return row, patched(acl.view(job.document, rights), patches)
+    return row, patched(acl.view(veil(job.document, rights, secrets, False), rights), patches)
 
 
 def merged(body: Any, select: Sequence[str]) -> Changes:
@@ -212,7 +216,7 @@ async def cancel(api: ApiState, caller: Caller, id_: str, hold: int | None = Non
 
 async def _managed(api: ApiState, caller: Caller, id_: str) -> Document:
     job, rights = await readable(api, caller, id_, "manage")
-    return one(job.document, rights, operations_for(caller), None)
+    return one(veil(job.document, rights, api.executors.secrets, False), rights, operations_for(caller), None)
 
 
 def _cancel(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> None:

@@ -17,7 +17,7 @@ from job_engine.api.collection import one
 from job_engine.api.explain import AHEAD, NEEDED_BY, NEEDS, Facts
 from job_engine.api.explain import explain as explained
 from job_engine.api.identity import Caller
-from job_engine.api.job_views import demanded, operations_for, readable
+from job_engine.api.job_views import demanded, hides, operations_for, readable, veil
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid
 from job_engine.job.states import State, is_final
@@ -70,10 +70,11 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
         needed_by_count=needed_by_count,
         fails_at=api.executors.fails_at(action),
         failed_imports=api.executors.failed_imports,
+        admin=caller.admin,
         cluster=api.settings.cluster,
         connected=api.queue is None or api.queue.status()["zookeeper"] == "connected",
         entry=entry,
-        runs_on=None if holder is None else (holder.id, holder.name),
+        runs_on=None if holder is None else (holder.id, holder.name if caller.admin else holder.public_name),
     )
     return explained(facts)
 
@@ -211,7 +212,8 @@ async def get_log(call: Call) -> Json:
 async def get_wait(call: Call) -> Json:
     """``GET /api/job/UUID/wait[?timeout=SECONDS][&since=UPDATED]``."""
     job, rights = await wait(call.api, call.caller, call.id, call.seconds("timeout", WAIT), call.first("since"))
-    return Json(one(job.document, rights, operations_for(call.caller), selected(call.query) or None))
+    document = veil(job.document, rights, call.api.executors.secrets, hides(call))
+    return Json(one(document, rights, operations_for(call.caller), selected(call.query) or None))
 
 
 async def get_stream(call: Call) -> Response:

@@ -2,8 +2,8 @@
 
 import sqlite3
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -15,12 +15,18 @@ from job_engine.api.identity import Caller
 from job_engine.api.parameters import Parameters, asked
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, NotFound
+from job_engine.job.secret import masked
 from job_engine.job.states import is_final
 from job_engine.store import documents
 from job_engine.store.counts import Counts
 from job_engine.store.documents import Job
 
 Document = dict[str, Any]
+Secrets = Mapping[str, Collection[str]]
+"""By action, the arguments that it declares secret."""
+
+CLEAR: Final = ("edit-acl", "edit-data")
+"""Rights of which one lets somebody read secret arguments, as it does the log."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,7 +53,23 @@ def operations_for(caller: Caller) -> "Any":
     return operations
 
 
-async def get(api: ApiState, caller: Caller, id_: str, select: Sequence[str] | None = None) -> Document:
+def veil(document: Document, rights: frozenset[str], secrets: Secrets, hide: bool) -> Document:
+    """The document of a job, without the arguments that its action declares secret if ``hide`` says so, or if these
+    rights do not let anybody change it. Who runs a job needs them."""
+    secret = secrets.get(document.get("action", ""))
+    if secret and "payload" in document and (hide or rights.isdisjoint(CLEAR)):
+        document["payload"] = masked(document["payload"], secret)
+    return document
+
+
+def hides(call: Call) -> bool:
+    """Whether a request asks by ``secrets=mask`` for documents that can be shown."""
+    return call.first("secrets") == "mask"
+
+
+async def get(
+    api: ApiState, caller: Caller, id_: str, select: Sequence[str] | None = None, *, hide: bool = False
+) -> Document:
     """One job's document, with operations.
 
     Raises:
@@ -55,7 +77,7 @@ async def get(api: ApiState, caller: Caller, id_: str, select: Sequence[str] | N
         Forbidden: the caller does not see it.
     """
     job, rights = await readable(api, caller, id_, "view-meta")
-    return one(job.document, rights, operations_for(caller), select)
+    return one(veil(job.document, rights, api.executors.secrets, hide), rights, operations_for(caller), select)
 
 
 async def readable(api: ApiState, caller: Caller, id_: str, right: str = "view-data") -> tuple[Job, frozenset[str]]:
@@ -74,36 +96,30 @@ def demanded(job: Job | None, id_: str, caller: Caller, *rights: str) -> tuple[J
     return job, has
 
 
-async def search(api: ApiState, caller: Caller, wanted: Parameters) -> Document:
-    """The answer to a query of jobs.
-
-    Raises:
-        Forbidden: the caller may not ask.
-        Invalid: the filter compares an attribute with what it can never be.
-    """
-    acl.demand(caller.claims, "job", "query")
-    return await api.search(_search, caller, wanted, api.counts)
-
-
-def _search(connection: sqlite3.Connection, caller: Caller, wanted: Parameters, counts: Counts) -> Document:
+def _search(
+    connection: sqlite3.Connection, caller: Caller, wanted: Parameters, counts: Counts, secrets: Secrets, hide: bool
+) -> bytes:
+    select = wanted.select
+    if secrets and select is not None and "payload" in select:
+        select = (*select, "action")  # which says what of the payload is secret
     found = documents.search_jobs(
-        connection, wanted.page(caller), time.time(), counts, select=wanted.select, aggregations=wanted.aggregations
+        connection, wanted.page(caller), time.time(), counts, select=select, aggregations=wanted.aggregations
     )
+    if secrets:
+        for document, text in found.documents:
+            veil(document, acl.rights(text, caller.claims), secrets, hide)
     resources = shown(found.documents, caller, operations_for(caller), wanted.select)
-    return collection("job", caller, found.count, resources, found.aggregations)
-
-
-def _searched(connection: sqlite3.Connection, caller: Caller, wanted: Parameters, counts: Counts) -> bytes:
-    return _encode(_search(connection, caller, wanted, counts))
+    return _encode(collection("job", caller, found.count, resources, found.aggregations))
 
 
 async def get_one(call: Call) -> Json:
     """``GET /api/job/UUID``."""
-    return Json(await get(call.api, call.caller, call.id, selected(call.query) or None))
+    return Json(await get(call.api, call.caller, call.id, selected(call.query) or None, hide=hides(call)))
 
 
 async def get_many(call: Call) -> Json:
     """``GET /api/job``, and ``PUT`` with a form."""
     acl.demand(call.caller.claims, "job", "query")
     wanted = await asked(call)
-    return Json(await call.api.search(_searched, call.caller, wanted, call.api.counts))
+    secrets = {action: names for action, names in call.api.executors.secrets.items() if names}
+    return Json(await call.api.search(_search, call.caller, wanted, call.api.counts, secrets, hides(call)))

@@ -33,16 +33,16 @@ from job_engine.job.errors import NotFound
 
 
 def _in_memory(type_: str, documents: Any) -> Type:
-    """A read-only type whose documents are kept in memory."""
+    """A read-only type whose documents, as a caller sees them, are made of what is in memory."""
 
     async def many(call: Call) -> Json:
         acl.demand(call.caller.claims, type_, "query")
         wanted = await asked(call)
-        return Json(resources.listed(type_, documents(call.api), call.caller, wanted))
+        return Json(resources.listed(type_, documents(call.api, call.caller), call.caller, wanted))
 
     async def one(call: Call) -> Json:
         acl.demand(call.caller.claims, type_, "query")
-        for document in documents(call.api):
+        for document in documents(call.api, call.caller):
             if document["id"] == call.id:
                 return Json(document)
         raise NotFound(f"{call.id} not found")
@@ -113,7 +113,7 @@ TYPES: Final = {
     ),
     "executor": _in_memory("executor", attendance.executors),
     "action": _in_memory("action", attendance.actions),
-    "resource-metadata": _in_memory("resource-metadata", lambda api: [metadata.document()]),
+    "resource-metadata": _in_memory("resource-metadata", lambda api, caller: [metadata.document()]),
     "status": Type({"GET": status.get, "POST": status.post}),
     "queue": Type({"GET": queue.get}, {"POST": queue.post}),
     "stream": Type({"GET": job_follow.get_stream}),

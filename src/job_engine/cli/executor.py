@@ -14,9 +14,11 @@ from job_engine.cli.options import command, duration, engine_option
 from job_engine.cli.part_options import (
     actions_option,
     log_level_option,
+    mask_patterns_option,
     name_option,
     needed_option,
     parent_option,
+    patterns_in,
     processes_option,
     shutdown_timeout_option,
     threads_option,
@@ -80,6 +82,7 @@ def job_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str | N
 @engine_option(
     "--statsd", metavar="HOST[:PORT]", help="Accepted for Nuvla's sake: its gauges are the distributor's, not ours."
 )
+@mask_patterns_option
 @health_checked("executor")
 @log_level_option()
 @parent_option
@@ -100,6 +103,7 @@ def executor(
     run_dir: Path | None,
     nuvlaedge_fs: str,
     statsd: str | None,
+    mask_patterns: Path | None,
     log_level: str,
     parent_fd: int | None,
     on_start: Callable[[], None],
@@ -141,6 +145,7 @@ def executor(
             api_grace=api_grace,
             unknown_action_grace=unknown_action_grace,
             logs_in_output=logs_in_output,
+            masked=patterns_in(mask_patterns),
             run_dir=run_dir,
             log_level=level,
             parent_fd=parent_fd,

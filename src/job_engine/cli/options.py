@@ -97,6 +97,7 @@ def client_of(ctx: click.Context, **settings: Any) -> "Client":
         secret=given["secret"],
         insecure=given["insecure"] or None,
         environ=os.environ,
+        mask_secrets=True,
         **flags,
         **settings,
     )

@@ -1,10 +1,13 @@
 """The options of executor and distributor that these share, or that `up` passes on to them."""
 
+import re
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from job_engine.cli.options import Decorator, duration, engine_option
+from job_engine.job.errors import Invalid
 
 FOREVER: Final = "forever"
 """Instead of a time: no job is ever deleted."""
@@ -48,12 +51,41 @@ shutdown_timeout_option: Final = engine_option(
     default="120s",
     help="How long running jobs may take to finish after SIGTERM or Ctrl-C.",
 )
+mask_patterns_option: Final = engine_option(
+    "--mask-patterns",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Regular expressions, one a line, of what is masked in the logs and messages of jobs.",
+)
 parent_option: Final[Decorator[Any]] = click.option("--parent-fd", type=int, hidden=True)
 
 
 def log_level_option(default: str = "INFO") -> Decorator[Any]:
     """``--log-level``."""
     return engine_option("-l", "--log-level", metavar="LEVEL", default=default, help="DEBUG, INFO, WARNING or ERROR.")
+
+
+def patterns_in(path: Path | None) -> tuple[str, ...]:
+    """What ``--mask-patterns`` names: the lines of the file that are neither blank nor comments (``#``).
+
+    Raises:
+        Invalid: it cannot be read, or a line is no regular expression.
+    """
+    if path is None:
+        return ()
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeError) as error:
+        raise Invalid(f"cannot read {path} (--mask-patterns): {getattr(error, 'strerror', None) or error}") from None
+    found = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+    for number, line in found:
+        try:
+            matches_nothing = re.compile(line).match("") is not None
+        except re.error as error:
+            raise Invalid(f"{path}, line {number} is no regular expression: {error}") from None
+        if matches_nothing:
+            raise Invalid(f"{path}, line {number} matches the empty text, so it would mask everything: {line}")
+    return tuple(line for _, line in found)
 
 
 def keeping(text: str) -> float | None:

@@ -12,6 +12,8 @@ from job_engine.cli.part_options import (
     keep_jobs_option,
     keeping,
     log_level_option,
+    mask_patterns_option,
+    patterns_in,
     processes_option,
     shutdown_timeout_option,
     threads_option,
@@ -30,6 +32,7 @@ from job_engine.job.errors import Invalid
 @processes_option
 @threads_option
 @shutdown_timeout_option
+@mask_patterns_option
 @log_level_option("WARNING")
 def up(
     data: Path | None,
@@ -41,6 +44,7 @@ def up(
     processes: int | None,
     threads: int,
     shutdown_timeout: float,
+    mask_patterns: Path | None,
     log_level: str,
 ) -> int:
     """Run everything on this machine: API, page, executor, distributor.
@@ -55,6 +59,7 @@ def up(
 
     level_number(log_level)
     keeping(keep_jobs)
+    patterns_in(mask_patterns)
     for what, sources in (("actions", actions), ("distributions", distributions)):
         for source in sources:
             if (os.sep in source or source.endswith(".py")) and not Path(source).expanduser().exists():
@@ -67,6 +72,7 @@ def up(
             executor=[
                 *(part for source in actions for part in ("--actions", source)),
                 *(("--processes", str(processes)) if processes else ()),
+                *(("--mask-patterns", str(mask_patterns.absolute())) if mask_patterns else ()),
                 *("--threads", str(threads), "--shutdown-timeout", f"{shutdown_timeout:g}"),
             ],
             distributor=[

@@ -48,6 +48,7 @@ class Client(Administration):
         insecure: accept any TLS certificate.
         timeout: seconds that a call may take.
         environ: instead of this process's environment.
+        mask_secrets: documents come without the arguments that actions declare secret, to be shown to people.
 
     Raises:
         Invalid: the URL, or a file that names the engine, is not as it should be.
@@ -68,7 +69,9 @@ class Client(Administration):
         insecure: bool | None = None,
         timeout: float = TIMEOUT,
         environ: Mapping[str, str] | None = None,
+        mask_secrets: bool = False,
     ) -> None:
+        self._secrets: dict[str, str] = {"secrets": "mask"} if mask_secrets else {}
         found = find(
             environ=os.environ if environ is None else environ,  # noqa: TID251 (for programs, as cli/ is for people)
             url=url,
@@ -83,6 +86,7 @@ class Client(Administration):
     def of(cls, found: Found, *, timeout: float = TIMEOUT) -> "Client":
         """A client of a server that has been found."""
         client = cls.__new__(cls)
+        client._secrets = {}
         client._begin(found, timeout)
         return client
 
@@ -262,20 +266,22 @@ class Client(Administration):
             "first": first,
             "last": last,
         }
-        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        query = urlencode({**{name: value for name, value in asked.items() if value is not None}, **self._secrets})
         found: dict[str, Any] = self._json("GET", f"/api/{quote(resource_type)}{'?' if query else ''}{query}")
         return found
 
     def document(self, job: "str | JobHandle") -> dict[str, Any]:
         """The document of a job."""
-        found: dict[str, Any] = self._json("GET", _path(job))
+        found: dict[str, Any] = self._json(
+            "GET", _path(job) + (f"?{urlencode(self._secrets)}" if self._secrets else "")
+        )
         return found
 
     def wait_for(self, job: "str | JobHandle", seconds: float, *, updated: str | None = None) -> dict[str, Any]:
         """The job's document, as soon as it is final, or differs from the one of ``updated``, or ``seconds`` passed."""
         if not self.extended:
             return self._poll(job, seconds, updated)
-        asked = {"timeout": f"{seconds:.3f}", **({"since": updated} if updated is not None else {})}
+        asked = {"timeout": f"{seconds:.3f}", **({"since": updated} if updated is not None else {}), **self._secrets}
         reply = self._connection.call("GET", f"{_path(job)}/wait?{urlencode(asked)}", parked=seconds)
         found: dict[str, Any] = decoded(reply, dict)
         return found

@@ -18,12 +18,12 @@ _decode = msgspec.json.decode
 
 
 async def get(visitor: Visitor, id_: str, action: str | None = None, **parameters: Any) -> Any:
-    """What ``GET /api/ID[/ACTION]?PARAMETERS`` answers the visitor.
+    """What ``GET /api/ID[/ACTION]?PARAMETERS`` answers the visitor, with secret arguments masked.
 
     Raises:
         JobEngineError: what the API answers with another status.
     """
-    return await _ask(visitor, "GET", id_, action, parameters)
+    return await _ask(visitor, "GET", id_, action, {**parameters, "secrets": "mask"})
 
 
 async def post(visitor: Visitor, id_: str, action: str, key: str | None = None) -> Any:

@@ -39,7 +39,7 @@ def death(process: Process, held: Held, beside: int, killed: bool) -> Finished |
     if process.board.left == BROKEN:  # nothing says that a job did that
         return Released(*held.key, LOST, process.how)
     others = f", with {beside} other job{'s' if beside > 1 else ''} in it" if beside else ""
-    return Released(*held.key, "died", process.how + others, beside=beside)
+    return Released(*held.key, "died", process.ended + others, beside=beside)
 
 
 def proven(process: Process) -> bool:

@@ -40,6 +40,7 @@ class Setup(Struct, kw_only=True):
     nuvlaedge_fs: str | None = None
     engine: str = ""  # its version, for messages
     output: OutputPolicy = OutputPolicy.PRINTED  # what goes to the attribute of jobs
+    masked: list[str] = []  # regular expressions of what the logs and messages of jobs do not say
     api_grace: float = 0.0  # how long a job waits to log in at an API server that cannot be reached
 
 

@@ -109,7 +109,12 @@ class Process(asyncio.Protocol):
 
     @property
     def how(self) -> str:
-        """How it ended."""
+        """How it ended, and what it was importing, for the log of the executor."""
+        return self.ended if self.importing is None else f"{self.ended} while importing {self.importing}"
+
+    @property
+    def ended(self) -> str:
+        """How it ended, for everybody who sees its jobs."""
         code = self.code
         if code is None:
             return "alive"
@@ -118,8 +123,7 @@ class Process(asyncio.Protocol):
         name = ""
         with contextlib.suppress(ValueError):
             name = f" ({signal.Signals(-code).name})"
-        ended = f"exit code {code}" if code >= 0 else f"killed by signal {-code}{name}"
-        return ended if self.importing is None else f"{ended} while importing {self.importing}"
+        return f"exit code {code}" if code >= 0 else f"killed by signal {-code}{name}"
 
     # --- orders
 

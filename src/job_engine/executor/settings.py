@@ -37,6 +37,7 @@ class ExecutorSettings:
     shutdown_timeout: float = 120.0  # how long running jobs may go on after the first signal
     api_grace: float = 30.0  # how long the API may be away before running jobs are interrupted and released
     unknown_action_grace: float = 600.0  # beside Nuvla, how long a job is left to others whose action we lack
+    masked: tuple[str, ...] = ()  # regular expressions of what the logs and messages of jobs do not say
     run_dir: Path | None = None  # where its lock and id are; a successor there takes over at once
     log_level: str = "INFO"
     parent_fd: int | None = None  # the read end of a pipe: its end of file ends the executor at once

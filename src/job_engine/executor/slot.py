@@ -2,8 +2,9 @@
 
 import logging
 import queue
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NoReturn
 
@@ -45,6 +46,7 @@ class Slots:
         engine: the version that messages call the engine by; empty: the installed one.
         nuvlaedge_fs: the folder that a NuvlaEdge shares with its jobs.
         policy: what goes to the ``output`` of jobs.
+        patterns: what is masked in the logs and messages of jobs.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Slots:
         nuvlaedge_fs: str | None = None,
         api_grace: float = 0.0,
         policy: OutputPolicy = OutputPolicy.PRINTED,
+        patterns: Sequence[re.Pattern[str]] = (),
     ) -> None:
         self.running: dict[int, Attempt] = {}  # by handle
         self._inbox: queue.SimpleQueue[tuple[int, Granted]] = queue.SimpleQueue()
@@ -69,6 +72,7 @@ class Slots:
         self._nuvlaedge_fs = nuvlaedge_fs
         self._api_grace = api_grace
         self._policy = policy
+        self._patterns = patterns
         self._chaser = Chaser(self.running, board)
         self._alarms: Alarms | None = None
         self._leftovers = Leftovers()
@@ -167,7 +171,7 @@ class Slots:
                 due = time.monotonic() + limit
                 self._chaser.limit(attempt, due)
             self._board.begin(slot, handle, started, due)
-            outcome = run(action, job, self._engine, self._policy)
+            outcome = run(action, job, self._engine, self._policy, self._patterns)
             return _told(key, handle, outcome, started)
         except BaseException as wrong:  # boundary: whatever goes wrong, the slot lives on and the job ends
             log.exception("%s cannot be run", granted.id)

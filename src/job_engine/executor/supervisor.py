@@ -329,6 +329,7 @@ def _setup(settings: ExecutorSettings) -> Setup:
         needed=settings.needed,
         pull_mode_only=settings.pull_mode_only, nuvlaedge_fs=settings.nuvlaedge_fs, engine=settings.version,
         log_level=settings.log_level, api_grace=settings.api_grace, output=_output_policy(settings),
+        masked=list(settings.masked),
     )  # fmt: skip
 
 

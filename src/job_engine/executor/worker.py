@@ -9,6 +9,7 @@ import ctypes
 import gc
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -62,8 +63,9 @@ def main(arguments: list[str]) -> None:
     outbox = Outbox(sock, board)
     clients = Clients(setup)
     slots = Slots(
-        actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace, setup.output
-    )
+        actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace, setup.output,
+        [re.compile(pattern) for pattern in setup.masked],
+    )  # fmt: skip
     os.register_at_fork(after_in_child=lambda: _as_usual(slots, locks, clients))
     watchdog = Watchdog(board, lambda: slots.busy)
     gc.collect()

@@ -17,4 +17,5 @@ class ActionDetails(Struct, frozen=True, omit_defaults=True):
 
     summary: str = ""  # the first line of its docstring
     file: str = ""  # where it is defined
+    secret: list[str] = []  # names of arguments whose values are shown to nobody
     parameters: list[Parameter] | None = None  # None: unknown, as of a class, or of a function that reads the payload

@@ -6,6 +6,7 @@ loses any by falling silent here: the relay ends them.
 """
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
@@ -14,8 +15,10 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from job_engine.job.attend import PERIOD, Answer, Attend, Hello
-from job_engine.job.errors import Conflict, Invalid
+from job_engine.job.errors import Conflict, Invalid, Unavailable
 from job_engine.store import settings
 from job_engine.store.attend import Attendance
 from job_engine.store.database import Store
@@ -51,6 +54,12 @@ class Executor:
     def name(self) -> str:
         """How people know it."""
         return self.hello.name if self.hello is not None and self.hello.name else self.id
+
+    @property
+    def public_name(self) -> str:
+        """The name, unless it is made of the host's, which is for administrators; then the id."""
+        host = self.hello.host if self.hello is not None else ""
+        return self.id if host and self.name.startswith(host) else self.name
 
     @property
     def called(self) -> str:
@@ -90,6 +99,8 @@ class Executors:
         """By id. Who has left stays for a period: its actions may be back with its successor by then."""
         self.longest_session = 0.0
         """The longest session timeout that an executor of this record ever had, in seconds; 0: none ever had one."""
+        self.secrets: dict[str, frozenset[str]] = {}
+        """By action: the arguments that it declares secret, on some executor alive, or else on the last one."""
 
     async def start(self) -> None:
         """Give a whole period to everybody who holds something."""
@@ -97,6 +108,8 @@ class Executors:
         self.longest_session = max(self.longest_session, told)
         if self._cluster:
             return
+        kept = await self._store.read(settings.beginning, settings.SECRET)
+        self.secrets = {action: frozenset(msgspec.json.decode(names)) for action, names in kept.items()}
         for (holder,) in await self._store.read(_holders):
             self.alive.setdefault(holder, Executor(holder, self._loop.time()))
         self._arm()
@@ -166,6 +179,7 @@ class Executors:
             if attend.hello.replaces:
                 self._forget(attend.hello.replaces)  # only now have its holds ended
             self.longest_session = max(self.longest_session, attend.hello.session_timeout)
+            await self._note_secrets(attend.hello)
             self._unknown.look()
         if answer is None and future is not None:
             timer = self._loop.call_later(min(attend.wait, self._period / 3), _answer_empty, future)
@@ -176,6 +190,17 @@ class Executors:
         if attend.hello is not None:
             answer.queue = self._queue
         return answer
+
+    async def _note_secrets(self, hello: Hello) -> None:
+        """Keep what the actions of an executor that greets declare secret."""
+        greeted = [executor.hello for executor in self.alive.values() if executor.hello is not None]
+        for action in hello.actions:
+            names = frozenset(name for one in greeted if (told := one.details.get(action)) for name in told.secret)
+            if names != self.secrets.get(action, frozenset()):
+                self.secrets[action] = names
+                text = msgspec.json.encode(sorted(names)).decode()
+                with contextlib.suppress(Unavailable):  # then it is known while this server runs
+                    await self._store.write(settings.put, f"{settings.SECRET}{action}", text)
 
     def leave(self, id_: str) -> None:
         """Answer what this executor has parked: a newer attend came, or its connection is gone."""

@@ -16,6 +16,9 @@ USED: Final = "used "
 LACKED: Final = "lacked "
 """Before the name of an action: an executor was refused a job of it, because it lacks it; since when."""
 
+SECRET: Final = "secret "
+"""Before the name of an action: the arguments that it declares secret, as JSON, also while no executor has it."""
+
 
 def once(tx: Transaction, name: str, value: str) -> str:
     """The setting's value; ``value`` becomes it if there is none yet."""
@@ -56,6 +59,20 @@ def raise_to(tx: Transaction, name: str, value: float) -> None:
         " where cast(value as real) < cast(excluded.value as real)",
         (name, repr(value)),
     )
+
+
+def put(tx: Transaction, name: str, value: str) -> None:
+    """Make ``value`` the setting's."""
+    tx.execute("insert or replace into setting (name, value) values (?, ?)", (name, value))
+
+
+def beginning(connection: sqlite3.Connection, prefix: str) -> dict[str, str]:
+    """The values of the settings whose names begin so, by what follows."""
+    rows = connection.execute(
+        "select substr(name, ?), value from setting where substr(name, 1, ?) = ?",
+        (len(prefix) + 1, len(prefix), prefix),
+    )
+    return dict(rows.fetchall())
 
 
 def text(connection: sqlite3.Connection, name: str) -> str:

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from job_engine.api import attendance
+from job_engine.api import acl, attendance
+from job_engine.api.identity import Caller
 from job_engine.job.attend import Claim
 from job_engine.job.errors import Invalid
 from job_engine.store import jobs, settings
@@ -100,7 +101,8 @@ def test_the_longest_session_timeout_is_known_at_once_and_after_a_start(tmp_path
         said.session_timeout = 12.5
         await scene.says("ours", member=MEMBER, hello=said)
         assert scene.executors.longest_session == 12.5
-        (shown,) = attendance.executors(SimpleNamespace(executors=scene.executors))
+        caller = Caller("user/a", acl.ADMIN, frozenset({acl.ADMIN}))
+        (shown,) = attendance.executors(SimpleNamespace(executors=scene.executors), caller)
         assert (shown["member"], shown["session-timeout"]) == (MEMBER, 12.5)
         again = Executors(scene.store, cluster=True)
         await again.start()
