@@ -63,7 +63,7 @@ def test_an_action_that_nobody_of_ours_has_holds_nothing_back_until_it_was_lacke
     assert (nobody["condition"], nobody["terms"][-2]["met"]) == ("waiting", False)
     who = "no executor of ours is alive; those of other kinds do not say"
     assert nobody["summary"] == f"It waits for an executor that has the action noop ({who})."
-    broken = told(able=[], cluster=False, failed_imports={"reports.py": "ImportError: no pandas"})
+    broken = told(able=[], cluster=False, admin=True, failed_imports={"reports.py": "ImportError: no pandas"})
     assert "0 of 1 executors alive have it; reports.py does not load: ImportError: no pandas" in broken["summary"]
     embedded = told(able=[], cluster=False, fails_at=1.8e9)
     assert "it will be FAILED at 2027-01-15T08:00:00.000Z)" in embedded["summary"]
