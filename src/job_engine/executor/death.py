@@ -37,7 +37,7 @@ def death(process: Process, held: Held, beside: int, killed: bool) -> Finished |
         now = time.time()
         return Finished(*held.key, State.FAILED, held.started or now, now, message=DEAF)
     if process.board.left == BROKEN:  # nothing says that a job did that
-        return Released(*held.key, LOST, process.how)
+        return Released(*held.key, LOST, process.ended)
     others = f", with {beside} other job{'s' if beside > 1 else ''} in it" if beside else ""
     return Released(*held.key, "died", process.ended + others, beside=beside)
 
