@@ -106,6 +106,19 @@ def test_large_answers_are_compressed_when_asked(server: Server) -> None:
     assert "content-encoding" not in server.call("GET", id_)[2]
 
 
+def test_a_hold_is_known_to_its_holder_only(server: Server) -> None:
+    ids = [add(server, action="secret-hold") for _ in range(2)]
+    (seq, known, *_), (other, unknown, *_) = (claim(server, f"holder-{n}", "secret-hold") for n in range(2))
+    for guess in {1, known, known + 1, known + other - seq}:  # by who may edit the job and knows of another claim
+        hold = {"Job-Hold": f"{ids[1]} {guess}"}
+        assert server.call("PUT", ids[1], {"state": "SUCCESS"}, hold)[0] == 409, "the number of a claim was guessed"
+    status, document, _ = server.call("GET", ids[1])
+    assert (status, document["state"], str(unknown) in json.dumps(document)) == (200, "RUNNING", False)
+    for operation in ("explain", "events"):
+        assert str(unknown) not in json.dumps(server.call("POST", f"{ids[1]}/{operation}")[1])
+    assert server.call("PUT", ids[1], {"state": "SUCCESS"}, {"Job-Hold": f"{ids[1]} {unknown}"})[0] == 200
+
+
 def test_only_the_holder_writes(server: Server) -> None:
     id_ = add(server, action="held", name="n")
     seq, number, granted, *_ = claim(server, "holder", "held")

@@ -14,9 +14,10 @@ granted again there too, because the answer to a claim may have been lost; who h
 
 So every message may be repeated after a lost answer. An executor sends one at a time; a newer one (by ``n``) ends
 a parked one empty, and an older one that arrives late is refused. ``seq`` is the record's number of a job; with the
-number of its claim it names one hold. The number of a claim is the attempt's, plus a number that the record draws each
-time it is opened: so a hold of before a restored backup is not taken for one of after it, though jobs and attempts have
-the same numbers again. The items are arrays on the wire, because there can be thousands of them a second.
+number of its claim it names one hold. The number of a claim is a secret that only its holder learns: a keyed hash of
+the job's number and the attempt's, with a key that the record draws each time it is opened. So nobody guesses a hold,
+and one of before a restored backup is not taken for one of after it, though jobs and attempts have the same numbers
+again. The items are arrays on the wire, because there can be thousands of them a second.
 """
 
 from typing import TYPE_CHECKING

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from job_engine import threads
 from job_engine.job.errors import JobEngineError, Unavailable
-from job_engine.store import jobs, locks, schema, settings
+from job_engine.store import claim_numbers, jobs, locks, schema, settings
 from job_engine.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -103,8 +103,8 @@ class Store:
         self._copied = (0, 0)  # rows written, and bytes of the write-ahead log, when it was copied last
         self._room_at = 0.0  # when the writer makes room again, monotonic seconds
         self._acls: dict[str, int] = {}
-        # A backup brings the numbers of jobs and attempts back: claims of this opening are told apart by it.
-        self._era = secrets.randbits(32) << 10
+        self._claim_number = claim_numbers.drawn_from(secrets.token_bytes(32))
+        self._writer.create_function("claim_number", 2, self._claim_number, deterministic=True)
         self._wakes: float | None = 0.0  # when waiting jobs are looked at next, seconds since the epoch: first at once
         self.before_commit: list[AfterCommit] = []
         """Called in the writer thread with each transaction that changed something, before its commit."""
@@ -275,7 +275,7 @@ class Store:
         return outcomes, transaction
 
     def _transaction(self) -> Transaction:
-        return Transaction(self._writer, self._acls, era=self._era)
+        return Transaction(self._writer, self._acls, self._claim_number)
 
     def _begin(self) -> None:
         """Begin a transaction. Should that fail it does so for all that wait, who are told at once."""

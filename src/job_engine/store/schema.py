@@ -55,7 +55,7 @@ create table job (
     holder text,                          -- who holds it while it is RUNNING, or finished it; in a cluster a member
     claimed text,                         -- when the last attempt began to be held
     attempt integer not null default 0,   -- counts claims
-    claim integer not null default 0,     -- the fencing token: attempt + what was drawn at the opening
+    claim integer not null default 0,     -- the fencing token: a secret number of the attempt
     begun integer not null default 0,     -- the last attempt that is known to have started
     failures integer not null default 0,  -- attempts that raised
     deaths integer not null default 0,    -- attempts in a row that died without progress

@@ -10,6 +10,7 @@ import msgspec
 
 from job_engine.job.times import iso
 from job_engine.store import access
+from job_engine.store.claim_numbers import ClaimNumber
 
 _last_event = 0
 
@@ -18,14 +19,18 @@ class Transaction:
     """What a verb gets: the connection, one point in time for all it writes, and notes for after the commit."""
 
     def __init__(
-        self, connection: sqlite3.Connection, acls: dict[str, int], now: float | None = None, era: int = 0
+        self,
+        connection: sqlite3.Connection,
+        acls: dict[str, int],
+        claim_number: ClaimNumber,
+        now: float | None = None,
     ) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.executemany = connection.executemany
         self.now = time.time() if now is None else now
         self.iso = iso(self.now)
-        self.era = era  # what the numbers of claims made in it have beyond their attempts
+        self.claim_number = claim_number  # as in its SQL
         self._acls = acls
         self._events: list[tuple[int, int, str, int | None, str | None, str | None, str | None]] = []
         self.changed: list[str] = []  # ids of the jobs that this transaction changed

@@ -8,7 +8,7 @@ from job_engine.store.transaction import Transaction
 
 
 def told(changes: Changes, *ids: str) -> None:
-    tx = Transaction(sqlite3.connect(":memory:"), {})
+    tx = Transaction(sqlite3.connect(":memory:"), {}, lambda seq, attempt: attempt)
     tx.changed = list(ids)
     changes.told(tx)
 

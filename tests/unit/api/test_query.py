@@ -31,7 +31,7 @@ def record() -> sqlite3.Connection:
 
 
 def add_jobs(connection: sqlite3.Connection, *sent: dict[str, Any]) -> list[str]:
-    tx = Transaction(connection, {})
+    tx = Transaction(connection, {}, lambda seq, attempt: attempt)
     return jobs.add(tx, [new_job(d, created_by="user/me", acl=acl.normal(d.get("acl", OWN)), now=NOW) for d in sent])
 
 
@@ -314,7 +314,7 @@ def test_the_database_agrees_with_the_evaluator(
     record: sqlite3.Connection, sent: list[dict[str, Any]], condition: Condition
 ) -> None:
     record.execute("delete from resource")
-    tx = Transaction(record, {})
+    tx = Transaction(record, {}, lambda seq, attempt: attempt)
     kept = [{**thing, "id": f"thing/{n}", "resource-type": "thing", "acl": OWN} for n, thing in enumerate(sent)]
     resources.add(tx, kept)
     expected = [d["id"] for d in kept if matches(condition, d, resources_of("thing").kinds, NOW)]

@@ -20,14 +20,19 @@ class Record:
         self.now = time.time()
         self.acls: dict[str, int] = {}
         self.era = 0  # so the number of a claim is that of its attempt
+        self.connection.create_function("claim_number", 2, self._claim_number)
+
+    def _claim_number(self, seq: int, attempt: int) -> int:
+        return self.era + attempt
 
     def __call__(self) -> Transaction:
-        return Transaction(self.connection, self.acls, self.now, self.era)
+        return Transaction(self.connection, self.acls, self._claim_number, self.now)
 
     def put_back(self, backup: sqlite3.Connection) -> None:
         """Go on with ``backup``, as after a start of the server."""
         self.connection.close()
         self.connection = backup
+        self.connection.create_function("claim_number", 2, self._claim_number)
         self.acls.clear()
         self.era += 1 << 10
 

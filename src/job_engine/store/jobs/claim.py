@@ -37,7 +37,7 @@ def claim(tx: Transaction, executor: str, actions: Sequence[str], limit: int) ->
     rows = ready(tx, actions, limit)
     _hold(tx, executor, [row[SEQ] for row in rows])
     tx.changed += [row[ID] for row in rows]
-    return [granted(tx, row, row[ATTEMPT] + 1, tx.era + row[ATTEMPT] + 1) for row in rows]
+    return [granted(tx, row, row[ATTEMPT] + 1, tx.claim_number(row[SEQ], row[ATTEMPT] + 1)) for row in rows]
 
 
 def claim_entries(
@@ -71,7 +71,7 @@ def claim_entries(
                 refused.append((entry, verdict))
                 continue
             attempt += 1
-            number = tx.era + attempt
+            number = tx.claim_number(row[SEQ], attempt)
             claimed.append(row[SEQ])
             if standing[3] is None:  # quicker than the relay noted it
                 unnoted.append((entry, row[SEQ]))
@@ -85,9 +85,9 @@ def claim_entries(
 
 def _hold(tx: Transaction, holder: str, seqs: list[int]) -> None:
     tx.execute(
-        "update job set state = 'RUNNING', holder = ?, claimed = ?, attempt = attempt + 1, claim = ? + attempt + 1,"
-        " updated = ? where seq in (select value from json_each(?))",
-        (holder, tx.iso, tx.era, tx.iso, listed(seqs)),
+        "update job set state = 'RUNNING', holder = ?, claimed = ?, attempt = attempt + 1, "
+        " claim = claim_number(seq, attempt + 1), updated = ? where seq in (select value from json_each(?))",
+        (holder, tx.iso, tx.iso, listed(seqs)),
     )
 
 

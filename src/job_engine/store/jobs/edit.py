@@ -49,8 +49,9 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
         (action,) = tx.execute("select action from job where seq = ?", (seq,)).fetchone()
         tx.foreign.add(action)
         tx.execute(
-            "update job set state = 'RUNNING', waits = 0, attempt = attempt + 1, claim = claim + 1,"
-            " begun = attempt + 1, started = ?, claimed = ?, updated = ? where seq = ?",
+            "update job set state = 'RUNNING', waits = 0, attempt = attempt + 1, "
+            " claim = claim_number(seq, attempt + 1), begun = attempt + 1, started = ?, claimed = ?, updated = ?"
+            " where seq = ?",
             (tx.iso, tx.iso, tx.iso, seq),
         )
         tx.event(seq, "claimed", attempt + 1, "detached")

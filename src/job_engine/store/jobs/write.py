@@ -15,6 +15,8 @@ from job_engine.store.transaction import Transaction
 
 LOG_LIMIT: Final = 20_000
 """Lines of log that one attempt may leave in the record, whatever its executor sends."""
+LATE: Final = 10
+"""Of so many of a job's last attempts a log that comes late is kept."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,14 +50,15 @@ def write(tx: Transaction, holds: Holds, writes: Iterable[Write]) -> None:
 def write_late(tx: Transaction, writes: Iterable[Write]) -> None:
     """Keep the log of attempts whose hold has ended, and nothing else: a cancel ends a hold before its action ends."""
     for item in writes:
-        # Within one opening of the record claims are as far apart as attempts; those of another are far off.
-        found = tx.execute(
-            "select id, attempt + ? - claim from job where seq = ? and ? - claim between 1 - attempt and 0",
-            (item.claim, item.seq, item.claim),
-        ).fetchone()
-        if found is not None and item.log:
-            _write_log(tx, item, found[1])
-            tx.changed.append(found[0])
+        found = tx.execute("select id, attempt, claim from job where seq = ?", (item.seq,)).fetchone()
+        if found is None or not item.log:
+            continue
+        id_, last, claim = found
+        earlier = range(last - 1, max(0, last - LATE), -1)  # claims of this opening of the record
+        attempts = [last] if item.claim == claim else [n for n in earlier if tx.claim_number(item.seq, n) == item.claim]
+        for attempt in attempts:
+            _write_log(tx, item, attempt)
+            tx.changed.append(id_)
 
 
 def _write_log(tx: Transaction, item: Write, attempt: int) -> None:
