@@ -21,8 +21,8 @@ def make(folder: Path) -> Certificates:
     """Make all of them in a folder."""
     authority = folder / "authority.pem"
     _openssl(folder, "req", "-x509", "-subj", "/CN=test authority", "-keyout", "authority.key", "-out", authority.name)
-    _sign(folder, "server", "IP:127.0.0.1,DNS:localhost,DNS:engine.example")
-    _sign(folder, "client", "DNS:a-client")
+    sign(folder, "server", "IP:127.0.0.1,DNS:localhost,DNS:engine.example")
+    sign(folder, "client", "DNS:a-client")
     server = folder / "server-both.pem"
     server.write_text((folder / "server.key").read_text() + (folder / "server.pem").read_text())
     key = folder / "client-locked.key"
@@ -30,12 +30,14 @@ def make(folder: Path) -> Certificates:
     return Certificates(authority, server, folder / "client.pem", key)
 
 
-def _sign(folder: Path, name: str, names: str) -> None:
+def sign(folder: Path, name: str, names: str) -> Path:
+    """Make NAME.pem, signed by the authority in the folder, and NAME.key; ``names`` as in subjectAltName."""
     _openssl(
         folder, "req", "-x509", "-CA", "authority.pem", "-CAkey", "authority.key", "-subj", f"/CN={name}",
         "-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:false",
         "-keyout", f"{name}.key", "-out", f"{name}.pem",
     )  # fmt: skip
+    return folder / f"{name}.pem"
 
 
 def _openssl(folder: Path, *arguments: str) -> None:

@@ -18,6 +18,9 @@ from nuvla.api import Api
 from starlette.routing import BaseRoute
 
 from job_engine.api import ServerSettings, make_app
+from job_engine.api.protocol import OneWriteProtocol
+from job_engine.api.transport import over_tls
+from job_engine.cli.serving_tls import ServerTls
 
 START = 20.0  # seconds that a server may take until it listens
 
@@ -75,14 +78,26 @@ class Server:
 
 
 def serve(
-    folder: Path, *, around: Callable[[Any], Any] = lambda app: app, routes: Sequence[BaseRoute] = (), **settings: Any
+    folder: Path,
+    *,
+    around: Callable[[Any], Any] = lambda app: app,
+    routes: Sequence[BaseRoute] = (),
+    tls: ServerTls | None = None,
+    **settings: Any,
 ) -> Iterator[Server]:
     """A server that runs, with ``routes`` beside its API; ``around`` may put something between it and its clients."""
+    if tls is not None:
+        settings |= {"certificate": Path(tls.certificate), "executors_certified": tls.client_ca is not None}
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     app = make_app(ServerSettings(database=folder / "record.db", port=port, admin_folder=folder, **settings), routes)
-    config = uvicorn.Config(around(app), log_level="error", loop="uvloop", http="httptools", proxy_headers=False)
+    config = uvicorn.Config(
+        over_tls(app) if tls else around(app), log_level="error", loop="uvloop", http=OneWriteProtocol,
+        proxy_headers=False,
+    )  # fmt: skip
+    config.load()
+    config.ssl = None if tls is None else tls.context()
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
@@ -91,8 +106,9 @@ def serve(
         assert thread.is_alive(), "the server did not start"
         assert time.monotonic() < deadline, "the server did not start in time"
         thread.join(0.01)
-    running = Server(f"http://127.0.0.1:{port}", port, folder, app)
-    running.cookie = running.log_in(running.admin["username"], running.admin["password"])
+    running = Server(f"http{'s' if tls else ''}://127.0.0.1:{port}", port, folder, app)
+    if tls is None:
+        running.cookie = running.log_in(running.admin["username"], running.admin["password"])
     try:
         yield running
     finally:

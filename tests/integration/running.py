@@ -50,6 +50,12 @@ def adds():
 
 
 @action
+def acts(job: Job):
+    """Asks the API as the executor."""
+    return job.api.session.get(f"{job.api.endpoint}/api/status").status_code
+
+
+@action
 def wait_for(job: Job, path: str):
     """Runs until the file ``path`` exists; tells by ``path``.started that it runs."""
     job.set_status_message("waiting for the file")

@@ -43,7 +43,7 @@ class Place:
         admin = tomllib.loads((folder / "admin.toml").read_text())
         self.clients = Clients(
             Setup(
-                api_url=f"http://127.0.0.1:{self._port}", insecure=True,
+                api_url=f"http://127.0.0.1:{self._port}",
                 username=admin["username"], password=admin["password"], key=None,
                 secret=None, header=None, threads=1, actions=[], entry_points=False, log_level="INFO",
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import certificates
 from tests.integration.running import WITHIN, clean, eventually, running, start
 
 HEALTHY = Path(__file__).parents[2] / "deploy" / "app" / "healthy"
@@ -45,12 +46,14 @@ def test_up_is_well_when_its_parts_are_and_ill_when_one_hangs(tmp_path):
     assert list(health.glob("*")) == []
 
 
-def test_a_server_is_asked_on_the_port_it_has(tmp_path):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_is_asked_on_the_port_it_has(scheme, tmp_path):
     health = tmp_path / "health"
     log = tmp_path / "server.log"
-    process = start(log, "server", "--data", str(tmp_path / "data"), "--port", "0", "--health-dir", str(health))
+    tls = ("--tls-cert", str(certificates.make(tmp_path).server)) if scheme == "https" else ()
+    process = start(log, "server", "--data", str(tmp_path / "data"), "--port", "0", "--health-dir", str(health), *tls)
     try:
-        eventually(lambda: "listening on" in log.read_text())
+        eventually(lambda: f"listening on {scheme}:" in log.read_text())
         assert well(health)
     finally:
         process.terminate()

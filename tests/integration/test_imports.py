@@ -27,7 +27,7 @@ class Owner:
 
 def setup(folder):
     return Setup(
-        api_url="http://127.0.0.1:1", insecure=False, username=None, password=None, key=None, secret=None, header=None,
+        api_url="http://127.0.0.1:1", username=None, password=None, key=None, secret=None, header=None,
         threads=1, actions=[str(folder)], entry_points=False, log_level="WARNING",
     )  # fmt: skip
 

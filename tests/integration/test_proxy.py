@@ -97,7 +97,7 @@ def https(certificate: str) -> Iterator[int]:
 
 
 def by_connection(url: str) -> int:
-    with closing(Connection(Endpoint.of(url), ADMINISTRATOR, insecure=False, timeout=10)) as connection:
+    with closing(Connection(Endpoint.of(url), ADMINISTRATOR, timeout=10)) as connection:
         return connection.call("GET", "/api/job/1", repeatable=False).status
 
 
@@ -113,7 +113,7 @@ def by_wire(url: str) -> int:
 
 
 def by_nuvla(url: str) -> int:
-    return int(nuvla_api(url, ADMINISTRATOR, insecure=False).session.get(f"{url}/api/job/1", timeout=10).status_code)
+    return int(nuvla_api(url, ADMINISTRATOR).session.get(f"{url}/api/job/1", timeout=10).status_code)
 
 
 CLIENTS = [by_connection, by_wire, by_nuvla]

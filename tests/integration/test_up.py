@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from job_engine.client import Client
+from tests import certificates
 from tests.integration.running import (
     ACTIONS,
     PROGRAM,
@@ -50,6 +51,19 @@ def test_it_says_where_things_are_and_they_are_there(tmp_path):
             assert page.status == 200
         assert up.stop() == 0
         assert up.said().endswith("stopped\n")
+
+
+def test_with_a_certificate_everything_speaks_tls(tmp_path):
+    certificates.make(tmp_path)
+    certificates.sign(tmp_path, "far", "DNS:jobs.example.org")  # not the address at which the parts find the server
+    files = ("--tls-cert", str(tmp_path / "far.pem"), "--tls-key", str(tmp_path / "far.key"))
+    with running(tmp_path / "data", *files) as up:
+        assert up.line("page").startswith("https://127.0.0.1:")
+        assert cli(up, "submit", "adds", "--wait").stdout == "2\n"  # its action finds the server, too
+        assert cli(up, "submit", "acts", "--wait").stdout == "200\n"
+        assert not [line for line in cli(up, "doctor").stdout.splitlines() if line.startswith("FAIL")]
+        assert up.stop() == 0
+    assert "--tls-cert" in refused(tmp_path, "--tls-key", str(tmp_path / "far.key"))
 
 
 def test_files_of_the_current_folder_that_are_called_like_modules_hide_none(tmp_path, monkeypatch):

@@ -282,6 +282,7 @@ class Job(dict[str, Any]):
             authn_header=" ".join(identity),
         )
         self.interrupted.shielded(import_module, "job_engine.client.nuvla").apply_policy(api)
+        api.session.mount("https://", self.api.session.get_adapter("https://"))  # which trusts what ours does
         return api
 
     def get_user_api(self) -> Any:

@@ -25,6 +25,7 @@ async def attend(call: Call) -> Json:
     """``POST /api/executor/UUID/attend``."""
     if not call.caller.admin:
         raise Forbidden(f"invalid credentials for '{call.id}': an executor needs an administrator's")
+    call.demand_certificate()
     if len(call.id) > NAME_LIMIT:
         raise Invalid(f"the id of an executor has at most {NAME_LIMIT} characters")
     body = await call.body()

@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope
 
 from job_engine.api.answers import Refused
 from job_engine.api.identity import Caller
-from job_engine.job.errors import Invalid
+from job_engine.api.transport import CERTIFIED
+from job_engine.job.errors import Forbidden, Invalid
 from job_engine.job.foreign import shown
 from job_engine.job.nesting import DEPTH_LIMIT, shallow
 from job_engine.job.nodes import NODES_LIMIT, limited
@@ -126,6 +127,18 @@ class Call:
         if not self.is_form:
             return self.query
         return self.query + _fields((await self.body(FORM_LIMIT)).decode("latin-1"))
+
+    def demand_certificate(self) -> None:
+        """See that who calls as a part of the engine shows a certificate, on a server that asks for it.
+
+        Raises:
+            Forbidden: none of an authority that the server trusts came with the connection.
+        """
+        if self.api.settings.executors_certified and not self.scope.get("state", {}).get(CERTIFIED):
+            raise Forbidden(
+                f"invalid credentials for '{self.id}': executors and distributors show this server a certificate:"
+                " give it to them with --api-cert and --api-cert-key"
+            )
 
     def first(self, name: str) -> str | None:
         """The first parameter of this name in the URL."""

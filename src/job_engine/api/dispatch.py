@@ -21,6 +21,12 @@ Handler = Callable[[Call], Awaitable[Response]]
 Methods = Mapping[str, Handler]
 
 PREFIX: Final = "/api/"
+GUARDED: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""Of each answer: a browser takes it for what it is, keeps it nowhere, and gives it to no other site's page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Dispatch:
                 answer = await compressed(answer, headers.get(b"accept-encoding", b""))
         except Exception as error:  # noqa: BLE001 - boundary: whatever a handler raises becomes an answer, logged there
             answer = of_error(error, id_)
+        answer.raw_headers += GUARDED
         await answer(scope, receive, send)
 
     def _find(self, method: str, path: str) -> tuple[str, Handler]:

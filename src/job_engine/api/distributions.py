@@ -50,6 +50,7 @@ _MISSED: Final = ("skip", "once", "all")
 async def tick(call: Call) -> Json:
     """``POST /api/distribution/NAME/tick``: add the jobs of one due time, once."""
     acl.demand(call.caller.claims, TYPE, "add")
+    call.demand_certificate()
     sent = _object(await call.json(MANY_LIMIT))
     due, following = _time(sent.get("due"), "due"), sent.get("next-tick")
     part = sent.get("part", 0)
@@ -120,6 +121,7 @@ async def post_to_one(call: Call) -> Json:
     if call.id != REPORT:
         raise Refused(405, f"invalid method (post) for {call.id}")
     acl.demand(call.caller.claims, TYPE, "add")
+    call.demand_certificate()
     sent = _object(await call.json())
     _text(sent.get("distributor"), "distributor")
     wait = sent.get("wait", 0)

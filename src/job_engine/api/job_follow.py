@@ -219,7 +219,7 @@ async def get_wait(call: Call) -> Json:
 async def get_stream(call: Call) -> Response:
     """``GET /api/stream``."""
     acl.demand(call.caller.claims, "job", "query")
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    headers = {"x-accel-buffering": "no"}
     return StreamingResponse(_while_known(call), media_type="text/event-stream", headers=headers)
 
 

@@ -5,9 +5,14 @@ for two packets. Here what one step of the event loop writes goes out together.
 """
 
 from asyncio import AbstractEventLoop, Transport
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from job_engine.api.transport import CERTIFIED
+
+FAREWELL: Final = 0.5
+"""Seconds that a stopping server waits for a client to end TLS on its side too, which idle ones do not."""
 
 
 class OneWriteProtocol(HttpToolsProtocol):
@@ -16,6 +21,14 @@ class OneWriteProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Part of `asyncio.Protocol`."""
         super().connection_made(cast(Transport, _Joining(transport, self.loop)))
+        if transport.get_extra_info("peercert"):  # only one that was verified is told
+            self.app_state = {**self.app_state, CERTIFIED: True}
+
+    def shutdown(self) -> None:
+        """Part of uvicorn's protocol: the server stops."""
+        joining = cast(_Joining, self.transport)
+        joining.leaving = self.scheme == "https"
+        super().shutdown()
 
 
 class _Joining:
@@ -25,6 +38,7 @@ class _Joining:
         self._transport = transport
         self._loop = loop
         self._waiting: list[bytes] = []
+        self.leaving = False  # the server stops, and waits for nobody's farewell
 
     def write(self, data: bytes) -> None:
         if not self._waiting:
@@ -34,6 +48,8 @@ class _Joining:
     def close(self) -> None:
         self._flush()
         self._transport.close()
+        if self.leaving:
+            self._loop.call_later(FAREWELL, self._transport.abort)
 
     def _flush(self) -> None:
         if self._waiting:

@@ -26,7 +26,9 @@ class ServerSettings:
     database: Path
     host: str = "127.0.0.1"
     port: int = 8080
-    url: str | None = None  # how clients reach it, when that is not http://host:port
+    url: str | None = None  # how clients reach it, when that is not http(s)://host:port
+    certificate: Path | None = None  # under which it serves https; None: it serves http
+    executors_certified: bool = False  # executors and distributors have to show a certificate of their own
     trust_authn_header: tuple[IPv4Network | IPv6Network, ...] = ()  # whose nuvla-authn-info is believed
     unknown_action_grace: float = UNKNOWN_ACTION_GRACE  # seconds
     period: float = PERIOD  # seconds after which a silent executor loses its holds
@@ -43,4 +45,5 @@ class ServerSettings:
         if self.url is not None:
             return self.url.rstrip("/").removesuffix("/api")
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "http" if self.certificate is None else "https"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"

@@ -15,6 +15,7 @@ from job_engine.api import acl, passwords, private_file
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
 from job_engine.api.groups import ADMIN_NAME, group_id, join, texts
+from job_engine.api.settings import ServerSettings
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Conflict, Invalid
 from job_engine.job.times import iso
@@ -23,7 +24,7 @@ from job_engine.store.resources import Document
 from job_engine.store.transaction import Transaction
 
 ADMIN_FILE: Final = "admin.toml"
-"""In the data folder: the server's url, and the administrator's username and password."""
+"""In the data folder: the server's url, maybe its certificate's file, and the administrator's username and password."""
 NAME_LIMIT: Final = 255
 """Characters of a user's name, and likewise of a password."""
 PASSWORD_MINIMUM: Final = 8
@@ -155,18 +156,18 @@ async def first_administrator(api: ApiState) -> None:
     if folder is None:
         return
     path = folder / ADMIN_FILE
-    left = _read(path)
+    left, place = _read(path), _place(api.settings)
     known = await api.store.read(by_name, ADMIN_NAME)
     if known is not None and left.get("username") == ADMIN_NAME and isinstance(left.get("password"), str):
-        if left.get("url") != api.settings.base:
-            _leave(path, api.settings.base, str(left["password"]))
+        if {"url": left.get("url"), "certificate": left.get("certificate")} != {"certificate": None, **place}:
+            _leave(path, place, str(left["password"]))
         return
     password = secrets.token_urlsafe(24)
     if known is None:
         await add(api, ADMIN_NAME, password, (acl.ADMIN,))
     else:
         await api.store.write(_set_password, ADMIN_NAME, await digested(password))
-    _leave(path, api.settings.base, password)
+    _leave(path, place, password)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -176,8 +177,19 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _leave(path: Path, url: str, password: str) -> None:
-    lines = {"url": url, "username": ADMIN_NAME, "password": password}
+def _place(settings: ServerSettings) -> dict[str, str]:
+    """Where the server is, for this machine's programs.
+
+    They know its certificate by its file, since nobody certifies an address such as 127.0.0.1. At a url that was given
+    something else may answer, with a certificate of its own.
+    """
+    if settings.certificate is None or settings.url is not None:
+        return {"url": settings.base}
+    return {"url": settings.base, "certificate": str(settings.certificate)}
+
+
+def _leave(path: Path, place: dict[str, str], password: str) -> None:
+    lines = {**place, "username": ADMIN_NAME, "password": password}
     text = "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in lines.items())
     private_file.write(
         path, f"# The administrator of the job engine, at {iso(time.time())}; made by its server.\n{text}"

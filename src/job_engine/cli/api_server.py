@@ -28,9 +28,11 @@ def api_server(function: F) -> F:
     def with_locate(*arguments: Any, data: Path | None, **rest: Any) -> Any:
         header, url, insecure = (rest.pop(f"api_{name}") for name in ("authn_header", "url", "insecure"))
         given = _credentials(header, *(rest.pop(f"api_{name}") for name in ("user", "pass", "key", "secret")))
+        files = {name: rest.pop(f"api_{name}") for name in ("ca", "cert", "cert_key")}
 
         def locate() -> Found:
-            found = find(environ=os.environ, url=url, credentials=given, insecure=insecure or None, data=data)
+            insecurely = insecure or None
+            found = find(environ=os.environ, url=url, credentials=given, insecure=insecurely, data=data, **files)
             cookies = os.environ.get("JOB_COOKIES")
             if not cookies:
                 return found

@@ -81,7 +81,7 @@ def distributor(
         DistributorSettings(
             api_url=found.url,
             credentials=found.credentials,
-            insecure=found.insecure,
+            tls=found.tls,
             name=name or "",
             distributions=distributions,
             needed=needed,

@@ -15,6 +15,7 @@ from job_engine.cli.exits import DONE, FAILED, WRONG
 from job_engine.cli.parts import Parts
 from job_engine.cli.pasted import pasted
 from job_engine.cli.screen import Styled, say
+from job_engine.cli.serving_tls import ServerTls
 from job_engine.cli.signals import Signals, caught
 from job_engine.client import Client
 from job_engine.client.answers import ExecutorInfo
@@ -37,6 +38,7 @@ class Engine:
     Args:
         folder: the data folder, locked.
         listening: the socket that the server serves.
+        tls: what it serves https with; None: it serves http.
         executor: further arguments of the executor.
         distributor: further arguments of the distributor.
         shutdown_timeout: seconds that it grants to running jobs.
@@ -46,6 +48,7 @@ class Engine:
         self,
         folder: Path,
         listening: socket.socket,
+        tls: ServerTls | None = None,
         *,
         executor: list[str],
         distributor: Sequence[str] = (),
@@ -55,7 +58,7 @@ class Engine:
         self._folder = folder
         self._patience = shutdown_timeout + LEAVING
         self._parts = Parts(
-            folder, listening, executor=executor, distributor=distributor, log_level=log_level, say=self._say
+            folder, listening, tls, executor=executor, distributor=distributor, log_level=log_level, say=self._say
         )
         self._server, self._executor = self._parts.server, self._parts.executor
         self._distributor = self._parts.distributor
@@ -132,7 +135,7 @@ class Engine:
         return DONE
 
     def _await_server(self) -> None:
-        with Client(self._parts.url, timeout=READY_WITHIN, environ={}) as client:
+        with Client.of(self._parts.place, timeout=READY_WITHIN) as client:
             client.status()
 
     def _await_executor(self) -> None:

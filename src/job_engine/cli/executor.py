@@ -131,7 +131,7 @@ def executor(
         ExecutorSettings(
             api_url=found.url,
             credentials=found.credentials,
-            insecure=found.insecure,
+            tls=found.tls,
             zookeeper=zookeeper,
             wait_for_api=not no_wait_for_api,
             job_id=job_id,

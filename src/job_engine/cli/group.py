@@ -48,8 +48,11 @@ PREFIX: Final = "JOB_ENGINE"
 """How the names of all variables begin that stand for options."""
 COMMANDS: Final = {name: text for section in SECTIONS.values() for name, text in section.items()}
 CONNECTION: Final = frozenset(
-    {"data", "profile", "api_url", "api_user", "api_pass", "api_key", "api_secret", "api_insecure", "api_authn_header"}
-)
+    {
+        "data", "profile", "api_url", "api_user", "api_pass", "api_key", "api_secret", "api_insecure", "api_ca",
+        "api_cert", "api_cert_key", "api_authn_header",
+    }
+)  # fmt: skip
 """Options that say which engine is meant, and who calls: a group of their own in the help of commands that call one."""
 SERVICE_LINK: Final = re.compile(r"(tcp|udp|sctp)://\S+:[0-9]+")
 """What Kubernetes and Docker put into variables such as ``JOB_ENGINE_PORT`` of all containers beside a service that is

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
 
+API_OPTIONS: Final = ("url", "user", "pass", "key", "secret", "insecure", "ca", "cert", "cert_key")
+"""Names of the options of `api_options`, without what all begin with."""
 _NAMES_AN_ENGINE: Final = CONNECTION - {"api_authn_header"}
 
 
@@ -83,7 +85,7 @@ def client_of(ctx: click.Context, **settings: Any) -> "Client":
     """A client of the engine that the options of a command name; ``settings`` are `Client`'s."""
     from job_engine.client import Client
 
-    given = {name: ctx.params[f"api_{name}"] for name in ("url", "user", "pass", "key", "secret", "insecure")}
+    given = {name: ctx.params[f"api_{name}"] for name in API_OPTIONS}
     # Of the environment's folder and profile the client itself says which goes first.
     flags: dict[str, Any] = {
         name: ctx.params[name] if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE else None
@@ -96,6 +98,9 @@ def client_of(ctx: click.Context, **settings: Any) -> "Client":
         key=given["key"],
         secret=given["secret"],
         insecure=given["insecure"] or None,
+        ca=given["ca"],
+        cert=given["cert"],
+        cert_key=given["cert_key"],
         environ=os.environ,
         mask_secrets=True,
         **flags,
@@ -106,6 +111,9 @@ def client_of(ctx: click.Context, **settings: Any) -> "Client":
 def api_options() -> list[Decorator[Any]]:
     """The options that say where an API server is and who calls, last first."""
     return [
+        engine_option("--api-cert-key", metavar="FILE", help="The key of --api-cert.  [default: in the same file]"),
+        engine_option("--api-cert", metavar="FILE", help="Our certificate, for a server that asks executors for one."),
+        engine_option("--api-ca", metavar="FILE", help="Authorities to trust instead of the system's."),
         engine_option("--api-insecure", is_flag=True, default=None, help="Accept any TLS certificate."),
         engine_option("--api-secret", metavar="SECRET", help="The API key's secret."),
         engine_option("--api-key", metavar="KEY", help="An API key, instead of a user."),

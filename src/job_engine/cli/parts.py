@@ -13,6 +13,10 @@ from typing import Final
 from job_engine.cli.child import Child
 from job_engine.cli.folder import EXECUTOR, RECORD
 from job_engine.cli.listening import address_of, local_url
+from job_engine.cli.serving_tls import ServerTls
+from job_engine.client.discovery import Found
+from job_engine.client.endpoint import Credentials
+from job_engine.client.tls import Tls
 
 NAMING: Final = ("JOB_ENGINE_API_", "JOB_ENGINE_PROFILE", "JOB_ENGINE_ZK_")
 """How the variables begin that name another engine, or credentials for it."""
@@ -25,6 +29,7 @@ class Parts:
 
     Args:
         listening: the socket that the server serves.
+        tls: what it serves https with; None: it serves http.
         executor: further arguments of the executor.
         distributor: further arguments of the distributor.
         log_level: of what all log.
@@ -35,6 +40,7 @@ class Parts:
         self,
         folder: Path,
         listening: socket.socket,
+        tls: ServerTls | None = None,
         *,
         executor: Sequence[str],
         distributor: Sequence[str] = (),
@@ -42,12 +48,16 @@ class Parts:
         say: Callable[[str], None],
     ) -> None:
         host, port = address_of(listening)
-        self.url = local_url(host, port)
+        self.url = local_url(host, port, tls=tls is not None)
+        pinned = None if tls is None else tls.certificate
+        self.place = Found(self.url, Credentials(), Tls(pinned=pinned))  # for who is not known yet
         # One pipe each: whether reading it blocks is a setting that all who share it have in common.
         self._alive = {"server": os.pipe(), "executor": os.pipe(), "distributor": os.pipe()}
         watched = {part: reading for part, (reading, _) in self._alive.items()}
         logged = ["--log-level", log_level]
         served = ["--database", f"sqlite:///{folder / RECORD}", "--host", host, "--port", str(port)]
+        if tls is not None:
+            served += ["--tls-cert", tls.certificate, *(("--tls-key", tls.key) if tls.key is not None else ())]
         placed = ["--data", str(folder), "--run-dir", str(folder / EXECUTOR)]
         self.server = Child(
             "server",

@@ -16,6 +16,7 @@ from job_engine.cli.options import command, data_option, duration, engine_option
 from job_engine.cli.parent import when_gone
 from job_engine.cli.part_options import log_level_option, parent_option
 from job_engine.cli.screen import say
+from job_engine.cli.serving_tls import ServerTls, client_ca_option, tls_options
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client.discovery import ADMIN_FILE, data_folder
 from job_engine.job.errors import Invalid
@@ -38,7 +39,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 @data_option()
 @engine_option("--host", default="127.0.0.1", help="Address to listen on.")
 @engine_option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on; 0 takes a free one.")
-@engine_option("--url", metavar="URL", help="Where clients reach the server.  [default: http://HOST:PORT]")
+@engine_option("--url", metavar="URL", help="Where clients reach the server.  [default: http(s)://HOST:PORT]")
 @engine_option(
     "--trust-authn-header",
     metavar="CIDR...",
@@ -53,6 +54,8 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     default="1h",
     help="How long a job may wait for an executor that has its action, before it fails.",
 )
+@tls_options
+@client_ca_option
 @health_checked("server")
 @log_level_option()
 @zk_options
@@ -66,6 +69,7 @@ def server(
     url: str | None,
     trust_authn_header: tuple[IPv4Network | IPv6Network, ...],
     unknown_action_grace: float,
+    tls: ServerTls | None,
     log_level: str,
     zookeeper: "ZooKeeper | None",
     parent_fd: int | None,
@@ -85,6 +89,7 @@ def server(
     from job_engine.api.settings import ServerSettings
     from job_engine.cli.serving import Serving
 
+    context = None if tls is None else tls.context()
     sock = socket.socket(fileno=fd) if fd is not None else listening(host, port)
     host, port = address_of(sock) if fd is None else (host, port)
     settings = ServerSettings(
@@ -96,15 +101,17 @@ def server(
         unknown_action_grace=unknown_action_grace,
         admin_folder=path.parent,
         cluster=zookeeper is not None,
+        certificate=None if tls is None else Path(tls.certificate),
+        executors_certified=tls is not None and tls.client_ca is not None,
         queue="" if zookeeper is None else zookeeper.place,
     )
-    serving = Serving(settings, zookeeper)
+    serving = Serving(settings, zookeeper, context)
     if parent_fd is not None:
         when_gone(parent_fd, serving.orphaned)
     served = f"job-engine: listening on {settings.base}, credentials in {path.parent / ADMIN_FILE}"
 
     def ready() -> None:
-        on_start(f"{local_url(host, port)}/api/status")
+        on_start(f"{local_url(host, port, tls=tls is not None)}/api/status")
         if fd is None:
             say(served, err=True)
 

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -21,6 +22,7 @@ from job_engine.api.protocol import OneWriteProtocol
 from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
 from job_engine.api.state import ApiState
+from job_engine.api.transport import over_tls
 from job_engine.dashboard import routes
 from job_engine.job.errors import JobEngineError
 
@@ -45,11 +47,17 @@ def _queue(zookeeper: "ZooKeeper", state: ApiState) -> AbstractAsyncContextManag
 
 
 class Serving:
-    """One server, until a signal or the death of its parent."""
+    """One server, until a signal or the death of its parent.
 
-    def __init__(self, settings: ServerSettings, zookeeper: "ZooKeeper | None" = None) -> None:
+    Args:
+        tls: how to serve https; None: http is served.
+    """
+
+    def __init__(
+        self, settings: ServerSettings, zookeeper: "ZooKeeper | None" = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._app = make_app(settings, routes(), None if zookeeper is None else partial(_queue, zookeeper))
-        self._start = _Start(self._app)
+        self._start = _Start(self._app if tls is None else over_tls(self._app))
         config = Config(
             self._start,
             loop="uvloop",
@@ -63,6 +71,8 @@ class Serving:
             timeout_keep_alive=KEPT_ALIVE,
             timeout_graceful_shutdown=STOPPED_WITHIN,
         )
+        config.load()
+        config.ssl = tls
         self._uvicorn = _Uvicorn(config, self._app)
 
     def run(self, listening: socket.socket, ready: Callable[[], None]) -> None:

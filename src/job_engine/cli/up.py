@@ -18,6 +18,7 @@ from job_engine.cli.part_options import (
     shutdown_timeout_option,
     threads_option,
 )
+from job_engine.cli.serving_tls import ServerTls, tls_options
 from job_engine.client.discovery import data_folder
 from job_engine.job.errors import Invalid
 
@@ -26,6 +27,7 @@ from job_engine.job.errors import Invalid
 @data_option()
 @engine_option("--host", default="127.0.0.1", help="Address to listen on.")
 @engine_option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on; 0 takes a free one.")
+@tls_options
 @actions_option
 @distributions_option
 @keep_jobs_option
@@ -38,6 +40,7 @@ def up(
     data: Path | None,
     host: str,
     port: int,
+    tls: ServerTls | None,
     actions: tuple[str, ...],
     distributions: tuple[str, ...],
     keep_jobs: str,
@@ -64,11 +67,14 @@ def up(
         for source in sources:
             if (os.sep in source or source.endswith(".py")) and not Path(source).expanduser().exists():
                 raise Invalid(f"there is no file or folder {source!r} to load {what} from (--{what})")
+    if tls is not None:
+        tls.context()  # what is wrong with its files is said before anything starts
     folder = prepare(data_folder(data, os.environ))
     with locked(folder), listening(host, port, lambda: in_use(folder / f"{RECORD}.lock")) as sock:
         return Engine(
             folder,
             sock,
+            tls,
             executor=[
                 *(part for source in actions for part in ("--actions", source)),
                 *(("--processes", str(processes)) if processes else ()),

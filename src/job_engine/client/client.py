@@ -46,12 +46,14 @@ class Client(Administration):
         data: the data folder of an engine on this machine.
         profile: a profile in the user's configuration folder.
         insecure: accept any TLS certificate.
+        ca: file with the certificates of the authorities to trust, instead of the system's.
+        cert, cert_key: files with our certificate, for a server that asks for one, and its key.
         timeout: seconds that a call may take.
         environ: instead of this process's environment.
         mask_secrets: documents come without the arguments that actions declare secret, to be shown to people.
 
     Raises:
-        Invalid: the URL, or a file that names the engine, is not as it should be.
+        Invalid: the URL, a certificate, or a file that names the engine is not as it should be.
         Unreachable: nothing names an engine. Whether it answers shows at the first call.
     """
 
@@ -67,6 +69,9 @@ class Client(Administration):
         data: Path | str | None = None,
         profile: str | None = None,
         insecure: bool | None = None,
+        ca: Path | str | None = None,
+        cert: Path | str | None = None,
+        cert_key: Path | str | None = None,
         timeout: float = TIMEOUT,
         environ: Mapping[str, str] | None = None,
         mask_secrets: bool = False,
@@ -77,6 +82,9 @@ class Client(Administration):
             url=url,
             credentials=Credentials(username=username, password=password, key=key, secret=secret, header=header),
             insecure=insecure,
+            ca=_text(ca),
+            cert=_text(cert),
+            cert_key=_text(cert_key),
             data=data,
             profile=profile,
         )
@@ -92,9 +100,7 @@ class Client(Administration):
 
     def _begin(self, found: Found, timeout: float) -> None:
         self.found = found
-        self._connection = Connection(
-            Endpoint.of(found.url), found.credentials, insecure=found.insecure, timeout=timeout
-        )
+        self._connection = Connection(Endpoint.of(found.url), found.credentials, tls=found.tls, timeout=timeout)
         self._extended: bool | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -363,6 +369,10 @@ class Client(Administration):
 def _unpickled(found: Found, timeout: float) -> Client:
     """One client for all handles of one server that come to this process."""
     return Client.of(found, timeout=timeout)
+
+
+def _text(path: Path | str | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def job_id(job: "str | JobHandle") -> str:

@@ -23,9 +23,11 @@ from job_engine.client.endpoint import (
     no_session,
     reason,
     session_lives,
+    tell_in_clear,
 )
 from job_engine.client.message import AnswerReader, header_lines, request_bytes
 from job_engine.client.proxy import proxy_of
+from job_engine.client.tls import VERIFY, Tls
 from job_engine.job.errors import Unavailable, Unreachable
 
 FIRST_PAUSE: Final = 0.05
@@ -93,14 +95,16 @@ class Connection:
     """Calls one API server; see the module.
 
     Args:
+        tls: for an https URL.
         timeout: seconds that a call may take, repeats and a login included.
     """
 
-    def __init__(self, endpoint: Endpoint, credentials: Credentials, *, insecure: bool, timeout: float) -> None:
+    def __init__(self, endpoint: Endpoint, credentials: Credentials, *, tls: Tls = VERIFY, timeout: float) -> None:
         self.endpoint = endpoint
         self.credentials = credentials
         self.timeout = timeout
-        self._tls = endpoint.context(insecure)
+        self._tls = tls.context() if endpoint.tls else None
+        tell_in_clear(endpoint, credentials)
         self._proxy = proxy_of(endpoint)
         self._fixed = header_lines({**endpoint.headers, **credentials.headers})
         self._cookie: str | None = None

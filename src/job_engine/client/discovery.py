@@ -2,21 +2,25 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import platformdirs
 
 from job_engine.client.endpoint import Credentials, Endpoint
+from job_engine.client.tls import VERIFY, Tls
 from job_engine.job.errors import Invalid, NotFound, Unreachable
 
 APPLICATION: Final = "job-engine"
 ADMIN_FILE: Final = "admin.toml"
-"""In the data folder of an engine: its url and the administrator's username and password."""
+"""In the data folder of an engine: its url and the administrator's username and password; of one that speaks TLS under
+an address of its machine, its certificate's file too, which is then the only one that is accepted."""
 PROFILES_FILE: Final = "profiles.toml"
-"""In the user's configuration folder: a table for each profile, with url, insecure, and username and password or key
-and secret."""
+"""In the user's configuration folder: a table for each profile, with url, insecure, ca, cert, cert-key, and username
+and password or key and secret."""
+FILES: Final = {"ca": "ca", "cert": "certificate", "cert-key": "key", "certificate": "pinned"}
+"""Names of files in these two, beside which a relative one is looked for; and what each is in `Tls`."""
 DEFAULT_PROFILE: Final = "default"
 START: Final = "start one with: job-engine up"
 
@@ -27,7 +31,7 @@ class Found:
 
     url: str
     credentials: Credentials
-    insecure: bool = False
+    tls: Tls = VERIFY
     origin: str = "as given"  # what named it, for messages
 
 
@@ -52,6 +56,9 @@ def find(
     url: str | None = None,
     credentials: Credentials | None = None,
     insecure: bool | None = None,
+    ca: str | None = None,
+    cert: str | None = None,
+    cert_key: str | None = None,
     data: Path | str | None = None,
     profile: str | None = None,
 ) -> Found:
@@ -74,16 +81,21 @@ def find(
     given = credentials if credentials is not None and credentials.name_somebody else _from_environment(environ)
     if insecure is None and "JOB_ENGINE_API_INSECURE" in environ:
         insecure = environ["JOB_ENGINE_API_INSECURE"].lower() in ("1", "true", "yes", "on")
+    files = {
+        "ca": ca or environ.get("JOB_ENGINE_API_CA") or None,
+        "certificate": cert or environ.get("JOB_ENGINE_API_CERT") or None,
+        "key": cert_key or environ.get("JOB_ENGINE_API_CERT_KEY") or None,
+    }
     known = None if url and given else _known(environ, data, profile, url)
     if known is None:
         if url is None:
             folder = data_folder(data, environ)
             raise Unreachable(f"no engine has run with its data in {folder}; {START} (or name one with --api-url)")
-        return Found(Endpoint.of(url).url, given or Credentials(), bool(insecure))
+        return Found(Endpoint.of(url).url, given or Credentials(), _tls(VERIFY, insecure, files))
     return Found(
         known.url,
         given or known.credentials,
-        known.insecure if insecure is None else insecure,
+        _tls(known.tls, insecure, files),
         known.origin,
     )
 
@@ -97,6 +109,21 @@ def read_admin(folder: Path) -> Found | None:
     path = folder / ADMIN_FILE
     table = _toml(path)
     return None if table is None else _found(table, path, f"the engine of {folder}")
+
+
+def _tls(known: Tls, insecure: bool | None, files: Mapping[str, str | None]) -> Tls:
+    """What is known, but for what was given: a certificate has its key, and who names authorities pins nothing."""
+    given: dict[str, Any] = {name: file for name, file in files.items() if file is not None}
+    if "certificate" in given:
+        given.setdefault("key", None)
+    if "ca" in given:
+        given["pinned"] = None
+    if insecure is not None:
+        given["insecure"] = insecure
+    tls = replace(known, **given)
+    if tls.key is not None and tls.certificate is None:
+        raise Invalid("--api-cert-key is the key of a certificate: give that too, with --api-cert")
+    return tls
 
 
 def _known(environ: Mapping[str, str], data: Path | str | None, profile: str | None, url: str | None) -> Found | None:
@@ -135,11 +162,15 @@ def _profile(environ: Mapping[str, str], name: str) -> Found | None:
 
 
 def _found(table: dict[str, Any], path: Path, origin: str) -> Found:
+    files = {field: table.get(name) for name, field in FILES.items()}
     texts = {name: table.get(name) for name in ("url", "username", "password", "key", "secret")}
-    if not texts["url"] or any(not isinstance(text, str | None) for text in texts.values()):
-        raise Invalid(f"{path} should have a url, and username and password or key and secret, all of them texts")
+    if not texts["url"] or any(not isinstance(text, str | None) for text in [*texts.values(), *files.values()]):
+        raise Invalid(f"{path} should have a url, username and password or key and secret, and files, all texts")
     url = Endpoint.of(str(texts.pop("url"))).url
-    return Found(url, Credentials(**texts), table.get("insecure") is True, origin)
+    known = {
+        field: None if file is None else str(path.parent / Path(file).expanduser()) for field, file in files.items()
+    }
+    return Found(url, Credentials(**texts), Tls(insecure=table.get("insecure") is True, **known), origin)
 
 
 def _toml(path: Path) -> dict[str, Any] | None:

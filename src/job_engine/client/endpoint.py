@@ -1,14 +1,19 @@
 """Where an API server is, and who calls it."""
 
+import logging
 import ssl
 from dataclasses import dataclass, field
+from functools import cache
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
 
 SESSION_PATH: Final = "/api/session"
 """Where a login is posted, and what answers 403 for wrong credentials only (contract, section 2)."""
@@ -18,6 +23,10 @@ BUSY: Final = 429
 """The status of a server that takes no login now."""
 AUTHN_HEADER: Final = "nuvla-authn-info"
 """The header that names the caller to a server that trusts the caller's address (contract, section 2)."""
+
+
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
+"""What OpenSSL calls it, in its versions, when a server answers in clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +69,16 @@ class Endpoint:
         """What every request to it carries."""
         return {"host": self.authority, "accept": "application/json", "accept-encoding": "identity"}
 
-    def context(self, insecure: bool) -> ssl.SSLContext | None:
-        """How to encrypt; ``insecure`` accepts any certificate."""
-        if not self.tls:
-            return None
-        context = ssl.create_default_context()
-        if insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+    @property
+    def loopback(self) -> bool:
+        """Whether it is this machine itself."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return False
+        return address.is_loopback or address.is_unspecified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +123,22 @@ class Credentials:
         fields = self.login_fields
         href = "session-template/password" if "password" in fields else "session-template/api-key"
         return msgspec.json.encode({"template": {"href": href, **fields}})
+
+
+def tell_in_clear(endpoint: Endpoint, credentials: Credentials) -> None:
+    """Warn, once in a process for each server, if a password or a key's secret will leave this machine unencrypted."""
+    if credentials.can_log_in and not endpoint.tls and not endpoint.loopback:
+        _warn_of_clear(endpoint.url, "password" if "password" in credentials.login_fields else "API key's secret")
+
+
+@cache
+def _warn_of_clear(url: str, what: str) -> None:
+    log.warning(
+        "%s is not encrypted: whoever is on the way there reads the %s; give the server --tls-cert, or a TLS proxy,"
+        " and use its https URL (docs/running.md, TLS)",
+        url,
+        what,
+    )
 
 
 def cookies_of(set_cookie: list[str]) -> str | None:
@@ -178,6 +204,8 @@ def reason(error: OSError) -> str:
     """Why a connection failed, in a few words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return "no TLS is spoken there; if it is the right port, write http:// instead of https://"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     return error.strerror or str(error) or type(error).__name__

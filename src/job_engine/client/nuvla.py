@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from job_engine.client.endpoint import Credentials, Endpoint, no_session, session_lives
 from job_engine.client.proxy import proxy_of
+from job_engine.client.tls import VERIFY, Tls
 from job_engine.job.errors import Forbidden, Unavailable
 
 log = logging.getLogger(__name__)
@@ -17,14 +18,14 @@ LONGEST_PAUSE: Final = 2.0
 """Seconds until a login is tried again that a server could not carry out; they double."""
 
 
-def nuvla_api(url: str, credentials: Credentials, *, insecure: bool) -> Any:
+def nuvla_api(url: str, credentials: Credentials, *, tls: Tls = VERIFY) -> Any:
     """An ``Api`` that has not logged in yet, see `log_in`, and does so again when its session has ended."""
     from nuvla.api import Api  # here: it costs a process 10 MB that most do not need
 
     endpoint = Endpoint.of(url)
     api = Api(
         endpoint=endpoint.url,
-        insecure=insecure or not endpoint.tls,
+        insecure=tls.insecure or not endpoint.tls,
         persist_cookie=False,
         reauthenticate=credentials.can_log_in,
         login_creds=credentials.login_fields,
@@ -32,6 +33,8 @@ def nuvla_api(url: str, credentials: Credentials, *, insecure: bool) -> Any:
     )
     steady(api)
     apply_policy(api)
+    if endpoint.tls:
+        api.session.mount("https://", adapter(tls))
     return api
 
 
@@ -50,6 +53,24 @@ def apply_policy(api: Any) -> None:
     if session.verify:
         system = ssl.get_default_verify_paths()
         session.verify = system.cafile or system.capath or True
+
+
+def adapter(tls: Tls, **settings: Any) -> Any:
+    """What carries an ``Api``'s requests, with TLS as our own clients have it.
+
+    Args:
+        settings: of `requests.adapters.HTTPAdapter`.
+    """
+    from requests.adapters import HTTPAdapter
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *arguments: Any, **pool: Any) -> None:
+            super().init_poolmanager(*arguments, **pool, ssl_context=tls.context())
+
+        def proxy_manager_for(self, *arguments: Any, **pool: Any) -> Any:
+            return super().proxy_manager_for(*arguments, **pool, ssl_context=tls.context())
+
+    return Adapter(**settings)
 
 
 def adopt(api: Any, session: str) -> None:

@@ -7,7 +7,6 @@ machine itself.
 """
 
 import base64
-import ipaddress
 import socket
 import time
 from dataclasses import dataclass, field
@@ -70,7 +69,7 @@ def proxy_of(endpoint: Endpoint) -> Proxy | None:
     Raises:
         Invalid: the environment names a proxy of a kind that is not supported.
     """
-    if not endpoint.tls or _is_loopback(endpoint.host):
+    if not endpoint.tls or endpoint.loopback:
         return None
     named = getproxies_environment()
     url = named.get("https") or named.get("all")
@@ -89,12 +88,3 @@ def proxy_of(endpoint: Endpoint) -> Proxy | None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         login = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
     return Proxy(host, port, parts.geturl(), login)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -18,9 +18,11 @@ from job_engine.client.endpoint import (
     no_session,
     reason,
     session_lives,
+    tell_in_clear,
 )
 from job_engine.client.message import AnswerReader, header_lines, request_bytes
 from job_engine.client.proxy import proxy_of
+from job_engine.client.tls import VERIFY, Tls
 from job_engine.job.errors import Unreachable
 
 CONNECTIONS: Final = 4
@@ -102,12 +104,12 @@ class WireClient:
     Args:
         url: of the server, such as ``http://127.0.0.1:8080``.
         credentials: logs in before the first call, and once more when a call is answered 401 or 403.
-        insecure: accept any TLS certificate.
+        tls: for an https URL.
         headers: sent with every call.
         connections: how many calls may be in flight; more wait, within their own deadline.
 
     Raises:
-        Invalid: ``url`` is none.
+        Invalid: ``url`` is none, or a file of ``tls`` is not as it should be.
     """
 
     def __init__(
@@ -115,13 +117,14 @@ class WireClient:
         url: str,
         *,
         credentials: Credentials | None = None,
-        insecure: bool = False,
+        tls: Tls = VERIFY,
         headers: Mapping[str, str] | None = None,
         connections: int = CONNECTIONS,
     ) -> None:
         self.endpoint = Endpoint.of(url)
         self._credentials = credentials or Credentials()
-        self._tls = self.endpoint.context(insecure)
+        self._tls = tls.context() if self.endpoint.tls else None
+        tell_in_clear(self.endpoint, self._credentials)
         self._proxy = proxy_of(self.endpoint)
         self._fixed = header_lines({**self.endpoint.headers, **self._credentials.headers, **(headers or {})})
         self._cookie: str | None = None

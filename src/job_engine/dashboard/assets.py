@@ -17,6 +17,9 @@ TYPES: Final = {
 KEPT: Final = 365 * 86400
 """Seconds that a browser keeps a file without asking: the URL carries the digest of what is in it."""
 
+GUARDED: Final = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}
+"""A browser takes a file for nothing but what it is, and gives it to no other site's page."""
+
 
 @cache
 def _read(name: str) -> bytes:
@@ -33,6 +36,6 @@ async def static(request: Request) -> Response:
     """``GET /static/NAME``: open to all."""
     name = request.path_params["name"]
     if name not in TYPES:
-        return PlainTextResponse("not found", 404)
-    headers = {"cache-control": f"public, max-age={KEPT}, immutable", "x-content-type-options": "nosniff"}
+        return PlainTextResponse("not found", 404, GUARDED)
+    headers = {**GUARDED, "cache-control": f"public, max-age={KEPT}, immutable"}
     return Response(_read(name), headers=headers, media_type=TYPES[name])

@@ -24,6 +24,7 @@ HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",  # not no-referrer: browsers would send forms with the origin "null"
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",  # after a sign-out, Back shows nothing
 }
 TITLES: Final[dict[type[JobEngineError], tuple[int, str]]] = {

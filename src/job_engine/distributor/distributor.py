@@ -55,7 +55,7 @@ class Distributor:
         self._name = name
         self._distributions = distributions
         self._wire = WireClient(
-            settings.api_url, credentials=settings.credentials, insecure=settings.insecure, connections=CONNECTIONS
+            settings.api_url, credentials=settings.credentials, tls=settings.tls, connections=CONNECTIONS
         )
         self._client: Client | None = None
         self._telling = asyncio.Event()
@@ -137,7 +137,7 @@ class Distributor:
         """The client that ticks offer; made when the first wants it."""
         if self._client is None:
             settings = self._settings
-            self._client = Client.of(Found(settings.api_url, settings.credentials, settings.insecure))
+            self._client = Client.of(Found(settings.api_url, settings.credentials, settings.tls))
         return self._client
 
     async def _is_ours(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from job_engine.client.endpoint import Credentials
+from job_engine.client.tls import VERIFY, Tls
 
 if TYPE_CHECKING:
     from job_engine.queue import ZooKeeper
@@ -16,7 +17,7 @@ class DistributorSettings:
 
     api_url: str
     credentials: Credentials = field(default_factory=Credentials)
-    insecure: bool = False  # accept any TLS certificate
+    tls: Tls = VERIFY  # for a server whose URL begins with https
     name: str = ""  # how people know it; empty: made of the host's name
     distributions: tuple[str, ...] = ()  # dotted modules, .py files and folders
     needed: bool = False  # one of these that does not load ends the distributor at its start

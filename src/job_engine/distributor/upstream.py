@@ -44,7 +44,7 @@ class Host:
         credentials = settings.credentials
         self.args = SimpleNamespace(
             api_url=settings.api_url, api_user=credentials.username, api_pass=credentials.password,
-            api_key=credentials.key, api_secret=credentials.secret, api_insecure=settings.insecure,
+            api_key=credentials.key, api_secret=credentials.secret, api_insecure=settings.tls.insecure,
             api_authn_header=credentials.header, name=name, statsd=settings.statsd, log_level=settings.log_level,
             zk_hosts=[settings.zookeeper.hosts] if settings.zookeeper else None,
             distribution_exclude=list(settings.exclude),
@@ -82,7 +82,7 @@ class Host:
     @cached_property
     def _api(self) -> Any:
         credentials = self._settings.credentials
-        api = nuvla_api(self._settings.api_url, credentials, insecure=self._settings.insecure)
+        api = nuvla_api(self._settings.api_url, credentials, tls=self._settings.tls)
         plain = api.session.send
         api.session.send = lambda request, **rest: plain(request, **{**rest, "timeout": rest.get("timeout") or CALL})
         api.session.hooks["response"].append(self._answered)

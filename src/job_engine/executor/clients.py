@@ -4,7 +4,7 @@ import threading
 from typing import Any, Final
 
 from job_engine.client.endpoint import Credentials
-from job_engine.client.nuvla import adopt, log_in, nuvla_api
+from job_engine.client.nuvla import adapter, adopt, log_in, nuvla_api
 from job_engine.executor.messages import Setup
 from job_engine.job.errors import Unreachable
 
@@ -55,11 +55,10 @@ class Clients:
             Unreachable: it cannot be reached, or does not answer.
         """
         import requests
-        from requests.adapters import HTTPAdapter
         from urllib3 import Retry
 
         setup = self._setup
-        api = nuvla_api(setup.api_url, self._credentials, insecure=setup.insecure)
+        api = nuvla_api(setup.api_url, self._credentials, tls=setup.tls)
         with self._lock:
             if self._adapter is None:
                 retry = Retry(
@@ -69,7 +68,7 @@ class Clients:
                     backoff_factor=FIRST_PAUSE,
                     backoff_max=LONGEST_PAUSE,
                 )
-                self._adapter = HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=retry)
+                self._adapter = adapter(setup.tls, pool_maxsize=CONNECTIONS, max_retries=retry)
             api.session.mount("http://", self._adapter)
             api.session.mount("https://", self._adapter)
             if self._cookies is None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from job_engine.actions.output import OutputPolicy
+from job_engine.client.tls import VERIFY, Tls
 from job_engine.job.action_details import ActionDetails
 from job_engine.job.attend import Finished, Granted, Released, Write
 
@@ -23,7 +24,7 @@ class Setup(Struct, kw_only=True):
     """The first order: what a worker process is to be."""
 
     api_url: str
-    insecure: bool
+    tls: Tls = VERIFY
     username: str | None
     password: str | None
     key: str | None

@@ -52,9 +52,7 @@ def run(settings: ExecutorSettings) -> int:
 
 async def _run(settings: ExecutorSettings, id_: str, folder: RunFolder | None) -> None:
     settings.on_start()
-    client = WireClient(
-        settings.api_url, credentials=settings.credentials, insecure=settings.insecure, connections=CONNECTIONS
-    )
+    client = WireClient(settings.api_url, credentials=settings.credentials, tls=settings.tls, connections=CONNECTIONS)
     if settings.job_id is not None:
         await _run_one(settings, settings.job_id, id_, client)
         return

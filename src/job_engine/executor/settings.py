@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job_engine.client.endpoint import Credentials
+from job_engine.client.tls import VERIFY, Tls
 
 if TYPE_CHECKING:  # who needs no ZooKeeper need not load its client
     from job_engine.queue import ZooKeeper
@@ -19,7 +20,7 @@ class ExecutorSettings:
 
     api_url: str
     credentials: Credentials = field(default_factory=Credentials)
-    insecure: bool = False  # accept any TLS certificate
+    tls: Tls = VERIFY  # for a server whose URL begins with https
     zookeeper: "ZooKeeper | None" = None  # where the locking queue is; None: the API server decides who runs what
     wait_for_api: bool = True  # for one that does not answer at the start
     job_id: str | None = None  # run this one job, which nobody gives us, and end

@@ -322,7 +322,7 @@ class Supervisor:
 def _setup(settings: ExecutorSettings) -> Setup:
     credentials = settings.credentials
     return Setup(
-        api_url=settings.api_url, insecure=settings.insecure, username=credentials.username,
+        api_url=settings.api_url, tls=settings.tls, username=credentials.username,
         password=credentials.password, key=credentials.key, secret=credentials.secret, header=credentials.header,
         cookie=credentials.cookie, names_hold=settings.names_hold,
         threads=settings.threads, actions=list(settings.actions), entry_points=settings.entry_points,

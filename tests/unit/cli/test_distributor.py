@@ -32,7 +32,7 @@ def test_upstreams_flags_mean_what_they_mean_there(monkeypatch):
         *("--distribution-interval", "deployment_state_new:5", "deployment_state_old:20"),
     )
     assert settings.zookeeper.hosts == "zk1:2181,zk2:2181"
-    assert (settings.api_url, settings.insecure, settings.name) == ("https://nuvla.io", True, "Kenny")
+    assert (settings.api_url, settings.tls.insecure, settings.name) == ("https://nuvla.io", True, "Kenny")
     assert settings.credentials.header == "group/nuvla-admin"
     assert settings.exclude == ("monitor_bulk_jobs", "cleanup_jobs")
     assert settings.intervals == (("deployment_state_new", 5.0), ("deployment_state_old", 20.0))

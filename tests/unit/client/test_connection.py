@@ -11,7 +11,7 @@ JANE = Credentials(username="jane", password="s")
 
 
 def connection(url, credentials=Credentials(), timeout=5.0):  # noqa: B008 (a frozen value)
-    return Connection(Endpoint.of(url), credentials, insecure=False, timeout=timeout)
+    return Connection(Endpoint.of(url), credentials, timeout=timeout)
 
 
 def test_one_connection_is_kept_alive():

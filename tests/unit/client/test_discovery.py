@@ -4,6 +4,7 @@ import pytest
 
 from job_engine.client.discovery import data_folder, find, profiles_file, read_admin
 from job_engine.client.endpoint import Credentials
+from job_engine.client.tls import Tls
 from job_engine.job.errors import Invalid, NotFound, Unreachable
 
 ADMIN = 'url = "http://127.0.0.1:1234"\nusername = "admin"\npassword = "pw"\n'
@@ -63,10 +64,24 @@ def test_named_things_go_before_the_default_profile_and_that_before_the_engine_h
     assert find(environ=home, data=other).url == "http://127.0.0.1:99"
     assert find(environ={**home, "JOB_ENGINE_DATA": str(other)}).url == "http://127.0.0.1:99"
     prod = find(environ=home, profile="prod")
-    assert (prod.url, prod.insecure, prod.credentials.key) == ("https://prod", True, "credential/1")
+    assert (prod.url, prod.tls.insecure, prod.credentials.key) == ("https://prod", True, "credential/1")
     assert find(environ={**home, "JOB_ENGINE_PROFILE": "prod"}).url == "https://prod"
     assert find(environ={**home, "JOB_ENGINE_PROFILE": "prod"}, data=other).url == "http://127.0.0.1:99"
     assert find(environ={**home, "JOB_ENGINE_DATA": str(other)}, profile="prod").url == "https://prod"
+
+
+def test_what_an_engine_or_a_profile_says_of_certificates(home, tmp_path):
+    put(data_folder(None, home) / "admin.toml", ADMIN + 'certificate = "/etc/server.pem"\n')
+    put(profiles_file(home), '[p]\nurl = "https://p"\nca = "ca.pem"\ncert = "/c.pem"\ncert-key = "/k.pem"\n')
+    assert find(environ=home).tls == Tls(pinned="/etc/server.pem")
+    assert find(environ=home, ca="other.pem").tls == Tls(ca="other.pem")
+    ours = str(profiles_file(home).parent / "ca.pem")
+    assert find(environ=home, profile="p").tls == Tls(ca=ours, certificate="/c.pem", key="/k.pem")
+    assert find(environ=home, profile="p", cert="/both.pem").tls == Tls(ca=ours, certificate="/both.pem")
+    environ = {**home, "JOB_ENGINE_API_CA": "/a", "JOB_ENGINE_API_CERT": "/b", "JOB_ENGINE_API_CERT_KEY": "/c"}
+    assert find(environ=environ, url="https://x").tls == Tls(ca="/a", certificate="/b", key="/c")
+    with pytest.raises(Invalid, match="--api-cert"):
+        find(environ=home, url="https://x", cert_key="/k")
 
 
 def test_a_url_gets_the_credentials_that_are_known_for_it_and_no_others(home):

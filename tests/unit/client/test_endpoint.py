@@ -1,9 +1,10 @@
 import json
-import ssl
 
 import pytest
 
+from job_engine.client.connection import Connection
 from job_engine.client.endpoint import Credentials, Endpoint, cookies_of, reason, refusal
+from job_engine.client.wire import WireClient
 from job_engine.job import errors
 
 
@@ -89,11 +90,40 @@ def test_reasons():
     assert reason(OSError()) == "OSError"
 
 
-def test_encryption():
-    assert Endpoint.of("http://h").context(insecure=True) is None
-    strict = Endpoint.of("https://h").context(insecure=False)
-    assert strict is not None
-    assert strict.verify_mode is ssl.CERT_REQUIRED
-    loose = Endpoint.of("https://h").context(insecure=True)
-    assert loose is not None
-    assert loose.verify_mode is ssl.CERT_NONE
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://localhost:8080", True),
+        ("http://jobs.localhost", True),
+        ("http://127.0.0.1", True),
+        ("http://127.8.8.8", True),
+        ("http://[::1]:1", True),
+        ("http://0.0.0.0", True),
+        ("http://localhost.example.org", False),
+        ("http://10.0.0.1", False),
+        ("http://127.0.0.1.example.org", False),
+    ],
+)
+def test_what_is_this_machine_itself(url, loopback):
+    assert Endpoint.of(url).loopback is loopback
+
+
+def test_a_password_in_clear_is_warned_of_once_for_each_server(caplog):
+    password, key = Credentials(username="jane", password="s"), Credentials(key="credential/1", secret="s")
+    for url, credentials in [
+        ("http://a.example", password),
+        ("http://a.example", password),
+        ("http://b.example", key),
+        ("https://c.example", password),
+        ("http://127.0.0.1", password),
+        ("http://d.example", Credentials()),
+        ("http://e.example", Credentials(header="group/nuvla-admin")),
+    ]:
+        Connection(Endpoint.of(url), credentials, timeout=1.0)
+        WireClient(url.replace(".example", ".wire"), credentials=credentials)
+    said = [record.getMessage() for record in caplog.records]
+    named = [line.partition(" is not encrypted")[0] for line in said]
+    assert named == ["http://a.example", "http://a.wire", "http://b.example", "http://b.wire"]
+    assert "reads the password" in said[0]
+    assert "--tls-cert" in said[0]
+    assert "reads the API key's secret" in said[2]

@@ -48,7 +48,7 @@ def by_wire(url: str, path: str) -> int:
 
 
 def by_connection(url: str, path: str) -> int:
-    client = Connection(Endpoint.of(url), WHO, insecure=False, timeout=5.0)
+    client = Connection(Endpoint.of(url), WHO, timeout=5.0)
     try:
         client.call("GET", path)
         return client.call("GET", path).status
@@ -57,7 +57,7 @@ def by_connection(url: str, path: str) -> int:
 
 
 def by_nuvla(url: str, path: str) -> int:
-    api = nuvla_api(url, WHO, insecure=True)
+    api = nuvla_api(url, WHO)
     log_in(api, WHO, "test")
     api.session.request("GET", f"{url}{path}")
     return int(api.session.request("GET", f"{url}{path}").status_code)
@@ -88,7 +88,7 @@ def test_who_cannot_log_in_now_is_not_refused(status: int, monkeypatch: pytest.M
     with scripted(Server(status)) as there, pytest.raises(Unavailable, match="not now"):
         by_wire(there.url, "/api/job/1")
     with scripted(Server(*[status] * 100)) as there, pytest.raises(Unreachable, match="can log in nobody now: not now"):
-        Connection(Endpoint.of(there.url), WHO, insecure=False, timeout=0.3).call("GET", "/api/job/1")
+        Connection(Endpoint.of(there.url), WHO, timeout=0.3).call("GET", "/api/job/1")
     server = Server(status, status)
     with scripted(server) as there:
         assert by_nuvla(there.url, "/api/job/1") == 403

@@ -15,7 +15,7 @@ from job_engine.executor.process import Process
 from job_engine.job.attend import Finished, Granted, Released, Write
 
 SETUP = Setup(
-    api_url="http://127.0.0.1:1", insecure=False, username=None, password=None, key=None, secret=None, header=None,
+    api_url="http://127.0.0.1:1", username=None, password=None, key=None, secret=None, header=None,
     threads=1, actions=[], entry_points=False, log_level="INFO",
 )  # fmt: skip
 
