@@ -6,6 +6,7 @@ the event loop that does the part's work, so a part that hangs does not answer.
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -67,6 +68,7 @@ def health(folder: Path | None, role: str) -> Iterator[Start]:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.unlink(missing_ok=True)  # of one that was killed
             listener.bind(str(path))
+            made = os.stat(path)
             listener.listen(BACKLOG)
         except OSError as error:
             why = error.strerror or error
@@ -79,7 +81,9 @@ def health(folder: Path | None, role: str) -> Iterator[Start]:
         try:
             yield start
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.stat(path), made):  # else it is a successor's
+                    path.unlink()
 
 
 def _tell(listener: socket.socket, answer: bytes) -> None:

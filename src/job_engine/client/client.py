@@ -120,8 +120,11 @@ class Client(Administration):
     @property
     def extended(self) -> bool:
         """Whether the server advertises our extension attributes (asked once)."""
+        return self._is_extended(None)
+
+    def _is_extended(self, until: float | None) -> bool:
         if self._extended is None:
-            reply = self._connection.call("GET", "/api/resource-metadata/job")
+            reply = self._connection.call("GET", "/api/resource-metadata/job", until=until)
             if reply.status >= 500:
                 raise refusal(reply.status, reply.body)
             self._extended = reply.status < 400 and b'"idempotency-key"' in reply.body
@@ -276,19 +279,23 @@ class Client(Administration):
         found: dict[str, Any] = self._json("GET", f"/api/{quote(resource_type)}{'?' if query else ''}{query}")
         return found
 
-    def document(self, job: "str | JobHandle") -> dict[str, Any]:
-        """The document of a job."""
-        found: dict[str, Any] = self._json(
-            "GET", _path(job) + (f"?{urlencode(self._secrets)}" if self._secrets else "")
-        )
+    def document(self, job: "str | JobHandle", *, until: float | None = None) -> dict[str, Any]:
+        """The document of a job; ``until``, on the monotonic clock, the server has to answer."""
+        path = _path(job) + (f"?{urlencode(self._secrets)}" if self._secrets else "")
+        found: dict[str, Any] = decoded(self._connection.call("GET", path, until=until), dict)
         return found
 
-    def wait_for(self, job: "str | JobHandle", seconds: float, *, updated: str | None = None) -> dict[str, Any]:
-        """The job's document, as soon as it is final, or differs from the one of ``updated``, or ``seconds`` passed."""
-        if not self.extended:
-            return self._poll(job, seconds, updated)
+    def wait_for(
+        self, job: "str | JobHandle", seconds: float, *, updated: str | None = None, until: float | None = None
+    ) -> dict[str, Any]:
+        """The job's document, as soon as it is final, or differs from the one of ``updated``, or ``seconds`` passed.
+
+        ``until``, on the monotonic clock, the server has to answer.
+        """
+        if not self._is_extended(until):
+            return self._poll(job, seconds, updated, until)
         asked = {"timeout": f"{seconds:.3f}", **({"since": updated} if updated is not None else {}), **self._secrets}
-        reply = self._connection.call("GET", f"{_path(job)}/wait?{urlencode(asked)}", parked=seconds)
+        reply = self._connection.call("GET", f"{_path(job)}/wait?{urlencode(asked)}", parked=seconds, until=until)
         found: dict[str, Any] = decoded(reply, dict)
         return found
 
@@ -347,18 +354,18 @@ class Client(Administration):
         """The history of a job, oldest first."""
         return decoded(self._connection.call("GET", f"{_path(job)}/events"), EventList).events
 
-    def explain(self, job: "str | JobHandle") -> Explanation:
-        """Why a job is where it is."""
-        return decoded(self._connection.call("GET", f"{_path(job)}/explain"), Explanation)
+    def explain(self, job: "str | JobHandle", *, until: float | None = None) -> Explanation:
+        """Why a job is where it is; ``until``, on the monotonic clock, the server has to answer."""
+        return decoded(self._connection.call("GET", f"{_path(job)}/explain", until=until), Explanation)
 
     def close(self) -> None:
         """Closes the connections; a later call makes new ones."""
         self._connection.close()
 
-    def _poll(self, job: "str | JobHandle", seconds: float, updated: str | None) -> dict[str, Any]:
+    def _poll(self, job: "str | JobHandle", seconds: float, updated: str | None, until: float | None) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while True:
-            found = self.document(job)
+            found = self.document(job, until=until)
             left = deadline - time.monotonic()
             if is_final(found["state"]) or updated not in (None, found.get("updated")) or left <= 0:
                 return found

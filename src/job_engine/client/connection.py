@@ -126,6 +126,7 @@ class Connection:
         *,
         repeatable: bool = True,
         parked: float = 0.0,
+        until: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Makes one call and returns the answer, whatever its status is.
@@ -135,12 +136,15 @@ class Connection:
             body: JSON.
             repeatable: that the request does no harm when it is carried out twice.
             parked: seconds that the server may take before it answers, beyond ``timeout``.
+            until: when the call is given up at the latest, on the monotonic clock.
 
         Raises:
             Unreachable: no answer in time. The request may have been carried out.
             Forbidden: the server does not accept the credentials.
         """
         deadline = time.monotonic() + self.timeout + parked
+        if until is not None:
+            deadline = min(deadline, until)
         extra = header_lines(headers) if headers else b""
         pause, repeated = FIRST_PAUSE, False
         while True:

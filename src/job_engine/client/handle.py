@@ -20,6 +20,8 @@ UNBEGUN: Final = 5.0
 """Seconds after which a wait for a job that has not begun looks whether any slot is free for it."""
 PARKED: Final = 20.0
 """Seconds that the server keeps a wait parked at most; then it is asked again."""
+LATE: Final = 2.0
+"""Seconds that the answer to a wait may take beyond its end: no wait for a server that hangs takes longer."""
 
 
 class JobFailed(JobEngineError):
@@ -136,7 +138,7 @@ class JobHandle:
             NotFound: the job was deleted.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        self.refresh()
+        self._document = self._client.document(self.id, until=_late(deadline))
         yield self
         while not is_final(self._read()["state"]):
             before = self._read().get("updated")
@@ -160,7 +162,7 @@ class JobHandle:
         parked, told = UNBEGUN, False
         while self._document is None or not is_final(self._document["state"]):
             self._await(deadline, None, parked)
-            parked, told = PARKED, told or self._tell_if_no_slot_is_free()
+            parked, told = PARKED, told or self._tell_if_no_slot_is_free(_late(deadline))
         return self._verdict()
 
     def cancel(self) -> "JobHandle":
@@ -210,12 +212,12 @@ class JobHandle:
             self.refresh()
         return self._read()
 
-    def _tell_if_no_slot_is_free(self) -> bool:
+    def _tell_if_no_slot_is_free(self, until: float | None) -> bool:
         """Log why the job does not begin, if all slots are busy: perhaps with the action that waits for it."""
         if self._read()["state"] != State.QUEUED:
             return False
         try:
-            found = self.explain()
+            found = self._client.explain(self.id, until=until)
         except JobEngineError:  # Nuvla's server explains nothing
             return True
         stuck = 0 < found.slots <= found.busy and all(term.met for term in found.terms)
@@ -231,7 +233,7 @@ class JobHandle:
         left = parked if deadline is None else deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"{self.id} is not final yet; it goes on: job-engine show {self.id}")
-        self._document = self._client.wait_for(self.id, min(left, parked), updated=updated)
+        self._document = self._client.wait_for(self.id, min(left, parked), updated=updated, until=_late(deadline))
 
     def _verdict(self) -> Any:
         document = self._read()
@@ -242,3 +244,7 @@ class JobHandle:
         if document["state"] == State.CANCELED:
             raise JobCanceled(f"{name} was canceled: {why}", self)
         raise JobFailed(f"{name} failed: {why}", self)
+
+
+def _late(deadline: float | None) -> float | None:
+    return None if deadline is None else deadline + LATE

@@ -1,7 +1,7 @@
 """A job's family: the job that made it, those that it made, and what a bulk job says of its elements."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,9 +26,13 @@ NAMED: Final = 5
 REASONS: Final = 100
 """Reasons that are shown: as many as a result of ours tells apart, and more than anybody reads."""
 
+ASKED: Final = 200
+"""Ids in one filter: with those of 200 characters it is below the limit of filters."""
 MADE: Final = 10_000
 """Children that are looked at for links, as many as a page of the API has."""
 
+_DOCUMENTED: Final = {name for name, type_ in TYPES.items() if "GET" in type_.one}
+"""Types of which there are documents; `status` and the like answer otherwise."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
 
 
@@ -183,17 +187,25 @@ async def links_of(visitor: Visitor, document: dict[str, Any]) -> dict[str, str]
     if not ids:
         return {}
     mine = f"parent-job='{document['id']}'"
-    made = await record.get(
-        visitor, "job", filter=f"{mine} and target-resource/href={_array(ids)}", select="target-resource", last=MADE
-    )
-    targets = {job["target-resource"]["href"] for job in made["resources"] if "target-resource" in job}
+    targets: set[str] = set()
+    for some in _batched(ids, ASKED):
+        filter_ = f"{mine} and target-resource/href={_array(some)}"
+        made = await record.get(visitor, "job", filter=filter_, select="target-resource", last=MADE)
+        targets |= {job["target-resource"]["href"] for job in made["resources"] if "target-resource" in job}
     links = {id_: _list(f"{mine} and target-resource/href='{id_}'") for id_ in targets & ids}
-    for type_ in sorted({id_.partition("/")[0] for id_ in ids - targets} & TYPES.keys()):
-        rest = {id_ for id_ in ids - targets if id_.startswith(f"{type_}/")}
-        with suppress(Forbidden, Invalid):  # not for this visitor, or not a type that one can search
-            there = await record.get(visitor, type_, filter=f"id={_array(rest)}", select="id", last=len(rest))
-            links |= {each["id"]: ("" if type_ == "job" else "api/") + each["id"] for each in there["resources"]}
+    for type_ in sorted({id_.partition("/")[0] for id_ in ids - targets} & _DOCUMENTED):
+        for some in _batched([id_ for id_ in ids - targets if id_.startswith(f"{type_}/")], ASKED):
+            with suppress(Forbidden, Invalid):  # not for this visitor, or not a type that one can search
+                there = await record.get(visitor, type_, filter=f"id={_array(some)}", select="id", last=len(some))
+                links |= {each["id"]: ("" if type_ == "job" else "api/") + each["id"] for each in there["resources"]}
     return links
+
+
+def _batched(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+    """``ids`` in parts of ``size`` at most."""
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
 
 
 def _array(ids: Iterable[str]) -> str:

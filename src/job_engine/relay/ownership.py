@@ -152,8 +152,8 @@ class Ownership:
         That lasts as long as this process. Else a copy would go on when the right server is away for a moment.
         """
         for peer in others:
-            beats = self._seen.setdefault(peer.member, peer.beats)
-            if peer.record == self.record and peer.beats != beats and not self._copied:
+            first = self._seen.setdefault(peer.member, peer.beats)
+            if peer.record == self.record and peer.lives(first) and not self._copied:
                 self._copied = True
                 self.trouble = self._told(f"is the queue of a server of the same record ({peer.about})", _STOP_ONE)
         return self._copied

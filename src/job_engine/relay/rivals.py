@@ -22,6 +22,8 @@ NAME: Final = "relay"
 """Kind of the member."""
 LOOK: Final = 5.0
 """Seconds between two looks."""
+ALIVE: Final = 2
+"""Heartbeats that are seen of a server that lives: one may be an old one, read first from a follower that lags."""
 
 _ABOUT = re.compile(r"(?:, server ([0-9a-f]+))?, record ([0-9a-f]+)$")
 
@@ -37,6 +39,10 @@ class Peer:
     server: str  # its process; empty: its version does not tell
     record: str
     beats: int  # how often it has been heard
+
+    def lives(self, first: int) -> bool:
+        """Whether it has been heard since it was seen ``first``, and not only seen by a faster follower."""
+        return self.beats >= first + ALIVE
 
 
 def about(record: str, server: str) -> str:
@@ -97,7 +103,7 @@ class Rivals:
         self.found = [
             peer.about
             for peer in found
-            if peer.record != self._record or self._beats.get(peer.member, peer.beats) != peer.beats
+            if peer.record != self._record or peer.lives(self._beats.get(peer.member, peer.beats))
         ]
         self._beats = {peer.member: self._beats.get(peer.member, peer.beats) for peer in found}
         return self.found

@@ -1,16 +1,16 @@
 """What a claim gives: the jobs to choose from, and a job as it is granted. Reads only."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from job_engine.job.attend import Granted
 from job_engine.store.transaction import Transaction, marks
 
 
-class Claimed(NamedTuple):
+class Claimed(Struct, frozen=True, gc=False):  # not a NamedTuple: an exchange makes hundreds
     """One job that is held."""
 
     claim: int
@@ -59,7 +59,7 @@ def ready(tx: Transaction, actions: Sequence[str], limit: int) -> list[tuple[Any
 def held(tx: Transaction, executor: str) -> Holds:
     """The holds of ``executor``."""
     rows = tx.execute("select seq, claim, id, attempt from job where state = 'RUNNING' and holder = ?", (executor,))
-    return {seq: Claimed(*claimed) for seq, *claimed in rows}
+    return {seq: Claimed(claim, id_, attempt) for seq, claim, id_, attempt in rows}
 
 
 def named(tx: Transaction, seqs: Iterable[int]) -> Holds:
@@ -69,7 +69,7 @@ def named(tx: Transaction, seqs: Iterable[int]) -> Holds:
         " and holder is not null",
         (listed(list(seqs)),),
     )
-    return {seq: Claimed(*claimed) for seq, *claimed in rows}
+    return {seq: Claimed(claim, id_, attempt) for seq, claim, id_, attempt in rows}
 
 
 def grant_again(tx: Transaction, seqs: Iterable[int]) -> list[Granted]:

@@ -36,7 +36,7 @@ def finish(record: Record, id_: object, end: str = "SUCCESS", message: str | Non
         "update job set state = 'RUNNING', holder = 'e', attempt = attempt + 1 where seq = ? and waits = 0", (number,)
     )
     holds = grants.held(tx, "e")
-    record.do(jobs.finish, holds, [Finished(number, holds[number][0], end, 1.0, 2.0, message=message)])
+    record.do(jobs.finish, holds, [Finished(number, holds[number].claim, end, 1.0, 2.0, message=message)])
 
 
 def rows(record: Record) -> object:
