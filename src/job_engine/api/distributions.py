@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from job_engine.api import acl, resources
+from job_engine.api import acl, named_jobs, resources
 from job_engine.api.answers import Json, Refused
 from job_engine.api.call import Call
 from job_engine.api.jobs import answer_of_each, checked_each
@@ -64,6 +64,7 @@ async def tick(call: Call) -> Json:
         "ticked-by": None if sent.get("distributor") is None else _text(sent["distributor"], "distributor"),
     }
     found = await checked_each(call.caller, documents)
+    await named_jobs.demand_beside(call.api, call.caller, documents)
     added = await call.api.store.write(_tick, _named(call.id), due, part, found, status)
     return Json({**answer_of_each(found, added), "resource-id": call.id}, 201)
 

@@ -32,7 +32,8 @@ class Facts:
     now: float
     slots: int = 0  # jobs that those which have its action can run at a time
     busy: int = 0  # how many of these slots are taken
-    needs: Sequence[tuple[str, str]] = ()  # ids and states of the first jobs that it waits for, at most `NEEDS`
+    needs: Sequence[tuple[str, str | None]] = ()  # the first jobs that it waits for, at most `NEEDS`: ids, and the
+    # states of those that who asks may see
     needed: int = 0  # how many they are in all
     needed_by: Sequence[str] = ()  # ids of the first jobs that wait for it, at most `NEEDED_BY`
     needed_by_count: int = 0  # how many they are in all
@@ -147,7 +148,7 @@ def _after(facts: Facts) -> list[Term]:
     number = len(facts.document.get("after", ()))
     if not number:
         return []
-    names = ", ".join(f"{id_} ({state})" for id_, state in facts.needs)
+    names = ", ".join(id_ if state is None else f"{id_} ({state})" for id_, state in facts.needs)
     more = facts.needed - len(facts.needs)
     names += f" and {more} more" if more > 0 else ""
     term = "every job in after is SUCCESS"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from job_engine.api import acl, patch, resources
+from job_engine.api import acl, named_jobs, patch, resources
 from job_engine.api.answers import Json, created, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
@@ -132,7 +132,7 @@ def _edit(
 
     Raises:
         NotFound: there is none.
-        Forbidden: the caller may not edit it.
+        Forbidden: the caller may not edit it, or not name its new parent.
         Conflict: it is final, or held by somebody else.
         Invalid: it would lack what a job needs.
     """
@@ -148,6 +148,7 @@ def _edit(
     if missing := sorted(name for name in allowed if allowed[name] is None and name in REQUIRED):
         raise Invalid(f"attribute {missing[0]!r} does not satisfy defined schema: a job needs one", missing[0])
     if allowed:
+        named_jobs.demand(tx.connection, caller, [allowed])
         allowed["updated-by"] = caller.user
     jobs.edit(tx, job.seq, allowed, hold)
     edited = documents.job(tx.connection, id_)
@@ -274,10 +275,19 @@ def _again(connection: sqlite3.Connection, id_: str, caller: Caller) -> NewJob:
 
 def _retry(tx: Transaction, id_: str, caller: Caller, again: NewJob, key: str | None) -> str:
     demanded(documents.standing(tx.connection, id_), id_, caller, "manage")
-    if again.parent is not None and jobs.canceled_families(tx, [again.parent]):
-        # a family that was canceled gets no more children: this one is on its own
-        again = msgspec.structs.replace(again, parent=None)
+    if again.parent is not None and not _may_be_child(tx, caller, again.parent):
+        again = msgspec.structs.replace(again, parent=None)  # it is on its own
     return jobs.add(tx, [again], key)[0]
+
+
+def _may_be_child(tx: Transaction, caller: Caller, parent: str) -> bool:
+    """Whether a job that is retried becomes a child of the same parent: not if that family was canceled, and so gets no
+    more children, nor if it is none of the caller's."""
+    try:
+        named_jobs.demand(tx.connection, caller, [{"parent-job": parent}])
+    except Forbidden:
+        return False
+    return not jobs.canceled_families(tx, [parent])
 
 
 async def post_cancel(call: Call) -> Json:

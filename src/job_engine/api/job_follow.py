@@ -81,14 +81,15 @@ async def explain(api: ApiState, caller: Caller, id_: str) -> Document:
 
 def _facts(
     connection: sqlite3.Connection, id_: str, caller: Caller, abilities: Sequence[frozenset[str]]
-) -> tuple[Job, list[Document], int, str | None, tuple[list[tuple[str, str]], int], tuple[list[str], int]]:
+) -> tuple[Job, list[Document], int, str | None, tuple[list[tuple[str, str | None]], int], tuple[list[str], int]]:
     job, _ = demanded(documents.job(connection, id_), id_, caller, "view-data")
     action, ahead = job.document["action"], 0
     if job.document["state"] == State.QUEUED:
         competing = frozenset().union(*(actions for actions in abilities if action in actions)) or {action}
         ahead = documents.ready_ahead(connection, job, competing, AHEAD)
-    entry, waited_for = documents.entry(connection, job.seq), documents.waited_for(connection, job.seq, NEEDS)
-    needed_by = documents.waiting_for(connection, job.seq, NEEDED_BY)
+    claims = None if caller.admin else sorted(caller.claims)
+    entry, waited_for = documents.entry(connection, job.seq), documents.waited_for(connection, job.seq, NEEDS, claims)
+    needed_by = documents.waiting_for(connection, job.seq, NEEDED_BY, claims)
     return job, documents.events(connection, job), ahead, entry, waited_for, needed_by
 
 

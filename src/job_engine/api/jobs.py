@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from job_engine.api import acl
+from job_engine.api import acl, named_jobs
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
@@ -34,11 +34,13 @@ async def add(api: ApiState, caller: Caller, document: Any, key: str | None = No
         key: the caller's name for this add: a repetition answers the same job.
 
     Raises:
-        Forbidden: the caller may not add jobs.
+        Forbidden: the caller may not add jobs, or not name one that the document names.
         Invalid: the document is not a job.
     """
     acl.demand(caller.claims, "job", "add")
-    added = await api.store.write(jobs.add, (checked_job(caller, document, time.time()),), scoped(caller, key))
+    job = checked_job(caller, document, time.time())
+    await named_jobs.demand_beside(api, caller, [document])
+    added = await api.store.write(jobs.add, (job,), scoped(caller, key))
     return added[0]
 
 
@@ -54,6 +56,7 @@ async def add_many(api: ApiState, caller: Caller, documents: list[Any], key: str
         if isinstance(job, Invalid):
             raise Invalid(f"job {n} of {len(documents)}: {job.message}", job.attribute)
     name = scoped(caller, key)
+    await named_jobs.demand_beside(api, caller, documents)
     return await api.store.write(jobs.add, found, name) if found or name is not None else []
 
 
@@ -61,6 +64,7 @@ async def add_each(api: ApiState, caller: Caller, documents: list[Any], key: str
     """Add those of the jobs that can be added; see `answer_of_each`."""
     found = await checked_each(caller, documents)
     new = [job for job in found if isinstance(job, NewJob)]
+    await named_jobs.demand_beside(api, caller, documents)
     return answer_of_each(found, await api.store.write(jobs.add_each, new, scoped(caller, key)))
 
 

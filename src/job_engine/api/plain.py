@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from uuid_utils import uuid7
 
-from job_engine.api import acl, patch, resources
+from job_engine.api import acl, named_jobs, patch, resources
 from job_engine.api.answers import Json, Refused, created
 from job_engine.api.call import Call, selected
 from job_engine.api.filter import parse
@@ -176,4 +176,5 @@ def _operate(tx: Transaction, id_: str, caller: Caller, action: str, sent: Docum
     }
     if "parent-job" in sent:
         job["parent-job"] = sent["parent-job"]
+        named_jobs.demand(tx.connection, caller, [job])
     return _add(tx, job, caller, {"owners": [acl.ADMIN]})

@@ -11,7 +11,7 @@ import msgspec
 
 from job_engine.job.states import is_final
 from job_engine.job.times import iso
-from job_engine.store import deadline, query
+from job_engine.store import access, deadline, query
 from job_engine.store.aggregations import aggregate
 from job_engine.store.columns import JOBS, Source, resources_of
 from job_engine.store.counts import Counts
@@ -135,6 +135,12 @@ def jobs(connection: sqlite3.Connection, ids: Sequence[str], select: Sequence[st
     return [_job(row, heavy) for row in found]
 
 
+def acls(connection: sqlite3.Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """The jobs with these ids that there are: id, and normalised ACL as JSON text."""
+    statement = f"select job.id, {_ACL} from job where job.id in (select value from json_each(?))"
+    return connection.execute(statement, (msgspec.json.encode(ids).decode(),)).fetchall()
+
+
 def search_jobs(
     connection: sqlite3.Connection,
     page: query.Page,
@@ -235,22 +241,33 @@ def entry(connection: sqlite3.Connection, seq: int) -> str | None:
     return None if name is None else str(name)
 
 
-def waited_for(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[tuple[str, str]], int]:
-    """The ids and states of up to ``limit`` jobs that a job waits for, and how many they are in all."""
+def waited_for(
+    connection: sqlite3.Connection, seq: int, limit: int, claims: Sequence[str] | None
+) -> tuple[list[tuple[str, str | None]], int]:
+    """The ids and states of up to ``limit`` jobs that a job waits for, and how many they are in all.
+
+    Args:
+        claims: of who asks, who is not told the states of jobs that they do not see; None sees everything.
+    """
+    seen, bound = access.visible("job.acl", claims, access.DATA)
     rows = "from after join job on job.seq = after.needs where after.job = ?"
-    found = connection.execute(f"select job.id, job.state {rows} order by job.seq limit ?", (seq, limit)).fetchall()
+    found = connection.execute(
+        f"select job.id, iif({seen}, job.state, null) {rows} order by job.seq limit ?", (*bound, seq, limit)
+    ).fetchall()
     (number,) = connection.execute("select count(*) from after where job = ?", (seq,)).fetchone()
     return found, int(number)
 
 
-def waiting_for(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[str], int]:
-    """The ids of up to ``limit`` jobs that wait for a job, and how many they are in all."""
-    rows = connection.execute(
-        "select job.id from after join job on job.seq = after.job where after.needs = ? order by job.seq limit ?",
-        (seq, limit),
-    )
-    (number,) = connection.execute("select count(*) from after where needs = ?", (seq,)).fetchone()
-    return [id_ for (id_,) in rows], int(number)
+def waiting_for(
+    connection: sqlite3.Connection, seq: int, limit: int, claims: Sequence[str] | None
+) -> tuple[list[str], int]:
+    """The ids of up to ``limit`` jobs that wait for a job, and how many they are in all, of those that are seen by who
+    has ``claims`` (None: of all)."""
+    seen, bound = access.visible("job.acl", claims, access.META)
+    rows = f"from after join job on job.seq = after.job where after.needs = ? and {seen}"
+    found = connection.execute(f"select job.id {rows} order by job.seq limit ?", (seq, *bound, limit))
+    (number,) = connection.execute(f"select count(*) {rows}", (seq, *bound)).fetchone()
+    return [id_ for (id_,) in found], int(number)
 
 
 def matching(

@@ -85,6 +85,11 @@ def ended(tx: Transaction, jobs: Iterable[tuple[int, str, str, str | None]]) -> 
         _note(tx, *by_number[seq])
 
 
+def without_reason(failure: str) -> str:
+    """What `_note` says of a job, but for why it ended as it did: for those who may not read that."""
+    return failure.partition(": ")[0]
+
+
 def _note(tx: Transaction, seq: int, id_: str, state: str, why: str | None) -> None:
     failure = None
     if state != State.SUCCESS:

@@ -11,6 +11,8 @@ import msgspec
 
 from job_engine.job.states import State
 from job_engine.job.times import epoch
+from job_engine.store import access
+from job_engine.store.jobs.after import without_reason
 from job_engine.store.jobs.close import close
 from job_engine.store.transaction import Transaction
 
@@ -33,11 +35,25 @@ def settle(tx: Transaction) -> None:
         left -= len(jobs)
         if failure is not None:
             run_anyway = set(_running_anyway(tx, jobs))
+            strange = set(_seen_by_others(tx, jobs, needs))
             for job in jobs:
                 if job not in run_anyway:
-                    close(tx, job, State.FAILED, failure)
+                    close(tx, job, State.FAILED, without_reason(failure) if job in strange else failure)
             jobs = [job for job in jobs if job in run_anyway]
         _meet(tx, needs, jobs)
+
+
+def _seen_by_others(tx: Transaction, jobs: Sequence[int], needs: int) -> list[int]:
+    """Those of the jobs that somebody may read who may not read ``needs``, and so not why it failed; all of them once
+    that one is deleted."""
+    rows = tx.execute(
+        "select seq from job where seq in (select value from json_each(?)) and exists (select 1 from access reader"
+        " where reader.acl = job.acl and reader.level >= ? and not exists (select 1 from job needed"
+        " join access same on same.acl = needed.acl where needed.seq = ? and same.principal = reader.principal"
+        " and same.level >= ?))",
+        (_json(jobs), access.DATA, needs, access.DATA),
+    )
+    return [seq for (seq,) in rows]
 
 
 def _running_anyway(tx: Transaction, jobs: Sequence[int]) -> list[int]:
