@@ -1,11 +1,15 @@
 """Paths beside the API, asked for by programs: the pages themselves are tested in a browser."""
 
 import http.client
+import re
 from pathlib import Path
+from urllib.parse import urlencode
 
 from job_engine.dashboard import routes
 from job_engine.job.bulk import BulkResult
-from tests.contract.conftest import serve
+from tests.contract.conftest import Server, serve
+
+PASSWORD = "correct horse battery"
 
 
 def test_paths_without_a_page_are_not_found(tmp_path: Path) -> None:
@@ -55,3 +59,65 @@ def test_a_bulk_job_shows_its_page_whatever_its_elements_are_called(tmp_path: Pa
             connection.close()
         assert response.status == 200, page
         assert "queue/high" in page
+
+
+class Browser:
+    """What a browser without scripts does: it follows forms, and keeps cookies."""
+
+    def __init__(self, server: Server) -> None:
+        self.port = server.port
+        self.cookies: dict[str, str] = {}
+
+    def ask(self, path: str, **fields: str) -> tuple[int, str]:
+        """Status and page; with fields it is a form that is sent."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            headers = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+            if fields:
+                headers["content-type"] = "application/x-www-form-urlencoded"
+            connection.request("POST" if fields else "GET", path, urlencode(fields) if fields else None, headers)
+            response = connection.getresponse()
+            for value in response.headers.get_all("set-cookie", []):
+                name, _, content = value.partition(";")[0].partition("=")
+                self.cookies[name] = content
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def send(self, page: str, path: str, **fields: str) -> tuple[int, str]:
+        """Send a form of a page, with what the page says of itself."""
+        found = re.search(r'name="token" value="([^"]*)"', self.ask(page)[1])
+        return self.ask(path, token=found.group(1) if found else "", **fields)
+
+
+def test_the_account_page(tmp_path: Path) -> None:
+    for server in serve(tmp_path, routes=routes()):
+        template = {"href": "user-template/username-password", "username": "jane", "password": PASSWORD}
+        assert server.call("POST", "user", {"template": template})[0] == 201
+        here, there = Browser(server), Browser(server)
+        for browser in (here, there):
+            assert browser.send("/sign-in", "/sign-in", name="jane", password=PASSWORD)[0] == 303
+        assert "job-engine-device" in here.cookies
+        status, page = here.ask("/account")
+        assert (status, page.count("End the session"), "this browser" in page) == (200, 1, True)
+        assert 'href="./account"' in here.ask("/")[1]
+        new = "another horse battery"
+        for old, first, again, expected, said in (
+            ("wrong", new, new, 403, "The old password is wrong."),
+            (PASSWORD, new, "different", 400, "the same way twice"),
+            (PASSWORD, "short", "short", 400, "12 characters or more"),
+        ):
+            status, page = here.send("/account", "/account/password", old=old, new=first, again=again)
+            assert (status, said in page) == (expected, True), page
+        assert here.ask("/account/password", old=PASSWORD, new=new, again=new)[0] == 403, "without the page's token"
+        status, page = here.send("/account", "/account/password", old=PASSWORD, new=new, again=new)
+        assert (status, "You have a new password" in page) == (200, True)
+        assert there.ask("/account")[0] == 303
+        for browser in (there, Browser(server)):
+            assert browser.send("/sign-in", "/sign-in", name="jane", password=new)[0] == 303
+        session = re.search(r'name="session" value="([^"]+)"', here.ask("/account")[1])
+        assert session is not None
+        assert here.send("/account", "/account/end-sessions", session=session.group(1))[0] == 303
+        assert (browser.ask("/account")[0], there.ask("/account")[0]) == (303, 200), "the newest stands first"
+        assert here.send("/account", "/account/end-sessions", session="")[0] == 303
+        assert (here.ask("/account")[0], there.ask("/account")[0]) == (200, 303)

@@ -202,3 +202,47 @@ def test_the_sessions_of_a_key_end_with_it(server: Server) -> None:
     assert jobs(server, session) == 200
     assert call_as(server, cookie, "DELETE", template["key"])[0] == 200
     assert (jobs(server, session), jobs(server, cookie)) == (403, 200)
+
+
+def test_people_list_and_end_their_sessions(server: Server) -> None:
+    id_, name = user(server)
+    mine, other, third = (server.log_in(name, PASSWORD) for _ in range(3))
+    by_a_key = by_key(server, key(server, mine))[1]
+    status, found = call_as(server, mine, "GET", f"{id_}/sessions")
+    assert (status, found["count"]) == (200, 4)
+    assert [session["current"] for session in found["resources"]] == [False, False, False, True]
+    assert (found["resources"][0]["method"], "made-with" in found["resources"][0]) == ("api-key", True)
+    assert all(session["client-ip"] == "127.0.0.1" for session in found["resources"])
+    assert call_as(server, mine, "GET", "session")[1]["count"] == 1, "a query is for one's own, as at Nuvla"
+    stranger = server.log_in(user(server)[1], PASSWORD)
+    for method, path in (("GET", f"{id_}/sessions"), ("POST", f"{id_}/end-sessions")):
+        assert call_as(server, stranger, method, path)[0] == 403
+    assert call_as(server, stranger, "DELETE", found["resources"][2]["id"])[0] == 403
+    assert call_as(server, mine, "DELETE", found["resources"][2]["id"])[0] == 200
+    assert [jobs(server, cookie) for cookie in (mine, other, third, by_a_key)] == [200, 403, 200, 200]
+    assert call_as(server, mine, "POST", f"{id_}/end-sessions")[0] == 200
+    assert [jobs(server, cookie) for cookie in (mine, third, by_a_key)] == [200, 403, 403]
+    assert server.call("POST", f"{id_}/end-sessions")[0] == 200
+    assert jobs(server, mine) == 403
+
+
+def test_a_session_that_acts_for_a_group_does_not_see_its_user_s(server: Server) -> None:
+    ops = group(server)
+    id_, name = user(server)
+    assert server.call("PUT", ops, {"users": [id_]})[0] == 200
+    cookie, other = server.log_in(name, PASSWORD), server.log_in(name, PASSWORD)
+    session = call_as(server, cookie, "GET", "session")[1]["resources"][0]["id"]
+    _, _, headers = server.call("POST", f"{session}/switch-group", {"claim": ops}, {"cookie": cookie}, anonymous=True)
+    narrowed = headers["set-cookie"].split(";")[0]
+    assert call_as(server, narrowed, "GET", f"{id_}/sessions")[0] == 403
+    elsewhere = call_as(server, other, "GET", "session")[1]["resources"][0]["id"]
+    assert call_as(server, narrowed, "DELETE", elsewhere)[0] == 403
+
+
+def test_the_key_of_the_administrators_file_stays(server: Server) -> None:
+    admin = server.admin
+    status, cookie = by_key(
+        server, {"href": "session-template/api-key", "key": admin["key"], "secret": admin["secret"]}
+    )
+    assert (status, call_as(server, cookie, "POST", "job", {"action": "x"})[0]) == (201, 201)
+    assert server.call("DELETE", admin["key"])[0] == 409

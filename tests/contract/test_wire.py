@@ -324,7 +324,7 @@ def test_a_page_of_somebody_else_is_nobody(server: Server) -> None:
 
 
 def test_guessing_is_slowed_down(server: Server) -> None:
-    template = {"template": {"href": "session-template/api-key", "key": "credential/none", "secret": "x"}}
+    template = {"template": {"href": "session-template/password", "username": "nobody here", "password": "x"}}
     statuses = [server.call("POST", "session", template, anonymous=True)[0] for _ in range(25)]
     assert statuses == [403] * 20 + [503] * 5
 
@@ -344,9 +344,18 @@ def test_the_administrators_file(tmp_path: Path) -> None:
     for server in serve(tmp_path):  # another port, the same administrator
         assert server.admin == {**first, "url": server.url}
         cookie = server.cookie
+        key = {"href": "session-template/api-key", "key": first["key"], "secret": first["secret"]}
+        by_key = server.call("POST", "session", {"template": key}, anonymous=True)[2]["set-cookie"].split(";")[0]
+        template = {"template": {"href": "credential-template/generate-api-key"}}
+        made = server.call("POST", "credential", template, {"cookie": by_key}, anonymous=True)[1]
     path.unlink()
     for server in serve(tmp_path):  # lost: a new password, for the same user
         assert server.admin["password"] != first["password"]
+        assert server.call("POST", "session", {"template": key}, anonymous=True)[0] == 403
+        assert server.call("GET", "job", headers={"cookie": by_key}, anonymous=True)[0] == 403
+        for name, secret in ((made["resource-id"], made["secret-key"]), (first["key"], server.admin["secret"])):
+            good = {"template": {**key, "key": name, "secret": secret}}
+            assert server.call("POST", "session", good, anonymous=True)[0] == 201
         assert server.call("GET", "job", headers={"cookie": cookie}, anonymous=True)[0] == 200, (
             "sessions outlive a restart"
         )

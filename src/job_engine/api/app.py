@@ -85,6 +85,8 @@ async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
         executors = Executors(store, settings.period, settings.unknown_action_grace, settings.cluster, settings.queue)
         identities = await Identities.open(store, settings.trust_authn_header)
         state = ApiState(settings, store, executors, identities, changes)
+        if await store.read(users.fold_names):
+            await store.write(users.fold)
         await users.first_administrator(state)
         await executors.start()
         families = Families(store)

@@ -11,6 +11,7 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from job_engine.api.answers import Refused
+from job_engine.api.client_address import address_of
 from job_engine.api.identity import Caller
 from job_engine.api.transport import CERTIFIED
 from job_engine.job.errors import Forbidden, Invalid
@@ -111,6 +112,11 @@ class Call:
         if len(body) < IN_THREAD:
             return decoded(body, nodes)
         return await asyncio.to_thread(decoded, body, nodes)
+
+    @property
+    def address(self) -> str:
+        """Where it comes from."""
+        return address_of(self.scope, self.api.settings.trust_proxy)
 
     @cached_property
     def query(self) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """API keys: made by who is logged in, shown once, good for sessions (contract, section 2)."""
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from uuid_utils import uuid7
@@ -16,6 +17,8 @@ from job_engine.store import resources
 from job_engine.store.resources import Document
 from job_engine.store.transaction import Transaction
 
+ADMIN_FILE: Final = "admin.toml"
+"""The method by which the key in that file was made; it goes only with the file."""
 TTL_LIMIT: Final = 100 * 365 * 86400
 """Seconds that an expiry may be away: a date that can be written."""
 
@@ -38,29 +41,36 @@ async def post(call: Call) -> Json:
             f"attribute 'ttl' does not satisfy defined schema: it must be seconds from 0 to {TTL_LIMIT}", "ttl"
         )
     secret, digest = passwords.secret()
-    now = time.time()
-    id_ = f"credential/{uuid7()}"
-    document: Document = {
-        "id": id_,
+    roles = sorted(claim for claim in caller.claims if not claim.startswith("session/"))
+    document = {**new(caller.user, caller.active, roles, digest), **_described(sent, template)}
+    if ttl:
+        document["expiry"] = iso(time.time() + ttl)
+    await call.api.store.write(_add, document, caller)
+    return created(document["id"], **{"secret-key": secret})
+
+
+def new(user: str, active: str, roles: Sequence[str], digest: str) -> Document:
+    """A new API key.
+
+    Args:
+        active: the claim that its sessions act as.
+        roles: the claims that its sessions have.
+        digest: of its secret.
+    """
+    at = iso(time.time())
+    return {
+        "id": f"credential/{uuid7()}",
         "resource-type": "credential",
-        "created": iso(now),
-        "updated": iso(now),
-        "created-by": caller.user,
+        "created": at,
+        "updated": at,
+        "created-by": user,
         "subtype": "api-key",
         "method": "generate-api-key",
-        "parent": caller.user,
+        "parent": user,
         "digest": digest,
-        "claims": {
-            "identity": caller.active,
-            "roles": sorted(claim for claim in caller.claims if not claim.startswith("session/")),
-        },
-        "acl": acl.owned_by(caller.active),
-        **_described(sent, template),
+        "claims": {"identity": active, "roles": list(roles)},
+        "acl": acl.owned_by(active),
     }
-    if ttl:
-        document["expiry"] = iso(now + ttl)
-    await call.api.store.write(_add, document, caller)
-    return created(id_, **{"secret-key": secret})
 
 
 def _add(tx: Transaction, document: Document, caller: Caller) -> None:

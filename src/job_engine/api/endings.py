@@ -11,12 +11,17 @@ def end_sessions(tx: Transaction, user: str, but: str | None = None) -> None:
             resources.delete(tx, session["id"])
 
 
+def end_sessions_of(tx: Transaction, key: str) -> None:
+    """End the sessions that came from an API key."""
+    for session in resources.having(tx.connection, "session", "made-with", key):
+        resources.delete(tx, session["id"])
+
+
 def end_key(tx: Transaction, key: str) -> None:
     """Delete an API key, the sessions that came from it, and the keys that were made with it."""
     ending = [key]
     while ending:
         key = ending.pop()
         resources.delete(tx, key)
-        for session in resources.having(tx.connection, "session", "made-with", key):
-            resources.delete(tx, session["id"])
+        end_sessions_of(tx, key)
         ending += [made["id"] for made in resources.having(tx.connection, "credential", "made-with", key)]

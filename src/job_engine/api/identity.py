@@ -1,7 +1,6 @@
 """Who calls: from the session's cookie, or from a header that a trusted address sends (contract, section 2)."""
 
 import hashlib
-import ipaddress
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -15,10 +14,15 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.types import Scope
 
 from job_engine.api import acl, cookie_keys
+from job_engine.api.client_address import within
 from job_engine.store import resources, settings
 from job_engine.store.database import Store
 
 COOKIE: Final = "com.com.sixsq.nuvla.cookie"
+DEVICE: Final = "job-engine-device"
+"""The cookie of a browser in which somebody has signed in with a password."""
+DEVICE_DAYS: Final = 400
+"""Days for which browsers keep a cookie at most."""
 HEADER: Final = b"nuvla-authn-info"
 SESSION_DAYS: Final = 7
 """Days that a session lasts, as upstream's."""
@@ -27,7 +31,6 @@ KNOWN_FOR: Final = 60.0
 KNOWN_LIMIT: Final = 4096
 """Cookies that are known at a time."""
 
-_PREFIX: Final = f"{COOKIE}=".encode()
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SHA256: Final = {"digest_method": hashlib.sha256}
 _OLD_KEY: Final = "cookie-key"
@@ -80,8 +83,9 @@ class Identities:
     def __init__(self, store: Store, keys: Sequence[str], trusted: tuple[IPv4Network | IPv6Network, ...]) -> None:
         self._store = store
         self._signer = URLSafeSerializer(list(keys), salt="session", signer_kwargs=_SHA256)
+        self._devices = URLSafeSerializer(list(keys), salt="device", signer_kwargs=_SHA256)
         self._sign_in = URLSafeSerializer(list(keys), salt="sign-in", signer_kwargs=_SHA256)
-        self._trusted = lru_cache(4096)(lambda host: _within(host, trusted)) if trusted else None
+        self._trusted = lru_cache(4096)(lambda host: within(host, trusted)) if trusted else None
         self._known: dict[bytes, tuple[float, Caller]] = {}  # cookie → until when (monotonic), who
         self.forgotten = 0  # sessions that ended in this process
 
@@ -177,6 +181,29 @@ class Identities:
         content = {"user": user, "key": key, "made": now, "expires": now + seconds, "n": secrets.token_hex(8)}
         return str(self._sign_in.dumps(content))
 
+    def device_cookie(self, user: str, *, secure: bool) -> tuple[bytes, bytes]:
+        """The header that makes a browser one that is known to be the user's; see `device`."""
+        value = str(self._devices.dumps({"user": user, "n": secrets.token_hex(8)}))
+        return set_cookie(value, time.time() + DEVICE_DAYS * 86400, secure=secure, name=DEVICE)
+
+    def device(self, headers: Mapping[bytes, bytes], user: str, *, ended: bool = True) -> str | None:
+        """A number for where ``user`` was signed in before, by the browser's own cookie or that of a session.
+
+        It gives no right but to be told from strangers who guess the password.
+
+        Args:
+            ended: whether a session counts, which may have ended.
+        """
+        for signer, name, number in ((self._devices, DEVICE, "n"), (self._signer, COOKIE, "session"))[: 1 + ended]:
+            cookie = cookie_in(headers, f"{name}=".encode())
+            try:
+                content = signer.loads((cookie or b"").decode("latin-1"))
+                if content["user"] == user:
+                    return f"device {content[number]}"
+            except (BadSignature, KeyError, TypeError, ValueError):
+                continue
+        return None
+
     def link(self, token: str) -> Link | None:
         """What a sign-in token says; None when it is not ours or expired."""
         try:
@@ -209,15 +236,15 @@ def may_act_by_get(headers: Mapping[bytes, bytes]) -> bool:
     return same_site(headers)
 
 
-def set_cookie(value: str, expires: float, *, secure: bool = True) -> tuple[bytes, bytes]:
-    """The header that hands out a session's cookie.
+def set_cookie(value: str, expires: float, *, secure: bool = True, name: str = COOKIE) -> tuple[bytes, bytes]:
+    """The header that hands out a cookie: a session's, or the one of this name.
 
     Args:
         expires: seconds since the epoch.
         secure: over https only; Nuvla's clients know how to take it over http (contract, section 1).
     """
     flags = "Secure; " if secure else ""
-    text = f"{COOKIE}={value}; {flags}HttpOnly; SameSite=Lax; Path=/; Expires={formatdate(expires, usegmt=True)}"
+    text = f"{name}={value}; {flags}HttpOnly; SameSite=Lax; Path=/; Expires={formatdate(expires, usegmt=True)}"
     return (b"set-cookie", text.encode("latin-1"))
 
 
@@ -226,12 +253,12 @@ def end_cookie() -> tuple[bytes, bytes]:
     return (b"set-cookie", f"{COOKIE}=INVALID; Secure; HttpOnly; SameSite=Lax; Path=/; Max-Age=0".encode())
 
 
-def cookie_in(headers: Mapping[bytes, bytes]) -> bytes | None:
-    """The cookie of a session among a request's headers; None without one."""
+def cookie_in(headers: Mapping[bytes, bytes], prefix: bytes = f"{COOKIE}=".encode()) -> bytes | None:
+    """The cookie of a session among a request's headers, or the one that begins like this; None without one."""
     for part in headers.get(b"cookie", b"").split(b";"):
         part = part.strip()
-        if part.startswith(_PREFIX):
-            return part[len(_PREFIX) :].strip(b'"')
+        if part.startswith(prefix):
+            return part[len(prefix) :].strip(b'"')
     return None
 
 
@@ -241,12 +268,3 @@ def _by_header(header: bytes) -> Caller:
     claims = {user, acl.ANON, *rest[1:]}
     session = next((claim for claim in rest[1:] if claim.startswith("session/")), None)
     return Caller(user, rest[0] if rest else user, frozenset(claims), session, proxied=True)
-
-
-def _within(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any((mapped or address) in network for network in networks)

@@ -123,9 +123,15 @@ async def delete(call: Call) -> Json:
 
 def _delete(tx: Transaction, id_: str, caller: Caller) -> str | None:
     """The user whose key it was."""
-    document = find(tx.connection, id_, caller, "delete")
+    document = resources.find(tx.connection, id_)
+    if document is None or document["resource-type"] != "session" or document["user"] not in caller.claims:
+        document = find(tx.connection, id_, caller, "delete")  # people may end all sessions of theirs
     if document.get("subtype") == "hashed-password":
         raise Conflict(f"{id_} is the password of {document['parent']}; change it there, or delete the user")
+    if document.get("method") == "admin.toml":
+        raise Conflict(
+            f"{id_} is in admin.toml of the data folder; for another, remove that file and restart the server"
+        )
     if document["resource-type"] != "credential":
         resources.delete(tx, id_)
         return None

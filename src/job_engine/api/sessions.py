@@ -1,11 +1,14 @@
 """Sessions: made by a login, looked at by their owner, ended by a logout (contract, section 2)."""
 
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Final
 
 from uuid_utils import uuid7
 
-from job_engine.api import acl, passwords, users
+from job_engine.api import acl, names, passwords, users
 from job_engine.api.answers import Json, Refused, created
 from job_engine.api.call import Call
 from job_engine.api.identity import SESSION_DAYS, Caller, Link, same_site, set_cookie
@@ -30,10 +33,10 @@ async def post(call: Call) -> Json:
     """``POST /api/session``: a login."""
     template = await _template(call)
     href = template.get("href")
-    address = (call.scope.get("client") or ("",))[0]
+    address = call.address
     if href == "session-template/password":
         name, password = users.text(template, "username"), users.text(template, "password")
-        session, cookie = await log_in(call.api, name, password, address)
+        session, cookie = await log_in(call.api, name, password, address, headers=call.headers)
     elif href == "session-template/api-key":
         key, secret = users.text(template, "key"), users.text(template, "secret")
         session, cookie = await log_in_by_key(call.api, key, secret, address)
@@ -60,24 +63,51 @@ async def _template(call: Call) -> Document:
 
 
 async def log_in(
-    api: ApiState, name: str, password: str, address: str, *, secure: bool = True
+    api: ApiState,
+    name: str,
+    password: str,
+    address: str,
+    *,
+    secure: bool = True,
+    headers: Mapping[bytes, bytes] = MappingProxyType({}),
 ) -> tuple[str, tuple[bytes, bytes]]:
     """Make a session by name and password: its id, and the header that hands out its cookie.
 
     Args:
         address: of the client, to slow down who guesses.
         secure: see `set_cookie`.
+        headers: of the request; cookies say whether the user was signed in there before.
 
     Raises:
         Forbidden: the credentials are wrong.
         Unavailable: too many tried lately.
     """
-    if max(len(name), len(password)) > users.NAME_LIMIT:  # nobody's, and failures are remembered by name
+    if max(len(name), len(password)) > names.LIMIT:  # nobody's, and failures are remembered by name
         raise Forbidden("invalid credentials")
     found = await api.store.read(users.by_name, name)
-    if not await api.verifier.verify(name, address, password, found[1] if found else None) or found is None:
+    kept = found[1] if found else None
+    device = api.identities.device(headers, found[0]["id"]) if found else None
+    if (
+        not await api.verifier.verify(names.folded(name), address, password, kept, device)
+        or found is None
+        or kept is None
+    ):
         raise Forbidden(f"invalid credentials for '{name}'")
-    return await _make_for(api, found[0], "session-template/password", address, secure)
+    made = await _make_for(api, found[0], "session-template/password", address, secure)
+    if passwords.outdated(kept):
+        with suppress(Unavailable):  # the next login tries again
+            await users.renew_digest(api, found[0]["credential-password"], kept, password)
+    return made
+
+
+async def device_cookie(
+    api: ApiState, session: str, headers: Mapping[bytes, bytes], *, secure: bool
+) -> tuple[bytes, bytes] | None:
+    """The header by which a browser is known to be that of the session's user; None if it is known already."""
+    found = await api.store.read(resources.find, session)
+    if found is None or api.identities.device(headers, found["user"], ended=False):
+        return None
+    return api.identities.device_cookie(found["user"], secure=secure)
 
 
 async def sign_in(api: ApiState, token: str, address: str, *, secure: bool = True) -> tuple[str, tuple[bytes, bytes]]:
@@ -99,10 +129,10 @@ async def sign_in(api: ApiState, token: str, address: str, *, secure: bool = Tru
 async def log_in_by_key(api: ApiState, key: str, secret: str, address: str) -> tuple[str, tuple[bytes, bytes]]:
     """Make a session by an API key, as `log_in` does."""
     id_ = key if key.startswith("credential/") else f"credential/{key}"
-    api.verifier.keys.check((id_, address))
     found = await api.store.read(resources.find, id_)
     kept = found["digest"] if found is not None and found.get("subtype") == "api-key" else ""
-    if not api.verifier.keys.note((id_, address), passwords.verify_secret(secret, kept)):
+    if not passwords.verify_secret(secret, kept):
+        api.verifier.note(id_, address)
         raise Forbidden(f"invalid credentials for '{key}'")
     return await _make_by_key(api, found, "session-template/api-key", address)
 

@@ -30,6 +30,7 @@ class ServerSettings:
     certificate: Path | None = None  # under which it serves https; None: it serves http
     executors_certified: bool = False  # executors and distributors have to show a certificate of their own
     trust_authn_header: tuple[IPv4Network | IPv6Network, ...] = ()  # whose nuvla-authn-info is believed
+    trust_proxy: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For or Forwarded is believed
     unknown_action_grace: float = UNKNOWN_ACTION_GRACE  # seconds
     period: float = PERIOD  # seconds after which a silent executor loses its holds
     cluster: bool = False  # whether executors take jobs from ZooKeeper, which this server fills

@@ -23,6 +23,7 @@ from job_engine.api import (
     sessions,
     status,
     user_changes,
+    user_sessions,
     users,
 )
 from job_engine.api.answers import Json
@@ -98,6 +99,7 @@ TYPES: Final = {
     "user": Type(
         {"GET": resources.get_many, "PUT": resources.get_many, "POST": users.post},
         {"GET": resources.get_one, "PUT": user_changes.put, "DELETE": user_changes.delete},
+        {"sessions": {"GET": user_sessions.get}, "end-sessions": {"POST": user_sessions.post_end}},
     ),
     "group": Type(
         {"GET": resources.get_many, "PUT": resources.get_many, "POST": groups.post},

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from job_engine.api import acl, endings, groups, users
+from job_engine.api import acl, endings, groups, names, password_rules, users
 from job_engine.api.answers import Json, deleted
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
@@ -34,7 +34,7 @@ async def put(call: Call) -> Json:
     changes = {name: _checked(name, value) for name, value in rest.items()}
     digest = None
     if "password" in sent:
-        password = users.long_enough(users.text(sent, "password"))
+        password = password_rules.checked(users.text(sent, "password"), str(changes.get("name", user["name"])))
         if not administrator:
             await _verify(call, user, users.text(sent, "old-password"))
         digest = await users.digested(password)
@@ -53,7 +53,7 @@ async def delete(call: Call) -> Json:
 def _checked(name: str, value: Any) -> Any:
     match name:
         case "name":
-            return users.text({name: value}, name)
+            return names.normal(users.text({name: value}, name))
         case "description" | "tags":
             return checked(name, value)
         case "groups":
@@ -67,9 +67,10 @@ def _checked(name: str, value: Any) -> Any:
 
 async def _verify(call: Call, user: Document, password: str) -> None:
     credential = await call.api.store.read(resources.find, user["credential-password"])
-    address = (call.scope.get("client") or ("",))[0]
     kept = credential["hash"] if credential else None
-    if not await call.api.verifier.verify(user["name"], address, password, kept):
+    if not await call.api.verifier.verify(
+        names.folded(user["name"]), call.address, password, kept, call.caller.session
+    ):
         raise Forbidden(f"invalid credentials for '{call.id}': the old password is wrong")
 
 
@@ -82,8 +83,11 @@ def _edit(tx: Transaction, id_: str, caller: Caller, changes: Document, digest: 
     known: str = user["name"]
     name: str = changes.get("name", known)
     if name != known:
-        if resources.find(tx.connection, users.identifier(name)) is not None:
-            raise Conflict(f"conflict with {users.identifier(name)}: there is a user {name!r}")
+        taken = resources.find(tx.connection, users.identifier(name))
+        if taken is not None and taken["parent"] != id_:
+            raise Conflict(
+                f"conflict with {users.identifier(name)}: there is a user {name!r}, or one whose name looks like it"
+            )
         resources.delete(tx, users.identifier(known))
         resources.add(tx, [users.name_of(tx, id_, name)])
     claims = changes.pop("groups", user.get("login-claims", []))

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from uuid_utils import uuid7
 
-from job_engine.api import acl, passwords, private_file
+from job_engine.api import acl, credentials, endings, names, password_rules, passwords, private_file
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
 from job_engine.api.groups import ADMIN_NAME, group_id, join, texts
@@ -23,11 +23,9 @@ from job_engine.store import resources
 from job_engine.store.resources import Document
 from job_engine.store.transaction import Transaction
 
-ADMIN_FILE: Final = "admin.toml"
-"""In the data folder: the server's url, maybe its certificate's file, and the administrator's username and password."""
-NAME_LIMIT: Final = 255
-"""Characters of a user's name, and likewise of a password."""
-PASSWORD_MINIMUM: Final = 8
+ADMIN_FILE: Final = credentials.ADMIN_FILE
+"""In the data folder: the server's url, maybe its certificate's file, the administrator's username and password, and an
+API key with its secret."""
 
 
 async def post(call: Call) -> Json:
@@ -41,21 +39,9 @@ async def post(call: Call) -> Json:
             "template",
         )
     name, password = (text(template, part) for part in ("username", "password"))
-    return created(await add(call.api, name, long_enough(password), tuple(claims(template.get("groups", [])))))
-
-
-def long_enough(password: str) -> str:
-    """The password, if it is none that is guessed at once.
-
-    Raises:
-        Invalid: it is too short.
-    """
-    if len(password) < PASSWORD_MINIMUM:
-        raise Invalid(
-            f"attribute 'password' does not satisfy defined schema: it must have {PASSWORD_MINIMUM} characters or more",
-            "password",
-        )
-    return password
+    name = names.normal(name)
+    password_rules.checked(password, name)
+    return created(await add(call.api, name, password, tuple(claims(template.get("groups", [])))))
 
 
 def claims(groups: Any) -> list[str]:
@@ -85,9 +71,27 @@ async def digested(password: str) -> str:
     return await asyncio.to_thread(passwords.digest, password)
 
 
+async def renew_digest(api: ApiState, credential: str, kept: str, password: str) -> None:
+    """Digest a password that was right at today's cost."""
+    found = await api.store.read(resources.find, credential)
+    if credential in api.verifier.renewing or found is None or found["hash"] != kept:
+        return
+    api.verifier.renewing.add(credential)
+    try:
+        await api.store.write(_renew, credential, kept, await digested(password))
+    finally:
+        api.verifier.renewing.discard(credential)
+
+
+def _renew(tx: Transaction, credential: str, kept: str, digest: str) -> None:
+    found = resources.find(tx.connection, credential)
+    if found is not None and found["hash"] == kept:  # else there is another password
+        resources.change(tx, credential, {"hash": digest})
+
+
 def identifier(name: str) -> str:
-    """The id of the resource that leads from a user's name to the user; so a name is taken once."""
-    return f"user-identifier/{sha256(name.encode(errors='surrogatepass')).hexdigest()[:32]}"
+    """The id of the resource that leads from a user's name to the user; so a name is taken once, in any spelling."""
+    return f"user-identifier/{sha256(names.folded(name).encode(errors='surrogatepass')).hexdigest()[:32]}"
 
 
 def by_name(connection: Any, name: str) -> tuple[Document, str] | None:
@@ -103,7 +107,7 @@ def by_name(connection: Any, name: str) -> tuple[Document, str] | None:
 def _add(tx: Transaction, name: str, digest: str, claims: tuple[str, ...]) -> str:
     user, credential = f"user/{uuid7()}", f"credential/{uuid7()}"
     if resources.find(tx.connection, identifier(name)) is not None:
-        raise Conflict(f"conflict with {identifier(name)}: there is a user {name!r}")
+        raise Conflict(f"conflict with {identifier(name)}: there is a user {name!r}, or one whose name looks like it")
     times = {"created": tx.iso, "updated": tx.iso, "created-by": "internal"}
     own = acl.normal({"owners": [acl.ADMIN], "view-meta": [user], "view-data": [user], "edit-meta": [user]})
     documents: list[Document] = [
@@ -122,6 +126,20 @@ def _add(tx: Transaction, name: str, digest: str, claims: tuple[str, ...]) -> st
     for group in claims:
         join(tx, group, user)
     return user
+
+
+def fold_names(connection: Any) -> list[Document]:
+    """The resources that lead from names to users, as earlier versions made them: by the name as it was written."""
+    found = resources.having(connection, "user-identifier", "resource-type", "user-identifier")
+    return [one for one in found if one["id"] != identifier(one["identifier"])]
+
+
+def fold(tx: Transaction) -> None:
+    """Make these anew; of two names that look alike, one keeps its own."""
+    for old in fold_names(tx.connection):
+        if resources.find(tx.connection, identifier(old["identifier"])) is None:
+            resources.delete(tx, old["id"])
+            resources.add(tx, [name_of(tx, old["parent"], old["identifier"])])
 
 
 def name_of(tx: Transaction, user: str, name: str) -> Document:
@@ -146,8 +164,9 @@ def _set_password(tx: Transaction, name: str, digest: str) -> None:
 async def first_administrator(api: ApiState) -> None:
     """See that the owner of the data folder is an administrator: by ``admin.toml``, which says how to log in.
 
-    It is made at the first start; later only its url follows. Whoever can read the folder owns the record anyway, so a
-    file that was lost is made anew, with a new password.
+    People take the name and the password in it; programs take the API key, which no stranger's tries can lock out. The
+    file is made at the first start; later only its url follows. Whoever can read the folder owns the record anyway, so
+    a file that was lost is made anew, with a new password and a new key.
 
     Raises:
         JobEngineError: the file cannot be written.
@@ -156,18 +175,41 @@ async def first_administrator(api: ApiState) -> None:
     if folder is None:
         return
     path = folder / ADMIN_FILE
-    left, place = _read(path), _place(api.settings)
+    left = _read(path)
     known = await api.store.read(by_name, ADMIN_NAME)
-    if known is not None and left.get("username") == ADMIN_NAME and isinstance(left.get("password"), str):
-        if {"url": left.get("url"), "certificate": left.get("certificate")} != {"certificate": None, **place}:
-            _leave(path, place, str(left["password"]))
-        return
-    password = secrets.token_urlsafe(24)
-    if known is None:
-        await add(api, ADMIN_NAME, password, (acl.ADMIN,))
-    else:
-        await api.store.write(_set_password, ADMIN_NAME, await digested(password))
-    _leave(path, place, password)
+    password = left.get("password") if left.get("username") == ADMIN_NAME else None
+    if known is None or not isinstance(password, str):
+        password = secrets.token_urlsafe(24)
+        if known is None:
+            await add(api, ADMIN_NAME, password, (acl.ADMIN,))
+        else:
+            await api.store.write(_set_password, ADMIN_NAME, await digested(password))
+    key, secret = left.get("key"), left.get("secret")
+    if not isinstance(secret, str) or not await api.store.read(_is_key, key, secret):
+        secret, digest = passwords.secret()
+        key = await api.store.write(_add_key, digest)
+    wanted = {**_place(api.settings), "username": ADMIN_NAME, "password": password, "key": key, "secret": secret}
+    if wanted != left:
+        _leave(path, wanted)
+
+
+def _is_key(connection: Any, key: Any, secret: str) -> bool:
+    found = resources.find(connection, key) if isinstance(key, str) else None
+    return found is not None and passwords.verify_secret(secret, found.get("digest", ""))
+
+
+def _add_key(tx: Transaction, digest: str) -> str:
+    """The key of the file; one that there was gets another secret, so that keys made with it stay good."""
+    found = by_name(tx.connection, ADMIN_NAME)
+    assert found is not None
+    user = found[0]["id"]
+    for key in resources.having(tx.connection, "credential", "method", ADMIN_FILE):
+        resources.change(tx, key["id"], {"digest": digest})
+        endings.end_sessions_of(tx, key["id"])
+        return str(key["id"])
+    document = credentials.new(user, user, (user, acl.USER, acl.ANON, acl.ADMIN), digest)
+    resources.add(tx, [{**document, "method": ADMIN_FILE, "name": ADMIN_FILE}])
+    return str(document["id"])
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -188,8 +230,7 @@ def _place(settings: ServerSettings) -> dict[str, str]:
     return {"url": settings.base, "certificate": str(settings.certificate)}
 
 
-def _leave(path: Path, place: dict[str, str], password: str) -> None:
-    lines = {**place, "username": ADMIN_NAME, "password": password}
+def _leave(path: Path, lines: dict[str, Any]) -> None:
     text = "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in lines.items())
     private_file.write(
         path, f"# The administrator of the job engine, at {iso(time.time())}; made by its server.\n{text}"
@@ -203,9 +244,9 @@ def text(template: dict[str, Any], part: str) -> str:
         Invalid: it is none, or too long.
     """
     value = template.get(part)
-    if not isinstance(value, str) or not 0 < len(value) <= NAME_LIMIT or "\x00" in value:
+    if not isinstance(value, str) or not 0 < len(value) <= names.LIMIT or "\x00" in value:
         raise Invalid(
-            f"attribute {part!r} does not satisfy defined schema: it must be a text of 1 to {NAME_LIMIT} characters",
+            f"attribute {part!r} does not satisfy defined schema: it must be a text of 1 to {names.LIMIT} characters",
             part,
         )
     return value

@@ -34,7 +34,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise click.BadParameter(f"{text} is not a network such as 10.0.0.0/8 ({error})") from None
 
 
-@command("server", several=("--trust-authn-header", *ZK_SEVERAL))
+@command("server", several=("--trust-authn-header", "--trust-proxy", *ZK_SEVERAL))
 @engine_option("--database", metavar="URL", help=f"{SQLITE}PATH.  [default: {RECORD} in the data folder]")
 @data_option()
 @engine_option("--host", default="127.0.0.1", help="Address to listen on.")
@@ -46,6 +46,13 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     type=_network,
     multiple=True,
     help="Networks whose header nuvla-authn-info is believed.",
+)
+@engine_option(
+    "--trust-proxy",
+    metavar="CIDR...",
+    type=_network,
+    multiple=True,
+    help="Networks of proxies whose X-Forwarded-For or Forwarded says where a client is.",
 )
 @engine_option(
     "--unknown-action-grace",
@@ -68,6 +75,7 @@ def server(
     port: int,
     url: str | None,
     trust_authn_header: tuple[IPv4Network | IPv6Network, ...],
+    trust_proxy: tuple[IPv4Network | IPv6Network, ...],
     unknown_action_grace: float,
     tls: ServerTls | None,
     log_level: str,
@@ -98,6 +106,7 @@ def server(
         port=port,
         url=url,
         trust_authn_header=trust_authn_header,
+        trust_proxy=trust_proxy,
         unknown_action_grace=unknown_action_grace,
         admin_folder=path.parent,
         cluster=zookeeper is not None,

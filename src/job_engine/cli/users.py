@@ -10,10 +10,11 @@ from job_engine.cli.screen import age, print_json, print_table, say
 from job_engine.client import Client
 
 ADMIN = "group/nuvla-admin"
+DEEDS = ["list", "add", "disable", "enable", "delete", "passwd", "sessions", "end-sessions"]
 
 
 @command("users")
-@click.argument("deed", type=click.Choice(["list", "add", "disable", "enable", "delete", "passwd"]), default="list")
+@click.argument("deed", type=click.Choice(DEEDS), default="list")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @option(
     "--group", "groups", multiple=True, metavar="NAME", help="add: a group whose jobs the user sees; several times."
@@ -24,7 +25,7 @@ ADMIN = "group/nuvla-admin"
 def users(
     client: Client, deed: str, names: tuple[str, ...], groups: tuple[str, ...], admin: bool, as_json: bool
 ) -> None:
-    """List users; add, disable, enable or delete some, or give one a new password.
+    """List users; add, disable, enable or delete some, give one a new password, list or end the sessions of some.
 
     \b
     job-engine users
@@ -32,9 +33,11 @@ def users(
     job-engine users disable NAME      sessions end at once, keys are refused
     job-engine users enable NAME
     job-engine users delete NAME       with all keys; the jobs stay
-    job-engine users passwd NAME
+    job-engine users passwd NAME        of others too, if you are an administrator
+    job-engine users sessions NAME
+    job-engine users end-sessions NAME  but the one that asks
 
-    A password is asked for, or is the first line of the standard input.
+    A password is asked for, or is a line of the standard input; before it the old one, unless you are an administrator.
     """
     if deed == "list":
         found = [client.user(name) for name in names] if names else client.users()
@@ -53,22 +56,47 @@ def users(
         say(f"{names[0]} added")
         return
     ids = [client.user(name)["id"] for name in names]  # before anything is done: one may be mistyped
+    if deed == "sessions":
+        _show_sessions([session for id_ in ids for session in client.sessions(id_)], as_json)
+        return
     for name, id_ in zip(names, ids, strict=True):
         if deed == "delete":
             client.delete_user(id_)
         elif deed == "passwd":
-            client.edit_user(id_, password=_password())
+            old = {} if client.administrator else {"old-password": _password("Old password", twice=False)}
+            client.edit_user(id_, password=_password(), **old)
+        elif deed == "end-sessions":
+            client.end_sessions(id_)
         else:
             client.edit_user(id_, state="DISABLED" if deed == "disable" else "ACTIVE")
-        done = {"delete": "deleted", "passwd": "has a new password"}.get(deed, f"{deed}d")
+        done = {"delete": "deleted", "passwd": "has a new password", "end-sessions": "has no other session"}.get(
+            deed, f"{deed}d"
+        )
         say(f"{name} {done}")
 
 
-def _password() -> str:
-    """Asked for twice on a terminal; elsewhere a line of the standard input."""
+def _password(prompt: str = "Password", *, twice: bool = True) -> str:
+    """Asked for on a terminal, twice where nothing else checks it; elsewhere a line of the standard input."""
     if sys.stdin.isatty():
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+        return str(click.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
     return sys.stdin.readline().rstrip("\r\n")
+
+
+def _show_sessions(found: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one["id"],
+            one.get("made-with") or str(one.get("method", "")),
+            str(one.get("client-ip", "")),
+            f"{age(one['created'])} ago",
+            "this one" if one["current"] else "",
+        )
+        for one in found
+    ]
+    print_table(("session", "by", "from", "made", ""), rows)
 
 
 def _table(found: list[dict[str, Any]]) -> None:

@@ -110,6 +110,19 @@ class Administration:
         """Delete a user, with all keys."""
         self._json("DELETE", f"/api/{id_}")
 
+    def sessions(self, user: str) -> list[dict[str, Any]]:
+        """The sessions of a user, the newest first, as documents; ``current`` says which one asks."""
+        return list(self._json("GET", f"/api/{user}/sessions")["resources"])
+
+    def end_sessions(self, user: str) -> str:
+        """End the sessions of a user but the one that asks; what came of it."""
+        return str(self._json("POST", f"/api/{user}/end-sessions", b"{}")["message"])
+
+    @property
+    def administrator(self) -> bool:
+        """Whether the caller is one; who has no session is told so by the server in time."""
+        return all("group/nuvla-admin" in session.get("roles", "").split() for session in self._listed("session"))
+
     def keys(self) -> list[dict[str, Any]]:
         """The API keys that the caller may see, as documents."""
         return [found for found in self._listed("credential?orderby=created") if found.get("subtype") == "api-key"]

@@ -193,7 +193,9 @@ class Connection:
         with self._login:
             if self._cookie != refused:  # another thread has done it meanwhile
                 return
-            answer = self._exchange("POST", SESSION_PATH, self.credentials.login(), b"", None, deadline)
+            # with the cookie of a session that ended: by it the server tells us from strangers who guess the password
+            answer = self._exchange("POST", SESSION_PATH, self.credentials.login(), b"", refused, deadline)
+            self._met = True
             if answer.status >= 400:
                 error = no_session(answer.status, answer.body)
                 raise _NoLoginError(error.message) if isinstance(error, Unavailable) else error

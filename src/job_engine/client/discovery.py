@@ -14,8 +14,9 @@ from job_engine.job.errors import Invalid, NotFound, Unreachable
 
 APPLICATION: Final = "job-engine"
 ADMIN_FILE: Final = "admin.toml"
-"""In the data folder of an engine: its url and the administrator's username and password; of one that speaks TLS under
-an address of its machine, its certificate's file too, which is then the only one that is accepted."""
+"""In the data folder of an engine: its url, the administrator's username and password, and an API key with its secret;
+of one that speaks TLS under an address of its machine, its certificate's file too, which is then the only one that is
+accepted."""
 PROFILES_FILE: Final = "profiles.toml"
 """In the user's configuration folder: a table for each profile, with url, insecure, ca, cert, cert-key, and username
 and password or key and secret."""
@@ -108,7 +109,11 @@ def read_admin(folder: Path) -> Found | None:
     """
     path = folder / ADMIN_FILE
     table = _toml(path)
-    return None if table is None else _found(table, path, f"the engine of {folder}")
+    if table is None:
+        return None
+    if table.get("key") and table.get("secret"):  # strangers who guess the password can lock out who uses it
+        table = {name: value for name, value in table.items() if name not in ("username", "password")}
+    return _found(table, path, f"the engine of {folder}")
 
 
 def _tls(known: Tls, insecure: bool | None, files: Mapping[str, str | None]) -> Tls:

@@ -219,7 +219,9 @@ class WireClient:
 
     async def _make_session(self) -> None:
         async with asyncio.timeout(LOGIN_WITHIN):
-            status, answered, cookies = await self._call("POST", SESSION_PATH, self._credentials.login(), b"", None)
+            # with the cookie of a session that ended: by it the server tells us from strangers who guess the password
+            old = self._cookie
+            status, answered, cookies = await self._call("POST", SESSION_PATH, self._credentials.login(), b"", old)
         if status >= 400:
             raise no_session(status, answered)
         self._cookie = cookies_of(cookies)

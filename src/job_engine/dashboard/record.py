@@ -36,6 +36,11 @@ async def post(visitor: Visitor, id_: str, action: str, key: str | None = None) 
     return await _ask(visitor, "POST", id_, action, {}, headers)
 
 
+async def put(visitor: Visitor, id_: str, changes: dict[str, Any]) -> Any:
+    """What ``PUT /api/ID`` answers the visitor."""
+    return await _ask(visitor, "PUT", id_, None, {}, body=msgspec.json.encode(changes))
+
+
 async def delete(visitor: Visitor, id_: str) -> Any:
     """What ``DELETE /api/ID`` answers the visitor."""
     return await _ask(visitor, "DELETE", id_, None, {})
@@ -63,6 +68,7 @@ async def _ask(
     action: str | None,
     parameters: dict[str, Any],
     headers: dict[bytes, bytes] | None = None,
+    body: bytes = b"",
 ) -> Any:
     type_, _, uuid = id_.partition("/")
     served = TYPES.get(type_, Type())
@@ -76,10 +82,11 @@ async def _ask(
         "path": f"/api/{id_}{'/' if action else ''}{action or ''}",
         "query_string": query.encode(),
         "headers": [*(headers or {}).items()],
+        "client": (visitor.address, 0),
     }
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     answer = await methods[method](Call(visitor.api, scope, receive, headers or {}, id_, visitor.caller))
     return _decode(bytes(answer.body))

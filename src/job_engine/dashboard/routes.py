@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from job_engine.dashboard import deeds, distributions, executors, job, jobs, signing
+from job_engine.dashboard import account, deeds, distributions, executors, job, jobs, signing
 from job_engine.dashboard.assets import static
 from job_engine.dashboard.page import page
 from job_engine.job.errors import NotFound
@@ -21,6 +21,9 @@ def routes() -> list[BaseRoute]:
         Route("/job/{uuid}/log", page(job.log)),
         Route("/job/{uuid}/{deed:str}", page(deeds.ask), methods=["GET"]),
         Route("/job/{uuid}/{deed:str}", page(deeds.do), methods=["POST"]),
+        Route("/account", page(account.show)),
+        Route("/account/password", page(account.change_password), methods=["POST"]),
+        Route("/account/end-sessions", page(account.end_sessions), methods=["POST"]),
         Route("/sign-in", page(signing.form, public=True), methods=["GET"]),
         Route("/sign-in", page(signing.sign_in, public=True), methods=["POST"]),
         Route("/sign-out", page(signing.sign_out), methods=["POST"]),

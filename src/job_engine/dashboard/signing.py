@@ -14,7 +14,7 @@ from job_engine.dashboard.page import render, to
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.errors import Forbidden, Invalid, NotFound, Unavailable
 
-PAGES: Final = re.compile(r"(?:executors|distributions|job/[A-Za-z0-9_.:-]+(?:/[a-z]+)?)?(?:\?[^\s\\]*)?")
+PAGES: Final = re.compile(r"(?:account|executors|distributions|job/[A-Za-z0-9_.:-]+(?:/[a-z]+)?)?(?:\?[^\s\\]*)?")
 """Where one may go on after signing in: a page of ours, below the root."""
 
 
@@ -24,7 +24,7 @@ async def form(request: Request) -> Response:
     token = request.query_params.get("token")
     if token is not None and request.method == "GET":  # a HEAD, by something that previews links, uses no token up
         try:
-            _, cookie = await sessions.sign_in(visitor.api, token, _address(request), secure=_secure(request))
+            _, cookie = await sessions.sign_in(visitor.api, token, visitor.address, secure=_secure(request))
         except Forbidden as error:
             if not visitor.known:
                 return _form(request, 403, error.message)
@@ -45,12 +45,19 @@ async def sign_in(request: Request) -> Response:
     if not name or not password:
         return _form(request, 400, "Both a name and a password are needed.", name, onward)
     try:
-        _, cookie = await sessions.log_in(visitor.api, name, password, _address(request), secure=_secure(request))
+        headers, secure = dict(request.scope["headers"]), _secure(request)
+        session, cookie = await sessions.log_in(
+            visitor.api, name, password, visitor.address, secure=secure, headers=headers
+        )
     except Forbidden:
         return _form(request, 403, "This name and password do not go together.", name, onward)
     except (Invalid, Unavailable) as error:
         return _form(request, 503, error.message, name, onward)
-    return _signed_in(request, cookie, onward)
+    answer = _signed_in(request, cookie, onward)
+    device = await sessions.device_cookie(visitor.api, session, headers, secure=secure)
+    if device is not None:
+        answer.raw_headers.append(device)
+    return answer
 
 
 async def sign_out(request: Request) -> Response:
@@ -81,10 +88,6 @@ def _signed_in(request: Request, cookie: tuple[bytes, bytes], onward: str) -> Re
 
 def _next(page: str) -> str:
     return page if PAGES.fullmatch(page) else ""
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def _secure(request: Request) -> bool:

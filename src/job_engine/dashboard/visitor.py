@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from job_engine.api.client_address import address_of
 from job_engine.api.identity import Caller, cookie_in, same_site
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid
@@ -28,12 +29,14 @@ class Visitor:
     Attributes:
         token: what our forms carry and other sites cannot know: a digest of the cookie, which scripts cannot read.
         name: what the visitor is called.
+        address: from where.
     """
 
     api: ApiState
     caller: Caller
     token: str
     name: str = ""
+    address: str = ""
 
     @classmethod
     async def of(cls, request: Request) -> "Visitor":
@@ -41,7 +44,8 @@ class Visitor:
         api: ApiState = request.app.state.api
         key = cookie_in(dict(request.scope["headers"]))  # Starlette's own look at cookies is quadratic in backslashes
         token = hmac.digest(key, b"form", hashlib.sha256).hex() if key else ""
-        return cls(api, await api.identities.of(request.scope), token)
+        address = address_of(request.scope, api.settings.trust_proxy)
+        return cls(api, await api.identities.of(request.scope), token, address=address)
 
     @property
     def known(self) -> bool:

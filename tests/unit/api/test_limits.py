@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from job_engine.api import call, parameters, passwords, sessions, users
+from job_engine.api import call, names, parameters, passwords, sessions
 from job_engine.api.call import STRANGERS_LIMIT, UNPACKED_FREE
 from job_engine.api.filter.parse import LENGTH_LIMIT, STEPS_LIMIT, parse
 from job_engine.api.parameters import STRANGERS_FILTER
-from job_engine.api.passwords import Failures
-from job_engine.job.errors import Forbidden, Invalid, Unavailable
+from job_engine.api.passwords import Tries
+from job_engine.job.errors import Forbidden, Invalid
 from job_engine.job.nodes import MANY_LIMIT, NODES_LIMIT
 from job_engine.store import deadline, documents
 from job_engine.store.database import READERS
@@ -128,30 +128,29 @@ def test_names_and_passwords_have_a_length(api: InProcess, href: str, name: str,
 
 
 def test_the_page_cannot_send_longer_ones(api: InProcess) -> None:
-    before = len(api.state.verifier.passwords)
-    for name, password in (("n" * (users.NAME_LIMIT + 1), "x"), ("n", "x" * (users.NAME_LIMIT + 1))):
+    before = len(api.state.verifier.tries)
+    for name, password in (("n" * (names.LIMIT + 1), "x"), ("n", "x" * (names.LIMIT + 1))):
         with pytest.raises(Forbidden):
             api.loop.run_until_complete(sessions.log_in(api.state, name, password, "192.0.2.1"))
-    assert len(api.state.verifier.passwords) == before
+    assert len(api.state.verifier.tries) == before
 
 
-def test_failures_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tries_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "REMEMBERED", 3)
-    failures = Failures()
+    tries = Tries()
     for _ in range(passwords.FAILURES + 5):
-        failures.note(("first", "a"), False)
-    with pytest.raises(Unavailable):
-        failures.check(("first", "a"))
+        tries.add(("first", "a"), passwords.FAILURES)
+    assert tries.many(("first", "a"), passwords.FAILURES)
     for name in ("b", "c", "d", "e"):
-        failures.note((name, "a"), False)
-    assert len(failures) == 3
-    failures.check(("first", "a"))  # pushed out
+        tries.add((name, "a"), passwords.FAILURES)
+    assert len(tries) == 3
+    assert not tries.many(("first", "a"), passwords.FAILURES), "it was pushed out"
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + passwords.WINDOW + 1)
-    failures.note(("f", "a"), False)
-    assert len(failures) == 1
-    assert failures.note(("f", "a"), True)
-    assert len(failures) == 0
+    at = tries.add(("f", "a"), passwords.FAILURES)
+    assert len(tries) == 1
+    tries.take_back(("f", "a"), at)
+    assert len(tries) == 0
 
 
 PACKED = {"content-encoding": "gzip"}

@@ -113,3 +113,10 @@ def test_the_data_folder(home, tmp_path):
     assert data_folder(None, home) == tmp_path / "data" / "job-engine"
     assert data_folder(None, {**home, "JOB_ENGINE_DATA": "/x"}) == Path("/x")
     assert data_folder("/y", {**home, "JOB_ENGINE_DATA": "/x"}) == Path("/y")
+
+
+def test_programs_take_the_key_of_an_engine_s_folder(tmp_path: Path) -> None:
+    put(tmp_path / "admin.toml", ADMIN + 'key = "credential/1"\nsecret = "s"\n')
+    found = read_admin(tmp_path)
+    assert found is not None
+    assert found.credentials == Credentials(key="credential/1", secret="s")

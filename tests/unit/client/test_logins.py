@@ -100,3 +100,19 @@ def test_wrong_credentials_are_told_at_once() -> None:
     with scripted(server) as there, pytest.raises(Forbidden, match="does not accept the test's credentials"):
         by_nuvla(there.url, "/api/job/1")
     assert server.logins == 1
+
+
+@pytest.mark.parametrize("client", [by_connection, by_nuvla])
+def test_a_login_that_cannot_be_made_now_is_tried_again(client: Callable[[str, str], int]) -> None:
+    server = Server(503, 503)
+    with scripted(server) as there:
+        assert client(there.url, "/api/job/1") == 403
+    assert server.logins == 3
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_who_logs_in_anew_shows_that_it_was_logged_in(client: Callable[[str, str], int]) -> None:
+    with scripted(Server(lives=False)) as there:
+        client(there.url, "/api/job/1")
+        logins = [request for request in there.requests if (request.method, request.path) == ("POST", "/api/session")]
+    assert [request.headers.get("cookie") for request in logins] == [None, "c=s", "c=s"]
