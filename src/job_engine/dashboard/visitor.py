@@ -53,6 +53,11 @@ class Visitor:
         return self.caller.known
 
     @property
+    def has_account(self) -> bool:
+        """Whether the visitor acts as a user, who may change the password."""
+        return self.caller.user.startswith("user/") and self.caller.user in self.caller.claims
+
+    @property
     def trouble(self) -> str:
         """Why nothing can be changed now; empty: it can."""
         return self.api.store.trouble
