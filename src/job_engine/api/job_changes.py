@@ -67,7 +67,7 @@ async def _patch(call: Call, patches: Any, hold: int | None) -> Edited | None:
     """Make a patch on a reader, because who sends it chooses what it costs, and write what it changes; None if the job
     has changed meanwhile."""
     secrets = call.api.executors.secrets
-    seen, changes = await call.api.search(_patched, call.id, call.caller, patches, secrets)
+    seen, changes = await call.api.search(call.caller, _patched, call.id, call.caller, patches, secrets)
     return await call.api.store.write(_edit, call.id, call.caller, changes, hold, False, seen)
 
 
@@ -251,7 +251,7 @@ async def retry(api: ApiState, caller: Caller, id_: str, key: str | None = None)
         Conflict: it is not final.
     """
     name = scoped(caller, key)
-    again = await api.search(_again, id_, caller)  # made beside the writer: the job may be large
+    again = await api.search(caller, _again, id_, caller)  # made beside the writer: the job may be large
     return await api.store.write(_retry, id_, caller, again, name)
 
 

@@ -31,7 +31,7 @@ async def delete_many(call: Call) -> Json:
     total = batches = 0
     seen = 0
     # a filter may cost a lot, and the writer thread serves everybody: it is only asked whether they are as they were
-    while found := await call.api.search(documents.matching, page, began, seen, CHUNK):
+    while found := await call.api.search(call.caller, documents.matching, page, began, seen, CHUNK):
         seen = found[-1][0]
         for portion in _portions(found):
             total += await call.api.store.write(_delete_some, portion)

@@ -122,4 +122,4 @@ async def get_many(call: Call) -> Json:
     acl.demand(call.caller.claims, "job", "query")
     wanted = await asked(call)
     secrets = {action: names for action, names in call.api.executors.secrets.items() if names}
-    return Json(await call.api.search(_search, call.caller, wanted, call.api.counts, secrets, hides(call)))
+    return Json(await call.api.search(call.caller, _search, call.caller, wanted, call.api.counts, secrets, hides(call)))

@@ -66,7 +66,7 @@ async def put(call: Call) -> Json:
 async def _patch(call: Call, patches: Any) -> Document | None:
     """Make a patch on a reader, because who sends it chooses what it costs, and write what it changes; None if the
     document has changed meanwhile."""
-    seen, changes = await call.api.search(_patched, call.id, call.caller, patches)
+    seen, changes = await call.api.search(call.caller, _patched, call.id, call.caller, patches)
     return await call.api.store.write(_edit, call.id, call.caller, changes, seen)
 
 

@@ -27,7 +27,7 @@ class QueueView(Protocol):
 async def get(call: Call) -> Json:
     """``GET /api/queue``."""
     _demand_admin(call)
-    depth = await call.api.search(publishing.depth)
+    depth = await call.api.search(call.caller, publishing.depth)
     shown: dict[str, Any] = {"depth": [{"priority": priority, "count": count} for priority, count in depth]}
     if call.api.queue is None:
         return Json({"zookeeper": None, **shown})

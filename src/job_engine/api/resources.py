@@ -96,7 +96,7 @@ async def get_many(call: Call) -> Json:
     """``GET /api/TYPE``, and ``PUT`` with a form."""
     acl.demand(call.caller.claims, call.id, "query")
     wanted = await asked(call)
-    return Json(await call.api.search(_search, call.id, call.caller, wanted, call.api.counts))
+    return Json(await call.api.search(call.caller, _search, call.id, call.caller, wanted, call.api.counts))
 
 
 def _search(connection: sqlite3.Connection, type_: str, caller: Caller, wanted: Parameters, counts: Counts) -> bytes:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from job_engine.api.changes import Changes
-from job_engine.api.identity import Identities
+from job_engine.api.identity import Caller, Identities
 from job_engine.api.passwords import Verifier
 from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
@@ -32,10 +33,13 @@ class ApiState:
     verifier: Verifier = field(default_factory=Verifier)
     started: float = field(default_factory=time.time)
     _searching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS - 1))
+    _shares: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
-    async def search(self, query: Callable[..., T], *arguments: Any) -> T:
-        """`Store.read` for what may take long: one reader is always left for who just wants to know who calls."""
-        async with self._searching:
+    async def search(self, caller: Caller, query: Callable[..., T], *arguments: Any) -> T:
+        """`Store.read` for what may take long. One reader is always left for who just wants to know who calls, and one
+        more for the searches of others than this caller."""
+        share = self._shares.setdefault(caller.user, asyncio.Semaphore(READERS - 2))
+        async with share, self._searching:
             return await self.store.read(query, *arguments)
 
     def end_waits(self) -> None:

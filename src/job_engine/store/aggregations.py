@@ -26,9 +26,9 @@ def aggregate(connection: sqlite3.Connection, source: Source, condition: Sql, na
         algorithm, _, attribute = name.partition(":")
         if algorithm == "missing" and attribute:
             found[name] = {"doc_count": _missing(connection, source, condition, attribute)}
-        elif algorithm in _ALGORITHMS and attribute:
+        elif algorithm in ALGORITHMS and attribute:
             key = name.replace("extendedstats", "extended_stats", 1)
-            found[key] = _ALGORITHMS[algorithm](connection, _values(source, condition, attribute), name)
+            found[key] = ALGORITHMS[algorithm](connection, _values(source, condition, attribute), name)
     return found
 
 
@@ -104,11 +104,9 @@ def _stats(connection: sqlite3.Connection, values: Values, name: str) -> dict[st
 def _extended(connection: sqlite3.Connection, values: Values, name: str) -> dict[str, Any]:
     stats = _stats(connection, values, name)
     mean = stats["avg"]
-    squares, spread = (
-        _one(connection, "total(x * x), 0.0", _numbers(values, name))
-        if mean is None
-        else _one(connection, f"total(1.0 * x * x), total((x - {mean!r}) * (x - {mean!r}))", _numbers(values, name))
-    )
+    text, bound = _numbers(values, name)
+    figures = "total(1.0 * x * x), total((x - ?) * (x - ?))"  # the mean may be infinite, which no literal says
+    squares, spread = _one(connection, figures, (text, [mean, mean, *bound]))
     variance = None if mean is None else spread / stats["count"]
     deviation = None if variance is None else math.sqrt(variance)
     bounds = (
@@ -157,7 +155,7 @@ def _terms(connection: sqlite3.Connection, values: Values, name: str) -> dict[st
     return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": others, "buckets": buckets}
 
 
-_ALGORITHMS: Final[Mapping[str, Callable[[sqlite3.Connection, Values, str], dict[str, Any]]]] = {
+ALGORITHMS: Final[Mapping[str, Callable[[sqlite3.Connection, Values, str], dict[str, Any]]]] = {
     "min": _single("min(x)"),
     "max": _single("max(x)"),
     "sum": _single("total(x)"),

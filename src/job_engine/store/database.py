@@ -40,7 +40,7 @@ LONGEST_SLEEP: Final = 3600.0
 """Seconds after which the writer looks at the clock again: it may be set, and no lock waits for centuries."""
 RIPEN_AGAIN: Final = 1.0
 """Seconds after which jobs whose time has come are looked at again when the record could not be written."""
-READERS: Final = 3
+READERS: Final = 4
 CHECKPOINT_ROWS: Final = 5000
 CHECKPOINT_BYTES: Final = 8 << 20
 """Rows written, or bytes by which the write-ahead log has grown, after which a thread beside the writer copies it into

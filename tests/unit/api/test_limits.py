@@ -12,6 +12,7 @@ import pytest
 from job_engine.api import call, names, parameters, passwords, sessions
 from job_engine.api.call import STRANGERS_LIMIT, UNPACKED_FREE
 from job_engine.api.filter.parse import LENGTH_LIMIT, STEPS_LIMIT, parse
+from job_engine.api.identity import Caller
 from job_engine.api.parameters import STRANGERS_FILTER
 from job_engine.api.passwords import Tries
 from job_engine.job.errors import Forbidden, Invalid
@@ -98,22 +99,29 @@ def test_a_search_is_given_up(api: InProcess, monkeypatch: pytest.MonkeyPatch) -
         assert "takes more than 0.01 s" in body["message"]
 
 
-def test_searches_leave_a_reader_free(api: InProcess) -> None:
+def test_searches_leave_a_reader_free_and_those_of_one_user_another_one(api: InProcess) -> None:
     go_on = threading.Event()
+    jane, bob = (Caller(user, user, frozenset({user})) for user in ("user/jane", "user/bob"))
 
     def held(connection: sqlite3.Connection) -> bool:
         return go_on.wait(20)
 
-    async def look() -> int:
-        searches = [asyncio.create_task(api.state.search(held)) for _ in range(READERS + 1)]
+    def at_once(connection: sqlite3.Connection) -> int:
+        return 1
+
+    async def look() -> tuple[int, int]:
+        searches = [asyncio.create_task(api.state.search(jane, held)) for _ in range(READERS + 1)]
         await asyncio.sleep(0)  # they have begun
         try:
-            return await asyncio.wait_for(api.state.store.read(lambda connection: 1), 10)
+            others = await asyncio.wait_for(api.state.search(bob, at_once), 10)
+            searches += [asyncio.create_task(api.state.search(bob, held)) for _ in range(READERS + 1)]
+            await asyncio.sleep(0)
+            return others, await asyncio.wait_for(api.state.store.read(at_once), 10)
         finally:
             go_on.set()
             assert all(await asyncio.gather(*searches))
 
-    assert api.loop.run_until_complete(look()) == 1
+    assert api.loop.run_until_complete(look()) == (1, 1)
 
 
 @pytest.mark.parametrize(

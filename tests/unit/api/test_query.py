@@ -1,8 +1,10 @@
 """Conditions as SQL: the truth table, and the same answers as the plain evaluator on random documents."""
 
+import json
 import sqlite3
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from job_engine.api.filter import parse
 from job_engine.job.document import new_job
 from job_engine.job.errors import Invalid
 from job_engine.store import access, deadline, documents, jobs, resources, schema
+from job_engine.store.aggregations import ALGORITHMS
 from job_engine.store.columns import JOBS, resources_of
 from job_engine.store.conditions import And, Comparison, Condition, Moment, Or
 from job_engine.store.counts import Counts
@@ -260,6 +263,16 @@ def test_aggregations(record: sqlite3.Connection) -> None:
     assert "unknown:priority" not in figures
     with pytest.raises(Invalid, match="needs numbers"):
         documents.search_jobs(record, Page(), NOW, Counts(), aggregations=["avg:action"])
+
+
+@pytest.mark.parametrize("values", [[1.7e308] * 3, [1.7e308, -1.7e308], [1e200, 2], [2**63, 10**40, -(10**40)]])
+@pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
+def test_figures_of_huge_numbers(record: sqlite3.Connection, algorithm: str, values: list[float]) -> None:
+    target = {"href": "deployment/1"}
+    add_jobs(record, *({"action": "x", "target-resource": {**target, "size": value}} for value in values))
+    name = f"{algorithm}:target-resource/size"
+    figures = documents.search_jobs(record, Page(), NOW, Counts(), aggregations=[name]).aggregations
+    assert len(json.loads(msgspec.json.encode(figures))) == 1
 
 
 # ------------------------------------------------------------------------------------------------- random documents
