@@ -2,6 +2,7 @@
 
 import http.client
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -121,3 +122,30 @@ def test_the_account_page(tmp_path: Path) -> None:
         assert (browser.ask("/account")[0], there.ask("/account")[0]) == (303, 200), "the newest stands first"
         assert here.send("/account", "/account/end-sessions", session="")[0] == 303
         assert (here.ask("/account")[0], there.ask("/account")[0]) == (200, 303)
+
+
+def test_a_page_shows_what_its_visitor_may(tmp_path: Path) -> None:
+    for server in serve(tmp_path, routes=routes(), trust_authn_header=(ip_network("127.0.0.1/32"),)):
+        report = {"distributor": "d", "distributions": [{"name": "nightly"}]}
+        assert server.call("POST", "distribution/report", report)[0] == 200
+        id_ = server.call("POST", "job", {"action": "noop"})[1]["resource-id"]
+
+        def page(path: str, role: str, port: int = server.port) -> tuple[int, str]:
+            claims = f"user/x user/x group/nuvla-user group/job-engine-{role}"
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            try:
+                connection.request("GET", path, headers={"nuvla-authn-info": claims})
+                response = connection.getresponse()
+                return response.status, response.read().decode()
+            finally:
+                connection.close()
+
+        for role, cancels, pauses in (("viewer", False, False), ("operator", True, True)):
+            status, text = page(f"/{id_}", role)
+            assert (status, f"{id_}/cancel" in text, f"{id_}/delete" in text) == (200, cancels, False)
+            assert 'href="../distributions"' in text
+            status, text = page("/distributions", role)
+            assert (status, "nightly" in text, "distribution/nightly/pause" in text) == (200, True, pauses)
+        status, text = page("/", "submitter")
+        assert (status, id_ in text, "distributions" in text, "No jobs yet" in text) == (200, False, False, True)
+        assert page(f"/{id_}", "submitter")[0] == 403

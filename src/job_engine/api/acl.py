@@ -1,4 +1,7 @@
-"""Access control lists as values: normal form, implied rights, and the rights that somebody's claims give."""
+"""Rights: those that access control lists give, as values, and those that roles give on whole types.
+
+A role is a claim like any other, so this module is the one place that knows what it may do.
+"""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -17,6 +20,18 @@ ANON: Final = "group/nuvla-anon"
 NOBODY: Final = frozenset({"user/anon", ANON})
 """The claims of a caller who has not said who they are."""
 
+SUBMITTER: Final = "group/job-engine-submitter"
+"""Adds jobs of the actions that the claims ``action/NAME`` beside it name, and has what its own ACLs give it."""
+OPERATOR: Final = "group/job-engine-operator"
+"""Sees every job with its log, cancels, retries, and pauses distributions."""
+VIEWER: Final = "group/job-engine-viewer"
+"""Sees every job, distribution and the queue, and changes nothing."""
+EXECUTOR: Final = "group/job-engine-executor"
+"""Attends, ticks, and gets the tokens of the jobs that it holds; sees nothing."""
+ROLES: Final = {"submitter": SUBMITTER, "operator": OPERATOR, "viewer": VIEWER, "executor": EXECUTOR}
+ACTION: Final = "action/"
+"""Begins a claim that names an action, or several by ``*`` at its end."""
+
 IMPLIED: Final = {
     "edit-acl": ("edit-data", "delete", "manage", "view-acl"),
     "edit-data": ("edit-meta", "view-data"),
@@ -28,6 +43,13 @@ IMPLIED: Final = {
 """What a right brings with it; each right stands before those that it implies (contract, section 5)."""
 
 ALL: Final = frozenset({"edit-acl", "edit-data", "edit-meta", "view-acl", "view-data", "view-meta", "manage", "delete"})
+SEES: Final = frozenset({"view-acl", "view-data", "view-meta"})
+VIEW_LOG: Final = "view-log"
+"""A right that roles give and no ACL can: to read a job's log without the right to edit the job."""
+EVERYWHERE: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    type_: {VIEWER: SEES, OPERATOR: SEES | {"manage", VIEW_LOG}} for type_ in ("job", "distribution")
+}
+"""By type, what a role may do with each of its documents, whatever the ACL says."""
 
 METADATA: Final = frozenset({"name", "description", "tags", "subtype", "parent", "resource-metadata"})
 """What a person with edit-meta may change."""
@@ -35,14 +57,15 @@ SHOWN_AS_META: Final = METADATA | {"id", "resource-type", "created", "updated", 
 """What a person with view-meta sees."""
 
 COLLECTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
-    "job": {"query": (USER,), "add": (ADMIN,), "bulk-delete": (ADMIN,)},
+    "job": {"query": (USER,), "add": (ADMIN, SUBMITTER), "bulk-delete": (ADMIN,)},
     "session": {"query": (ANON,), "add": (ANON,)},
     "credential": {"query": (USER,), "add": (USER,)},
     "user": {"query": (USER,), "add": (ADMIN,)},
     "group": {"query": (USER,), "add": (ADMIN,)},
-    "executor": {"query": (USER,)},
+    "executor": {"query": (USER,), "attend": (ADMIN, EXECUTOR)},
     "action": {"query": (USER,)},
-    "distribution": {"query": (ADMIN,)},
+    "distribution": {"query": (ADMIN, OPERATOR, VIEWER), "add": (ADMIN, EXECUTOR)},
+    "queue": {"query": (ADMIN, OPERATOR, VIEWER)},
     "resource-metadata": {"query": (ANON,)},
     **{type_: {"query": (USER,), "add": (USER,)} for type_ in plain_types.TYPES},
     **{type_: {"query": (USER,), "add": (USER,), "bulk-action": (USER,)} for type_ in plain_types.BULK},
@@ -70,19 +93,48 @@ def owned_by(claim: str) -> Acl:
 
 @lru_cache(16384)
 def rights(acl: str, claims: frozenset[str]) -> frozenset[str]:
-    """What ``claims`` may do with a document.
+    """What ``claims`` may do with a job.
 
     Args:
-        acl: a normalised ACL as JSON text.
+        acl: its normalised ACL as JSON text.
     """
-    return rights_of(msgspec.json.decode(acl), claims)
+    return rights_of(msgspec.json.decode(acl), claims, "job")
 
 
-def rights_of(acl: Acl, claims: frozenset[str]) -> frozenset[str]:
-    """What ``claims`` may do with a document that has this normalised ACL."""
+def rights_of(acl: Acl, claims: frozenset[str], type_: str) -> frozenset[str]:
+    """What ``claims`` may do with a document of a type that has this normalised ACL."""
     if ADMIN in claims or not claims.isdisjoint(acl["owners"]):
         return ALL
-    return frozenset(right for right, who in acl.items() if right != "owners" and not claims.isdisjoint(who))
+    given = frozenset(right for right, who in acl.items() if right != "owners" and not claims.isdisjoint(who))
+    return given | everywhere(claims, type_)
+
+
+def everywhere(claims: frozenset[str], type_: str) -> frozenset[str]:
+    """What ``claims`` may do with every document of a type, by role."""
+    by_role = EVERYWHERE.get(type_, {})
+    return frozenset().union(*(by_role[claim] for claim in claims & by_role.keys()))
+
+
+def held(user: str, granted: Iterable[str]) -> frozenset[str]:
+    """The claims of a session that was granted these in the name of ``user``: an executor has none of a person's."""
+    granted = frozenset(granted)
+    persons = () if EXECUTOR in granted else (USER,)
+    return frozenset({user, ANON, *persons, *granted})
+
+
+def sees_all(claims: frozenset[str], type_: str) -> bool:
+    """Whether ``claims`` see every document of a type, with its ACL."""
+    return ADMIN in claims or "view-acl" in everywhere(claims, type_)
+
+
+def names_action(claims: frozenset[str], action: str) -> bool:
+    """Whether one of ``claims`` names the action."""
+    if f"{ACTION}{action}" in claims:
+        return True
+    return any(
+        claim.startswith(ACTION) and claim.endswith("*") and action.startswith(claim[len(ACTION) : -1])
+        for claim in claims
+    )
 
 
 def may(claims: frozenset[str], type_: str, right: str) -> bool:

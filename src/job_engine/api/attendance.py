@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from job_engine.api import acl
 from job_engine.api.answers import Json
 from job_engine.api.call import IN_THREAD, Call
 from job_engine.api.identity import Caller
@@ -23,8 +24,10 @@ _encode = msgspec.json.Encoder().encode
 
 async def attend(call: Call) -> Json:
     """``POST /api/executor/UUID/attend``."""
-    if not call.caller.admin:
-        raise Forbidden(f"invalid credentials for '{call.id}': an executor needs an administrator's")
+    if not acl.may(call.caller.claims, "executor", "attend"):
+        raise Forbidden(
+            f"invalid credentials for '{call.id}': an executor needs the role executor, or those of an administrator"
+        )
     call.demand_certificate()
     if len(call.id) > NAME_LIMIT:
         raise Invalid(f"the id of an executor has at most {NAME_LIMIT} characters")

@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from uuid_utils import uuid7
 
-from job_engine.api import acl, passwords
+from job_engine.api import acl, passwords, submitting
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
+from job_engine.api.roles import claims, demand_grant
+from job_engine.api.settings import Quota
 from job_engine.job.attributes import checked
 from job_engine.job.errors import Forbidden, Invalid
 from job_engine.job.times import iso
@@ -27,6 +29,8 @@ async def post(call: Call) -> Json:
     """``POST /api/credential``: a new API key; its secret is in the answer and nowhere else."""
     caller = call.caller
     acl.demand(caller.claims, "credential", "add")
+    if caller.job is not None:
+        raise Forbidden("credentials required: an action's token makes no key, which would outlive the job")
     sent = await call.json()
     template = sent.get("template") if isinstance(sent, dict) else None
     if not isinstance(template, dict) or template.get("href") != "credential-template/generate-api-key":
@@ -45,7 +49,9 @@ async def post(call: Call) -> Json:
     document = {**new(caller.user, caller.active, roles, digest), **_described(sent, template)}
     if ttl:
         document["expiry"] = iso(time.time() + ttl)
-    await call.api.store.write(_add, document, caller)
+    if "roles" in template:
+        document["claims"] = _narrow(caller, document["id"], template["roles"])
+    await call.api.store.write(_add, document, caller, call.api.settings.quota)
     return created(document["id"], **{"secret-key": secret})
 
 
@@ -73,7 +79,7 @@ def new(user: str, active: str, roles: Sequence[str], digest: str) -> Document:
     }
 
 
-def _add(tx: Transaction, document: Document, caller: Caller) -> None:
+def _add(tx: Transaction, document: Document, caller: Caller, quota: Quota) -> None:
     session = resources.find(tx.connection, caller.session)
     if session is None and not caller.proxied:  # it ended while the body came
         raise Forbidden("credentials required")
@@ -82,7 +88,18 @@ def _add(tx: Transaction, document: Document, caller: Caller) -> None:
         document["made-with"] = maker["id"]
         if "expiry" in maker:
             document["expiry"] = min(document.get("expiry", maker["expiry"]), maker["expiry"])
-    resources.add(tx, [document])
+    submitting.add_document(tx, caller, quota, document)
+
+
+def _narrow(caller: Caller, id_: str, wanted: Any) -> Document:
+    """The claims of a key that may do no more than the roles that its maker names.
+
+    Such a key acts as itself, so that it is not the owner of all that its maker owns.
+    """
+    granted = claims(wanted, "roles")
+    demand_grant(caller.claims, granted)
+    by = [acl.ADMIN] if caller.admin else []  # whoever loses that loses the key
+    return {"identity": id_, "roles": sorted(acl.held(id_, granted)), "granted-as": by}
 
 
 def _described(sent: dict[str, Any], template: dict[str, Any]) -> Document:

@@ -86,7 +86,9 @@ def texts(value: Any, attribute: str) -> list[str]:
 
 
 def join(tx: Transaction, group: str, user: str) -> None:
-    """Make the user a member; the group is made with its first."""
+    """Make the user a member; the group is made with its first. A claim that names actions is no group."""
+    if group.startswith(acl.ACTION):
+        return
     found = resources.find(tx.connection, group)
     if found is None:
         _make(tx, group, (user,), {})
@@ -121,7 +123,7 @@ def _end(tx: Transaction, group: str, user: str) -> None:
     endings.end_sessions(tx, user)
     for key in resources.having(tx.connection, "credential", "parent", user):
         claims = key.get("claims", {})
-        if group == claims.get("identity") or group in claims.get("roles", ()):
+        if group == claims.get("identity") or group in (*claims.get("roles", ()), *claims.get("granted-as", ())):
             endings.end_key(tx, key["id"])
 
 

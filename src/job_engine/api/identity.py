@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.types import Scope
 
-from job_engine.api import acl, cookie_keys
+from job_engine.api import acl, cookie_keys, tokens
 from job_engine.api.client_address import within
 from job_engine.store import resources, settings
 from job_engine.store.database import Store
@@ -28,6 +28,8 @@ SESSION_DAYS: Final = 7
 """Days that a session lasts, as upstream's."""
 KNOWN_FOR: Final = 60.0
 """Seconds for which a cookie is believed without a look whether its session still exists: another server may end it."""
+TOKEN_KNOWN_FOR: Final = 5.0
+"""Seconds for which a job's token is believed without a look whether its attempt still runs."""
 KNOWN_LIMIT: Final = 4096
 """Cookies that are known at a time."""
 
@@ -47,6 +49,12 @@ class Caller:
     claims: frozenset[str]
     session: str | None = None
     proxied: bool = False  # named by a trusted header: the session need not be in the record
+    job: str | None = None  # the running job whose action calls, by its token
+
+    @property
+    def maker(self) -> str:
+        """Who is noted as the maker of what the caller adds: the user, or a key that acts for itself."""
+        return self.active if self.active.startswith("credential/") else self.user
 
     @property
     def admin(self) -> bool:
@@ -123,6 +131,8 @@ class Identities:
         self._known.pop(cookie, None)
         try:
             content = self._signer.loads(cookie.decode("latin-1"))
+            if "job" in content:
+                return await self._of_job(cookie, str(content["job"]), int(content["claim"]))
             caller = Caller(content["user"], content["active"], frozenset(content["claims"]), content["session"])
             left = content["expires"] - time.time()
         except (BadSignature, KeyError, TypeError, ValueError):
@@ -132,10 +142,25 @@ class Identities:
             return ANONYMOUS
         if forgotten != self.forgotten:  # perhaps this one, after the look; the next request looks again
             return caller
+        self._know(cookie, min(KNOWN_FOR, left), caller)
+        return caller
+
+    async def _of_job(self, cookie: bytes, id_: str, claim: int) -> Caller:
+        """The caller with the token of a job that runs."""
+        forgotten = self.forgotten
+        found = await self._store.read(tokens.owner, id_, claim)
+        if found is None:
+            return ANONYMOUS
+        owner, claims = found
+        caller = Caller(owner, owner, claims, job=id_)
+        if forgotten == self.forgotten:
+            self._know(cookie, TOKEN_KNOWN_FOR, caller)
+        return caller
+
+    def _know(self, cookie: bytes, seconds: float, caller: Caller) -> None:
         while len(self._known) >= KNOWN_LIMIT:
             del self._known[next(iter(self._known))]
-        self._known[cookie] = (time.monotonic() + min(KNOWN_FOR, left), caller)
-        return caller
+        self._known[cookie] = (time.monotonic() + seconds, caller)
 
     def cookie(self, caller: Caller, expires: float) -> str:
         """The signed cookie value for a caller's session.
@@ -153,11 +178,13 @@ class Identities:
         }
         return str(self._signer.dumps(content))
 
+    def token(self, job: str, claim: int) -> str:
+        """The cookie value with which the action of a job calls while ``claim`` holds it; see `tokens`."""
+        return str(self._signer.dumps({"job": job, "claim": claim}))
+
     def believe(self, cookie: str, caller: Caller, seconds: float) -> None:
         """Believe this cookie for so long, though its session is not in the record."""
-        while len(self._known) >= KNOWN_LIMIT:
-            del self._known[next(iter(self._known))]
-        self._known[cookie.encode("latin-1")] = (time.monotonic() + seconds, caller)
+        self._know(cookie.encode("latin-1"), seconds, caller)
 
     def forget(self, session: str) -> None:
         """Believe no cookie of this session any more."""

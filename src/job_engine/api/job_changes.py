@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from job_engine.api import acl, named_jobs, patch, resources
+from job_engine.api import acl, named_jobs, patch, resources, submitting, tokens
 from job_engine.api.answers import Json, created, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
-from job_engine.api.identity import Caller
+from job_engine.api.identity import COOKIE, Caller
 from job_engine.api.job_views import Secrets, demanded, operations_for, readable, veil
 from job_engine.api.jobs import scoped
+from job_engine.api.settings import Quota
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import ATTRIBUTES, checked
 from job_engine.job.bulk import is_bulk, own_tags
@@ -145,6 +146,8 @@ def _edit(
         for name, value in changes.items()
         if _allowed(name, rights, caller.admin) and (job.document.get(name) != value or (begins and name == "state"))
     }
+    if allowed.get("acl") is not None:
+        submitting.demand_owners(caller, allowed["acl"]["owners"], msgspec.json.decode(job.acl)["owners"])
     if missing := sorted(name for name in allowed if allowed[name] is None and name in REQUIRED):
         raise Invalid(f"attribute {missing[0]!r} does not satisfy defined schema: a job needs one", missing[0])
     if allowed:
@@ -232,7 +235,7 @@ def _cancel(tx: Transaction, id_: str, caller: Caller, hold: int | None) -> None
             "target-resource": {"href": id_},
             "priority": CHILDREN_PRIORITY,
         }
-        jobs.add(tx, [new_job(sent, created_by=caller.user, acl=msgspec.json.decode(job.acl), now=tx.now)])
+        jobs.add(tx, [new_job(sent, created_by=caller.maker, acl=msgspec.json.decode(job.acl), now=tx.now)])
 
 
 def _timeout(tx: Transaction, id_: str, caller: Caller) -> None:
@@ -252,7 +255,7 @@ async def retry(api: ApiState, caller: Caller, id_: str, key: str | None = None)
     """
     name = scoped(caller, key)
     again = await api.search(caller, _again, id_, caller)  # made beside the writer: the job may be large
-    return await api.store.write(_retry, id_, caller, again, name)
+    return await api.store.write(_retry, id_, caller, api.settings.quota, again, name)
 
 
 def _again(connection: sqlite3.Connection, id_: str, caller: Caller) -> NewJob:
@@ -270,14 +273,14 @@ def _again(connection: sqlite3.Connection, id_: str, caller: Caller) -> NewJob:
     if tags := own_tags(kept.pop("tags", ())):
         kept["tags"] = tags
     sent = {**kept, "retry-of": id_}
-    return new_job(sent, created_by=caller.user, acl=msgspec.json.decode(job.acl), now=time.time())
+    return new_job(sent, created_by=caller.maker, acl=msgspec.json.decode(job.acl), now=time.time())
 
 
-def _retry(tx: Transaction, id_: str, caller: Caller, again: NewJob, key: str | None) -> str:
+def _retry(tx: Transaction, id_: str, caller: Caller, quota: Quota, again: NewJob, key: str | None) -> str:
     demanded(documents.standing(tx.connection, id_), id_, caller, "manage")
     if again.parent is not None and not _may_be_child(tx, caller, again.parent):
         again = msgspec.structs.replace(again, parent=None)  # it is on its own
-    return jobs.add(tx, [again], key)[0]
+    return submitting.add(tx, caller, quota, [again], key)[0]
 
 
 def _may_be_child(tx: Transaction, caller: Caller, parent: str) -> bool:
@@ -310,7 +313,19 @@ async def post_retry(call: Call) -> Json:
 async def post_context(call: Call) -> Json:
     """``POST /api/job/UUID/get-context``: the documents that its action needs, by id: those that it affects."""
     job, _ = demanded(await call.api.store.read(documents.job, call.id), call.id, call.caller, "manage")
-    if not (call.caller.admin or call.caller.active.startswith("nuvlabox/")):
+    own = call.caller.job == call.id  # the job whose action asks
+    if not (call.caller.admin or own or call.caller.active.startswith("nuvlabox/")):
         raise Forbidden(f"invalid credentials for '{call.id}'")
     ids = [resource["href"] for resource in job.document.get("affected-resources", ())]
     return Json(await call.api.store.read(resources.visible, ids, call.caller))
+
+
+async def post_token(call: Call) -> Json:
+    """``POST /api/job/UUID/token`` by the executor that holds the job, which ``Job-Hold`` names: for its action."""
+    acl.demand(call.caller.claims, "executor", "attend")
+    call.demand_certificate()
+    hold = held_by(call)
+    job = await call.api.store.read(documents.job, call.id)
+    if job is None or hold is None or not tokens.held(job, hold):
+        raise Conflict(f"conflict with {call.id}: no attempt with this Job-Hold runs")
+    return Json({"cookie": f"{COOKIE}={call.api.identities.token(call.id, hold)}"})

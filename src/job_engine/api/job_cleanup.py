@@ -27,7 +27,7 @@ async def delete_many(call: Call) -> Json:
     if wanted.condition is None:
         raise Invalid("Bulk request should contain a non empty cimi filter.")
     began = time.time()
-    page = wanted.page(call.caller)
+    page = wanted.page(call.caller, "job")
     total = batches = 0
     seen = 0
     # a filter may cost a lot, and the writer thread serves everybody: it is only asked whether they are as they were

@@ -38,7 +38,7 @@ PULSE: Final = 15.0
 SHOWN: Final = ("id", "state", "progress", "action", "updated")
 """What a stream says of a job."""
 
-LOG_READERS: Final = ("edit-acl", "edit-data")
+LOG_READERS: Final = ("edit-acl", "edit-data", acl.VIEW_LOG)
 """Rights of which one lets somebody read the log: it holds what libraries say, secrets included."""
 _CURSOR = re.compile(r"(\d{1,9})\.(\d{1,9})", re.ASCII)
 
@@ -173,7 +173,7 @@ def _changed(connection: sqlite3.Connection, ids: list[str], caller: Caller) -> 
     seen = [job for job in found if "view-data" in acl.rights(job.acl, caller.claims)]
     there = {job.document["id"] for job in found}
     jobs = [{name: job.document[name] for name in SHOWN} for job in seen]
-    return jobs, [id_ for id_ in ids if id_ not in there] if caller.admin else []
+    return jobs, [id_ for id_ in ids if id_ not in there] if acl.sees_all(caller.claims, "job") else []
 
 
 async def get_explain(call: Call) -> Json:

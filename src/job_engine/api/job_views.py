@@ -103,7 +103,7 @@ def _search(
     if secrets and select is not None and "payload" in select:
         select = (*select, "action")  # which says what of the payload is secret
     found = documents.search_jobs(
-        connection, wanted.page(caller), time.time(), counts, select=select, aggregations=wanted.aggregations
+        connection, wanted.page(caller, "job"), time.time(), counts, select=select, aggregations=wanted.aggregations
     )
     if secrets:
         for document, text in found.documents:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from job_engine.api import acl, named_jobs
+from job_engine.api import acl, named_jobs, submitting
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
+from job_engine.api.settings import Quota
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import JOB_ID, checked
 from job_engine.job.document import NewJob, new_id, new_job
@@ -37,10 +38,10 @@ async def add(api: ApiState, caller: Caller, document: Any, key: str | None = No
         Forbidden: the caller may not add jobs, or not name one that the document names.
         Invalid: the document is not a job.
     """
-    acl.demand(caller.claims, "job", "add")
-    job = checked_job(caller, document, time.time())
+    demand_adding(caller)
+    job = checked_job(caller, document, time.time(), api.settings.quota)
     await named_jobs.demand_beside(api, caller, [document])
-    added = await api.store.write(jobs.add, (job,), scoped(caller, key))
+    added = await _write(api, caller, (job,), scoped(caller, key))
     return added[0]
 
 
@@ -51,21 +52,34 @@ async def add_many(api: ApiState, caller: Caller, documents: list[Any], key: str
         Invalid: one of them is not a job; the message names its index.
         Conflict: one is not to be added while another is active.
     """
-    found = await checked_many(caller, documents)
+    found = await checked_many(caller, documents, api.settings.quota)
     for n, job in enumerate(found):
         if isinstance(job, Invalid):
             raise Invalid(f"job {n} of {len(documents)}: {job.message}", job.attribute)
     name = scoped(caller, key)
     await named_jobs.demand_beside(api, caller, documents)
-    return await api.store.write(jobs.add, found, name) if found or name is not None else []
+    return await _write(api, caller, found, name) if found or name is not None else []
 
 
 async def add_each(api: ApiState, caller: Caller, documents: list[Any], key: str | None = None) -> dict[str, Any]:
     """Add those of the jobs that can be added; see `answer_of_each`."""
-    found = await checked_each(caller, documents)
+    quota = api.settings.quota
+    found = await checked_each(caller, documents, quota)
     new = [job for job in found if isinstance(job, NewJob)]
     await named_jobs.demand_beside(api, caller, documents)
-    return answer_of_each(found, await api.store.write(jobs.add_each, new, scoped(caller, key)))
+    return answer_of_each(found, await api.store.write(submitting.add_each, caller, quota, new, scoped(caller, key)))
+
+
+async def _write(api: ApiState, caller: Caller, found: Sequence[Any], key: str | None) -> list[str]:
+    if caller.admin:
+        return await api.store.write(jobs.add, found, key)
+    return await api.store.write(submitting.add, caller, api.settings.quota, found, key)
+
+
+def demand_adding(caller: Caller) -> None:
+    """Raises Forbidden unless ``caller`` may add jobs of some kind."""
+    if caller.job is None:  # an action may add children of its job
+        acl.demand(caller.claims, "job", "add")
 
 
 def answer_of_each(found: Sequence[NewJob | Invalid], added: jobs.Added) -> dict[str, Any]:
@@ -106,7 +120,7 @@ def _with_places(message: str, places: Mapping[str, int]) -> str:
 
 async def post(call: Call) -> Json:
     """``POST /api/job[?partial=true]``: a document, or an array of them."""
-    acl.demand(call.caller.claims, "job", "add")  # before the body is looked at
+    demand_adding(call.caller)  # before the body is looked at
     key = call.headers.get(b"idempotency-key")
     name = None if key is None else key.decode("latin-1")
     document = await call.json(MANY_LIMIT)
@@ -118,42 +132,49 @@ async def post(call: Call) -> Json:
     return created(await add(call.api, call.caller, document, name))
 
 
-async def checked_many(caller: Caller, documents: list[Any]) -> list[NewJob | Invalid]:
+async def checked_many(caller: Caller, documents: list[Any], quota: Quota) -> list[NewJob | Invalid]:
     """The jobs that ``caller`` asks for, or what is wrong with one.
 
     Raises:
         Forbidden: the caller may not add jobs.
         Invalid: they are too many.
     """
-    acl.demand(caller.claims, "job", "add")
+    demand_adding(caller)
     if len(documents) > MANY:
         raise Invalid(f"{len(documents)} jobs are too many for one add, which may have {MANY}")
     if len(documents) < IN_THREAD:
-        return _checked_jobs(caller, documents)
-    return await asyncio.to_thread(_checked_jobs, caller, documents)
+        return _checked_jobs(caller, documents, quota)
+    return await asyncio.to_thread(_checked_jobs, caller, documents, quota)
 
 
-async def checked_each(caller: Caller, documents: list[Any]) -> list[NewJob | Invalid]:
+async def checked_each(caller: Caller, documents: list[Any], quota: Quota) -> list[NewJob | Invalid]:
     """As `checked_many`, for adds of which jobs may fail alone; their only key is the one of the request."""
     keyed = Invalid("attribute 'idempotency-key': give a key to the whole request here", "idempotency-key")
     return [
         keyed if isinstance(job, NewJob) and job.key is not None else job
-        for job in await checked_many(caller, documents)
+        for job in await checked_many(caller, documents, quota)
     ]
 
 
-def checked_job(caller: Caller, document: Any, now: float, id_: str | None = None) -> NewJob:
+def checked_job(caller: Caller, document: Any, now: float, quota: Quota, id_: str | None = None) -> NewJob:
     """The job that ``caller`` asks for.
 
     Raises:
+        Forbidden: the caller may not add one of this kind.
         Invalid: the document is not a job.
     """
+    administrator = caller.admin
+    if not administrator:
+        document = submitting.own(caller, document)
     sent = document.get("acl") if type(document) is dict else None
     rights = acl.owned_by(caller.active) if sent is None else acl.normal(checked("acl", sent))
-    return new_job(document, created_by=caller.user, acl=rights, now=now, id_=id_)
+    job = new_job(document, created_by=caller.maker, acl=rights, now=now, id_=id_)
+    if not administrator:
+        submitting.demand_action(caller, job, quota)
+    return job
 
 
-def _checked_jobs(caller: Caller, documents: list[Any]) -> list[NewJob | Invalid]:
+def _checked_jobs(caller: Caller, documents: list[Any], quota: Quota) -> list[NewJob | Invalid]:
     now = time.time()
     ids = [new_id() for _ in documents]
     found: list[NewJob | Invalid] = []
@@ -161,7 +182,7 @@ def _checked_jobs(caller: Caller, documents: list[Any]) -> list[NewJob | Invalid
         try:
             if type(document) is dict and "after" in document:
                 document = {**document, "after": _resolved(document["after"], found)}
-            found.append(checked_job(caller, document, now, id_))
+            found.append(checked_job(caller, document, now, quota, id_))
         except Invalid as error:
             found.append(error)
     return found

@@ -6,18 +6,18 @@ from typing import Any, Final
 
 from uuid_utils import uuid7
 
-from job_engine.api import acl, named_jobs, patch, resources
+from job_engine.api import acl, named_jobs, patch, resources, submitting
 from job_engine.api.answers import Json, Refused, created
 from job_engine.api.call import Call, selected
 from job_engine.api.filter import parse
 from job_engine.api.identity import Caller, may_act_by_get
 from job_engine.api.plain_types import BULK, TYPES
 from job_engine.api.resources import Document, demanded, shown
+from job_engine.api.settings import Quota
 from job_engine.job.attributes import checked
 from job_engine.job.document import LAST_PRIORITY, new_job
 from job_engine.job.errors import Forbidden, Invalid, NotFound
 from job_engine.job.times import iso
-from job_engine.store import jobs
 from job_engine.store import resources as stored
 from job_engine.store.resources import Row
 from job_engine.store.transaction import Transaction
@@ -41,10 +41,10 @@ async def post(call: Call) -> Json:
         "resource-type": call.id,
         "created": at,
         "updated": at,
-        "created-by": call.caller.user,
+        "created-by": call.caller.maker,
         "acl": acl.owned_by(call.caller.active) if given is None else acl.normal(checked("acl", given)),
     }
-    await call.api.store.write(stored.add, [document])
+    await call.api.store.write(submitting.add_document, call.caller, call.api.settings.quota, document)
     return created(id_)
 
 
@@ -57,7 +57,7 @@ async def put(call: Call) -> Json:
     else:
         sent, select = _object(body), selected(call.query)
         merge = {name: None for name in select if name != "acl"} | sent
-        edited = await call.api.store.write(_edit, call.id, call.caller, merge)
+        edited = await call.api.store.write(_edit, call.id, call.caller, call.api.settings.quota, merge)
         assert edited is not None
         document = edited
     return Json(shown(document, call.caller))
@@ -67,7 +67,7 @@ async def _patch(call: Call, patches: Any) -> Document | None:
     """Make a patch on a reader, because who sends it chooses what it costs, and write what it changes; None if the
     document has changed meanwhile."""
     seen, changes = await call.api.search(call.caller, _patched, call.id, call.caller, patches)
-    return await call.api.store.write(_edit, call.id, call.caller, changes, seen)
+    return await call.api.store.write(_edit, call.id, call.caller, call.api.settings.quota, changes, seen)
 
 
 def _patched(connection: sqlite3.Connection, id_: str, caller: Caller, patches: Any) -> tuple[Row, Document]:
@@ -93,7 +93,9 @@ async def operate(call: Call) -> Json:
     sent: Document = {} if body is None else _object(body)
     type_, _, rest = call.id.partition("/")
     operation = call.scope["path"].rpartition("/")[2]
-    location = await call.api.store.write(_operate, call.id, call.caller, TYPES[type_][operation], sent)
+    location = await call.api.store.write(
+        _operate, call.id, call.caller, call.api.settings.quota, TYPES[type_][operation], sent
+    )
     answer = {"status": 202, "message": f"{operation} {rest} with async {location}", "resource-id": call.id}
     return Json({**answer, "location": location}, 202, ((b"location", location.encode()),))
 
@@ -121,13 +123,14 @@ async def operate_on_many(call: Call) -> Json:
         "payload": {**sent, "authn-info": identity},
     }
     rights = {"owners": [acl.ADMIN], "view-acl": [caller.active], "manage": [caller.active]}
-    location = await call.api.store.write(_add, job, caller, rights)
+    location = await call.api.store.write(_add, job, caller, call.api.settings.quota, rights)
     answer = {"status": 202, "message": f"{operation} {type_} with async {location}", "resource-id": type_}
     return Json({**answer, "location": location}, 202, ((b"location", location.encode()),))
 
 
-def _add(tx: Transaction, job: Document, caller: Caller, rights: acl.Acl) -> str:
-    return jobs.add(tx, [new_job(job, created_by=caller.user, acl=acl.normal(rights), now=tx.now)])[0]
+def _add(tx: Transaction, job: Document, caller: Caller, quota: Quota, rights: acl.Acl) -> str:
+    new = new_job(job, created_by=caller.maker, acl=acl.normal(rights), now=tx.now)
+    return submitting.add(tx, caller, quota, [new], None)[0]
 
 
 def _object(body: Any) -> Document:
@@ -139,12 +142,14 @@ def _object(body: Any) -> Document:
 def _editable(document: Document | None, id_: str, caller: Caller) -> Document:
     """The document, if ``caller`` may edit it."""
     document = demanded(document, id_, caller, "view-meta")
-    if not acl.rights_of(document["acl"], caller.claims) & _EDITS:
+    if not acl.rights_of(document["acl"], caller.claims, document["resource-type"]) & _EDITS:
         raise Forbidden(f"invalid credentials for '{id_}'")
     return document
 
 
-def _edit(tx: Transaction, id_: str, caller: Caller, wanted: Document, seen: Row | None = None) -> Document | None:
+def _edit(
+    tx: Transaction, id_: str, caller: Caller, quota: Quota, wanted: Document, seen: Row | None = None
+) -> Document | None:
     """Change a document as its caller may; the document then.
 
     Args:
@@ -154,11 +159,13 @@ def _edit(tx: Transaction, id_: str, caller: Caller, wanted: Document, seen: Row
     if seen is not None and row is not None and row != seen:
         return None
     document = _editable(stored.of_row(row), id_, caller)
-    rights = acl.rights_of(document["acl"], caller.claims)
+    rights = acl.rights_of(document["acl"], caller.claims, document["resource-type"])
     allowed = {name: value for name, value in wanted.items() if name not in SERVICES and _allowed(name, rights)}
     if "acl" in allowed:
         allowed["acl"] = acl.normal(checked("acl", allowed["acl"]))
-    return stored.change(tx, id_, {**allowed, "updated-by": caller.user})
+    changed = stored.change(tx, id_, {**allowed, "updated-by": caller.user})
+    submitting.demand_bytes(tx, caller, quota, changed)
+    return changed
 
 
 def _allowed(name: str, rights: frozenset[str]) -> bool:
@@ -167,7 +174,7 @@ def _allowed(name: str, rights: frozenset[str]) -> bool:
     return name != "acl" if "edit-data" in rights else name in acl.METADATA
 
 
-def _operate(tx: Transaction, id_: str, caller: Caller, action: str, sent: Document) -> str:
+def _operate(tx: Transaction, id_: str, caller: Caller, quota: Quota, action: str, sent: Document) -> str:
     resources.find(tx.connection, id_, caller, "manage")
     job: Document = {
         "action": action,
@@ -177,4 +184,4 @@ def _operate(tx: Transaction, id_: str, caller: Caller, action: str, sent: Docum
     if "parent-job" in sent:
         job["parent-job"] = sent["parent-job"]
         named_jobs.demand(tx.connection, caller, [job])
-    return _add(tx, job, caller, {"owners": [acl.ADMIN]})
+    return _add(tx, job, caller, quota, {"owners": [acl.ADMIN]})

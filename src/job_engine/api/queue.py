@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from job_engine.api import acl
 from job_engine.api.answers import Json
 from job_engine.api.call import Call
 from job_engine.job.errors import Forbidden, Invalid, NotFound
@@ -26,7 +27,7 @@ class QueueView(Protocol):
 
 async def get(call: Call) -> Json:
     """``GET /api/queue``."""
-    _demand_admin(call)
+    acl.demand(call.caller.claims, "queue", "query")
     depth = await call.api.search(call.caller, publishing.depth)
     shown: dict[str, Any] = {"depth": [{"priority": priority, "count": count} for priority, count in depth]}
     if call.api.queue is None:
@@ -50,7 +51,8 @@ async def post(call: Call) -> Json:
     """``POST /api/queue/reconcile``, with ``{"dry-run": true}`` to be told only."""
     if call.id != "queue/reconcile":
         raise NotFound(f"{call.id} not found")
-    _demand_admin(call)
+    if not call.caller.admin:
+        raise Forbidden("invalid credentials for 'queue': it needs an administrator's")
     asked = await call.json() or {}
     dry_run = asked.get("dry-run", False) if isinstance(asked, dict) else None
     if not isinstance(dry_run, bool):
@@ -58,8 +60,3 @@ async def post(call: Call) -> Json:
     if call.api.queue is None:
         raise Invalid("this server uses no ZooKeeper, so there is no queue to reconcile: start it with --zk-hosts")
     return Json({"repairs": await call.api.queue.reconcile(dry_run)})
-
-
-def _demand_admin(call: Call) -> None:
-    if not call.caller.admin:
-        raise Forbidden("invalid credentials for 'queue': it needs an administrator's")

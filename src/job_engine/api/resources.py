@@ -50,7 +50,7 @@ def _operations(document: Document, rights: frozenset[str]) -> list[dict[str, st
 
 def shown(document: Document, caller: Caller, select: Sequence[str] | None = None) -> Document:
     """A document as ``caller`` sees it."""
-    rights = acl.rights_of(document["acl"], caller.claims)
+    rights = acl.rights_of(document["acl"], caller.claims, document["resource-type"])
     public = {name: value for name, value in document.items() if name not in HIDDEN}
     if document["resource-type"] == "user":
         public["groups"] = document.get("login-claims", [])
@@ -71,7 +71,7 @@ def demanded(document: Document | None, id_: str, caller: Caller, right: str) ->
     """The document, if ``caller`` has a right on it; raises as `find` does."""
     if document is None:
         raise NotFound(f"{id_} not found")
-    if right not in acl.rights_of(document["acl"], caller.claims):
+    if right not in acl.rights_of(document["acl"], caller.claims, document["resource-type"]):
         raise Forbidden(f"invalid credentials for '{id_}'")
     return document
 
@@ -81,7 +81,9 @@ def visible(connection: sqlite3.Connection, ids: Iterable[str], caller: Caller) 
     found: dict[str, Document] = {}
     for id_ in ids:
         document = resources.find(connection, id_)
-        if document is not None and "view-data" in acl.rights_of(document["acl"], caller.claims):
+        if document is None:
+            continue
+        if "view-data" in acl.rights_of(document["acl"], caller.claims, document["resource-type"]):
             found[id_] = {name: value for name, value in document.items() if name not in (*HIDDEN, "acl")}
     return found
 
@@ -100,7 +102,7 @@ async def get_many(call: Call) -> Json:
 
 
 def _search(connection: sqlite3.Connection, type_: str, caller: Caller, wanted: Parameters, counts: Counts) -> bytes:
-    page = wanted.page(caller)
+    page = wanted.page(caller, type_)
     if type_ == "session":  # a query answers only the caller's own, to everybody
         own = Comparison(("id",), "=", caller.session or "")
         terms = (own,) if page.condition is None else (own, page.condition)
@@ -146,7 +148,7 @@ def listed(type_: str, found: list[Document], caller: Caller, wanted: Parameters
         for document in found
         if wanted.condition is None or matches(wanted.condition, document, {}, time.time())
     ]
-    page = wanted.page(caller)
+    page = wanted.page(caller, type_)
     part = matching[page.offset : page.offset + page.limit]
     keep = wanted.select
     if keep is not None:

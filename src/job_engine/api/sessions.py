@@ -141,7 +141,7 @@ async def _make_for(
     api: ApiState, user: Document, template: str, address: str, secure: bool, link: Link | None = None
 ) -> tuple[str, tuple[bytes, bytes]]:
     id_ = user["id"]
-    claims = frozenset({id_, acl.USER, acl.ANON, *user.get("login-claims", ())})
+    claims = acl.held(id_, user.get("login-claims", []))
     about = _about(template, user["name"], address)
     return await make(api, id_, id_, claims, about, secure=secure, seen=user["updated"], link=link)
 
@@ -271,7 +271,7 @@ def _claims_as(tx: Transaction, session: Document, claim: str) -> frozenset[str]
     """What the session's user may do as this claim."""
     if claim == session["user"]:
         user = resources.find(tx.connection, claim) or {}
-        return frozenset({claim, acl.USER, acl.ANON, *user.get("login-claims", ())})
+        return acl.held(claim, user.get("login-claims", ()))
     group = resources.find(tx.connection, claim)
     if group is None or group["resource-type"] != "group" or session["user"] not in group.get("users", ()):
         raise Forbidden(f"invalid credentials for '{session['id']}': not a member of {claim}")

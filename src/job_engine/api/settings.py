@@ -20,6 +20,15 @@ def _version() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What each caller may use who is no administrator."""
+
+    jobs: int = 10_000  # that are queued at a time
+    priority: int = 0  # the best that their jobs may have; lower runs first
+    documents: int = 256 << 20  # bytes of JSON, in documents other than jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     """One API server: where its record is, and how the world reaches it."""
 
@@ -35,6 +44,7 @@ class ServerSettings:
     period: float = PERIOD  # seconds after which a silent executor loses its holds
     cluster: bool = False  # whether executors take jobs from ZooKeeper, which this server fills
     queue: str = ""  # where the queue is there, chroot and path: executors are told, to compare
+    quota: Quota = Quota()  # of each caller who is no administrator
     admin_folder: Path | None = (
         None  # where admin.toml is left for the owner of the data; None: no administrator is made
     )

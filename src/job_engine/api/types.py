@@ -80,6 +80,7 @@ TYPES: Final = {
             "cancel": {"POST": job_changes.post_cancel},
             "timeout": {"POST": job_changes.post_timeout},
             "retry": {"POST": job_changes.post_retry},
+            "token": {"POST": job_changes.post_token},
             "get-context": _either(job_changes.post_context),
             "wait": _either(job_follow.get_wait),
             "log": _either(job_follow.get_log),

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from job_engine.api import acl, endings, groups, names, password_rules, users
+from job_engine.api import acl, endings, groups, names, password_rules, roles, users
 from job_engine.api.answers import Json, deleted
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
@@ -28,7 +28,7 @@ async def put(call: Call) -> Json:
         raise Invalid("the body is not a JSON object")
     known = shown(user, call.caller)
     rest = {name: value for name, value in sent.items() if name not in _PASSWORDS and value != known.get(name)}
-    administrator = "edit-data" in acl.rights_of(user["acl"], call.caller.claims)
+    administrator = "edit-data" in acl.rights_of(user["acl"], call.caller.claims, user["resource-type"])
     if rest and not administrator:
         raise Forbidden(f"invalid credentials for '{call.id}': you may change your password, nothing else")
     changes = {name: _checked(name, value) for name, value in rest.items()}
@@ -57,7 +57,7 @@ def _checked(name: str, value: Any) -> Any:
         case "description" | "tags":
             return checked(name, value)
         case "groups":
-            return users.claims(value)
+            return roles.claims(value)
         case "state" if value in STATES:
             return value
         case "state":

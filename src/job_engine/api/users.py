@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 from uuid_utils import uuid7
 
-from job_engine.api import acl, credentials, endings, names, password_rules, passwords, private_file
+from job_engine.api import acl, credentials, endings, names, password_rules, passwords, private_file, roles
 from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
-from job_engine.api.groups import ADMIN_NAME, group_id, join, texts
+from job_engine.api.groups import ADMIN_NAME, join
 from job_engine.api.settings import ServerSettings
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Conflict, Invalid
@@ -41,23 +41,14 @@ async def post(call: Call) -> Json:
     name, password = (text(template, part) for part in ("username", "password"))
     name = names.normal(name)
     password_rules.checked(password, name)
-    return created(await add(call.api, name, password, tuple(claims(template.get("groups", [])))))
-
-
-def claims(groups: Any) -> list[str]:
-    """The groups that a user's sessions act for.
-
-    Raises:
-        Invalid: one is none.
-    """
-    return [group if group == acl.ADMIN else group_id(group, "groups") for group in texts(groups, "groups")]
+    return created(await add(call.api, name, password, tuple(roles.claims(template.get("groups", [])))))
 
 
 async def add(api: ApiState, name: str, password: str, claims: tuple[str, ...] = ()) -> str:
     """Make a user; its id.
 
     Args:
-        claims: groups that the user's sessions act for without a switch.
+        claims: groups and roles that the user's sessions act for without a switch.
 
     Raises:
         Conflict: there is one with this name.

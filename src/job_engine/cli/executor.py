@@ -71,6 +71,11 @@ def job_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str | N
     help="Show in the output of every job, Nuvla's too, all that it prints and that is logged meanwhile. Everybody who "
     "sees a job reads its output, and libraries log secrets.",
 )
+@engine_option(
+    "--full-api",
+    is_flag=True,
+    help="Let actions do by job.api whatever this executor may, instead of what the owner of their job may.",
+)
 @wait_option
 @engine_option("--run-dir", type=click.Path(path_type=Path), help="Folder for its lock; who follows in it takes over.")
 @engine_option(
@@ -99,6 +104,7 @@ def executor(
     api_grace: float,
     unknown_action_grace: float,
     logs_in_output: bool,
+    full_api: bool,
     no_wait_for_api: bool,
     run_dir: Path | None,
     nuvlaedge_fs: str,
@@ -135,6 +141,7 @@ def executor(
             zookeeper=zookeeper,
             wait_for_api=not no_wait_for_api,
             job_id=job_id,
+            full_api=full_api,
             name=name or "",
             threads=threads,
             actions=actions,

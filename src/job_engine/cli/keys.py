@@ -3,6 +3,7 @@
 import click
 
 from job_engine.cli.options import command, connecting, duration, json_option, option
+from job_engine.cli.roles import claims, roles_options
 from job_engine.cli.screen import age, print_json, print_table, say, say_empty
 from job_engine.client import Client
 
@@ -12,17 +13,30 @@ from job_engine.client import Client
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
 @option("--ttl", type=duration, metavar="TIME", help="add: how long it is good, such as 90d.  [default: for ever]")
 @option("--name", metavar="NAME", help="add: what it is for.")
+@roles_options
 @json_option
 @connecting
-def keys(client: Client, deed: str, keys: tuple[str, ...], ttl: float | None, name: str | None, as_json: bool) -> None:
+def keys(
+    client: Client,
+    deed: str,
+    keys: tuple[str, ...],
+    ttl: float | None,
+    name: str | None,
+    roles: tuple[str, ...],
+    actions: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """List API keys, which are credentials for machines and programs; make one, or delete some.
 
     \b
     job-engine keys
     job-engine keys add [--ttl 90d] [--name NAME]    its secret is shown once
+    job-engine keys add --role executor              for an executor on another machine
+    job-engine keys add --role submitter --action greet
     job-engine keys delete KEY                       its sessions end at once
 
-    A key may do what the user may who made it.
+    A key may do what the user may who made it, or with --role no more than that (see job-engine users --help). A key
+    with a role owns the jobs that it adds.
     """
     if deed == "delete":
         if not keys:
@@ -34,7 +48,7 @@ def keys(client: Client, deed: str, keys: tuple[str, ...], ttl: float | None, na
     if keys:
         raise click.UsageError(f"{deed} takes no key; a name goes with --name")
     if deed == "add":
-        made = client.add_key(ttl=ttl, name=name)
+        made = client.add_key(ttl=ttl, name=name, roles=claims(roles, actions))
         if as_json:
             print_json(made)
             return

@@ -63,6 +63,27 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 )
 @tls_options
 @client_ca_option
+@engine_option(
+    "--user-jobs",
+    metavar="N",
+    type=click.IntRange(0),
+    default=10_000,
+    help="How many jobs of each user who is no administrator may be queued at a time.",
+)
+@engine_option(
+    "--user-priority",
+    metavar="N",
+    type=click.IntRange(0, 999),
+    default=0,
+    help="The best priority of jobs that they add; lower runs first.",
+)
+@engine_option(
+    "--user-documents",
+    metavar="MIB",
+    type=click.IntRange(0),
+    default=256,
+    help="How many MiB the documents of each of them may have, jobs apart.",
+)
 @health_checked("server")
 @log_level_option()
 @zk_options
@@ -78,6 +99,9 @@ def server(
     trust_proxy: tuple[IPv4Network | IPv6Network, ...],
     unknown_action_grace: float,
     tls: ServerTls | None,
+    user_jobs: int,
+    user_priority: int,
+    user_documents: int,
     log_level: str,
     zookeeper: "ZooKeeper | None",
     parent_fd: int | None,
@@ -94,7 +118,7 @@ def server(
     path = _path(database, data)
     log_to_stderr(log_level)
 
-    from job_engine.api.settings import ServerSettings
+    from job_engine.api.settings import Quota, ServerSettings
     from job_engine.cli.serving import Serving
 
     context = None if tls is None else tls.context()
@@ -108,6 +132,7 @@ def server(
         trust_authn_header=trust_authn_header,
         trust_proxy=trust_proxy,
         unknown_action_grace=unknown_action_grace,
+        quota=Quota(jobs=user_jobs, priority=user_priority, documents=user_documents << 20),
         admin_folder=path.parent,
         cluster=zookeeper is not None,
         certificate=None if tls is None else Path(tls.certificate),

@@ -6,36 +6,50 @@ from typing import Any
 import click
 
 from job_engine.cli.options import command, connecting, json_option, option
+from job_engine.cli.roles import claims, roles_options
 from job_engine.cli.screen import age, print_json, print_table, say
 from job_engine.client import Client
 
 ADMIN = "group/nuvla-admin"
-DEEDS = ["list", "add", "disable", "enable", "delete", "passwd", "sessions", "end-sessions"]
+DEEDS = ["list", "add", "edit", "disable", "enable", "delete", "passwd", "sessions", "end-sessions"]
 
 
 @command("users")
 @click.argument("deed", type=click.Choice(DEEDS), default="list")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@option(
-    "--group", "groups", multiple=True, metavar="NAME", help="add: a group whose jobs the user sees; several times."
-)
-@option("--admin", is_flag=True, help="add: make the user an administrator.")
+@option("--group", "groups", multiple=True, metavar="NAME", help="A group whose jobs the user sees; several times.")
+@roles_options
+@option("--admin", is_flag=True, help="Make the user an administrator.")
 @json_option
 @connecting
 def users(
-    client: Client, deed: str, names: tuple[str, ...], groups: tuple[str, ...], admin: bool, as_json: bool
+    client: Client,
+    deed: str,
+    names: tuple[str, ...],
+    groups: tuple[str, ...],
+    roles: tuple[str, ...],
+    actions: tuple[str, ...],
+    admin: bool,
+    as_json: bool,
 ) -> None:
-    """List users; add, disable, enable or delete some, give one a new password, list or end the sessions of some.
+    """List users; add, edit, disable, enable or delete some, give one a new password, list or end sessions of some.
 
     \b
     job-engine users
-    job-engine users add NAME [--group ops] [--admin]
+    job-engine users add NAME [--group ops] [--role operator] [--admin]
+    job-engine users edit NAME [--group ops] [--role viewer]     all that it may do is said anew
     job-engine users disable NAME      sessions end at once, keys are refused
     job-engine users enable NAME
     job-engine users delete NAME       with all keys; the jobs stay
     job-engine users passwd NAME        of others too, if you are an administrator
     job-engine users sessions NAME
     job-engine users end-sessions NAME  but the one that asks
+
+    \b
+    --role submitter --action NAME   adds jobs of these actions, and sees its own
+    --role operator                  sees all jobs and logs; cancels, retries, pauses
+    --role viewer                    sees all jobs, but no logs
+    --role executor                  runs jobs and makes ticks, and nothing else
 
     A password is asked for, or is a line of the standard input; before it the old one, unless you are an administrator.
     """
@@ -50,8 +64,8 @@ def users(
         raise click.UsageError(f"name the user to {deed}; job-engine users lists them")
     if deed in ("add", "passwd") and len(names) > 1:
         raise click.UsageError(f"{deed} takes one name: each has a password of its own")
+    wanted = [f"group/{name.removeprefix('group/')}" for name in groups] + claims(roles, actions) + [ADMIN] * admin
     if deed == "add":
-        wanted = [f"group/{name.removeprefix('group/')}" for name in groups] + [ADMIN] * admin
         client.add_user(names[0], _password(), groups=wanted)
         say(f"{names[0]} added")
         return
@@ -62,6 +76,8 @@ def users(
     for name, id_ in zip(names, ids, strict=True):
         if deed == "delete":
             client.delete_user(id_)
+        elif deed == "edit":
+            client.edit_user(id_, groups=wanted)
         elif deed == "passwd":
             old = {} if client.administrator else {"old-password": _password("Old password", twice=False)}
             client.edit_user(id_, password=_password(), **old)
@@ -69,9 +85,12 @@ def users(
             client.end_sessions(id_)
         else:
             client.edit_user(id_, state="DISABLED" if deed == "disable" else "ACTIVE")
-        done = {"delete": "deleted", "passwd": "has a new password", "end-sessions": "has no other session"}.get(
-            deed, f"{deed}d"
-        )
+        done = {
+            "delete": "deleted",
+            "edit": "edited",
+            "passwd": "has a new password",
+            "end-sessions": "has no other session",
+        }.get(deed, f"{deed}d")
         say(f"{name} {done}")
 
 

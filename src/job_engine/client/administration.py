@@ -127,13 +127,18 @@ class Administration:
         """The API keys that the caller may see, as documents."""
         return [found for found in self._listed("credential?orderby=created") if found.get("subtype") == "api-key"]
 
-    def add_key(self, *, ttl: float | None = None, name: str | None = None) -> dict[str, str]:
-        """Make an API key that may do what the caller may: its ``key`` and, told only now, its ``secret``."""
+    def add_key(
+        self, *, ttl: float | None = None, name: str | None = None, roles: Sequence[str] = ()
+    ) -> dict[str, str]:
+        """Make an API key that may do what the caller may, or no more than ``roles``: its ``key`` and, told only now,
+        its ``secret``."""
         template: dict[str, Any] = {"href": "credential-template/generate-api-key"}
         if ttl is not None:
             template["ttl"] = max(1, round(ttl))
         if name is not None:
             template["name"] = name
+        if roles:
+            template["roles"] = list(roles)
         made = self._sent("POST", "/api/credential", {"template": template})
         return {"key": made["resource-id"], "secret": made["secret-key"]}
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from job_engine.api import acl
 from job_engine.api.client_address import address_of
 from job_engine.api.identity import Caller, cookie_in, same_site
 from job_engine.api.state import ApiState
@@ -51,6 +52,10 @@ class Visitor:
     def known(self) -> bool:
         """Whether the visitor has signed in."""
         return self.caller.known
+
+    def may(self, type_: str, right: str) -> bool:
+        """Whether the visitor has a right on a whole collection."""
+        return acl.may(self.caller.claims, type_, right)
 
     @property
     def has_account(self) -> bool:

@@ -1,4 +1,4 @@
-"""``job.api``: real Nuvla API clients, which share the executor's session, and one pool of connections in a process."""
+"""``job.api``: real Nuvla API clients, each with the token of its job, and one pool of connections in a process."""
 
 import threading
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from job_engine.client.endpoint import Credentials
 from job_engine.client.nuvla import adapter, adopt, log_in, nuvla_api
 from job_engine.executor.messages import Setup
-from job_engine.job.errors import Unreachable
+from job_engine.job.errors import Forbidden, Unreachable
 
 HOLD_HEADER: Final = "Job-Hold"
 """Names the hold under which a request is made; the server refuses writes to the job under another one."""
@@ -48,17 +48,29 @@ class Clients:
 
     def connect(self, job: str, claim: int) -> Any:
         """A ``nuvla.api.Api`` that is logged in and names the hold by ``claim`` on ``job`` in each request, if the
-        server knows holds.
+        server knows holds. It may do there what the owner of the job may, or, if the executor was told so, what the
+        executor may.
 
         Raises:
             Forbidden: the server does not accept the credentials.
             Unreachable: it cannot be reached, or does not answer.
         """
+        api = self._connected(self._credentials)
+        if not self._setup.names_hold:
+            return api
+        api.session.headers[HOLD_HEADER] = f"{job} {claim}"
+        if self._setup.full_api:
+            return api
+        own = self._connected(Credentials(cookie=_token(api, job)))
+        own.session.headers[HOLD_HEADER] = f"{job} {claim}"
+        return own
+
+    def _connected(self, credentials: Credentials) -> Any:
         import requests
         from urllib3 import Retry
 
         setup = self._setup
-        api = nuvla_api(setup.api_url, self._credentials, tls=setup.tls)
+        api = nuvla_api(setup.api_url, credentials, tls=setup.tls)
         with self._lock:
             if self._adapter is None:
                 retry = Retry(
@@ -71,6 +83,9 @@ class Clients:
                 self._adapter = adapter(setup.tls, pool_maxsize=CONNECTIONS, max_retries=retry)
             api.session.mount("http://", self._adapter)
             api.session.mount("https://", self._adapter)
+            if credentials is not self._credentials:
+                log_in(api, credentials, "job")  # it has its own cookie, so nobody is asked
+                return api
             if self._cookies is None:
                 if self.session is not None and self._credentials.can_log_in:
                     adopt(api, self.session)
@@ -81,6 +96,26 @@ class Clients:
                         raise Unreachable(f"{setup.api_url} cannot be reached: {error}") from error
                 self._cookies = api.session.cookies
         api.session.cookies = self._cookies
-        if setup.names_hold:
-            api.session.headers[HOLD_HEADER] = f"{job} {claim}"
         return api
+
+
+def _token(api: Any, job: str) -> str:
+    """The cookie with which the action of this job calls.
+
+    Raises:
+        Forbidden: the job's hold has ended, or the executor may not have tokens.
+        Unreachable: the server cannot be reached, or does not answer.
+    """
+    import requests
+    from nuvla.api import NuvlaError
+    from nuvla.api.models import CimiResource
+
+    try:
+        href = {"rel": "token", "href": f"{job}/token"}
+        return str(api.operation(CimiResource({"id": job, "operations": [href]}), "token").data["cookie"])
+    except NuvlaError as error:
+        if error.response is not None and error.response.status_code >= 500:
+            raise Unreachable(f"{api.endpoint} gives no token for {job} now: {error.reason}") from error
+        raise Forbidden(f"{api.endpoint} gives no token for {job}: {error.reason}") from error
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise Unreachable(f"{api.endpoint} cannot be reached: {error}") from error

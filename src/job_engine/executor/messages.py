@@ -37,6 +37,9 @@ class Setup(Struct, kw_only=True):
     needed: bool = False  # each of `actions` has to load
     cookie: str | None = None
     names_hold: bool = True  # requests of actions say under which hold they are made
+    full_api: bool = (
+        False  # where holds are named: actions may do what the executor may, not what their job's owner may
+    )
     pull_mode_only: bool = False
     nuvlaedge_fs: str | None = None
     engine: str = ""  # its version, for messages

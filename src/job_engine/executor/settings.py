@@ -25,6 +25,7 @@ class ExecutorSettings:
     wait_for_api: bool = True  # for one that does not answer at the start
     job_id: str | None = None  # run this one job, which nobody gives us, and end
     names_hold: bool = True  # actions' requests name their hold; only a record of ours knows what that is
+    full_api: bool = False  # actions may do there what the executor may, not only what the owner of their job may
     name: str = ""  # how people know it; empty: made of the host's name
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     threads: int = 4  # slots a process

@@ -325,6 +325,7 @@ def _setup(settings: ExecutorSettings) -> Setup:
         api_url=settings.api_url, tls=settings.tls, username=credentials.username,
         password=credentials.password, key=credentials.key, secret=credentials.secret, header=credentials.header,
         cookie=credentials.cookie, names_hold=settings.names_hold,
+        full_api=settings.full_api,
         threads=settings.threads, actions=list(settings.actions), entry_points=settings.entry_points,
         needed=settings.needed,
         pull_mode_only=settings.pull_mode_only, nuvlaedge_fs=settings.nuvlaedge_fs, engine=settings.version,

@@ -18,9 +18,10 @@ from job_engine.api.types import TYPES
 class InProcess:
     """One server; calls are made as an administrator unless headers say otherwise."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, folder: Path, **more: Any) -> None:
         self.loop = loop
-        settings = ServerSettings(database=folder / "record.db", trust_authn_header=(ip_network("127.0.0.1/32"),))
+        trusted = (ip_network("127.0.0.1/32"),)
+        settings = ServerSettings(database=folder / "record.db", trust_authn_header=trusted, **more)
         self._open = open_state(settings)
         self._dispatch = Dispatch(TYPES)
         self.state = loop.run_until_complete(self._open.__aenter__())
@@ -28,7 +29,9 @@ class InProcess:
     def close(self) -> None:
         self.loop.run_until_complete(self._open.__aexit__(None, None, None))
 
-    def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+    def call(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str | None] | None = None
+    ) -> tuple[int, Any]:
         """Status and decoded body."""
         status, raw, _ = self.loop.run_until_complete(self.request(method, path, body, headers))
         return status, json.loads(raw)

@@ -37,7 +37,7 @@ def test_the_default() -> None:
 )
 def test_implied_rights(right: str, implied: set[str]) -> None:
     kept = acl.normal({"owners": ["user/a"], right: ["user/b"]})
-    assert acl.rights_of(kept, frozenset({"user/b"})) == implied
+    assert acl.rights_of(kept, frozenset({"user/b"}), "module") == implied
 
 
 @given(acls)
@@ -56,8 +56,8 @@ def test_normal_form(given_acl: dict[str, list[str]]) -> None:
         asked = {right for right, who in given_acl.items() if right != "owners" and person in who}
         assert asked <= rights
         assert (rights == acl.ALL) or person not in owners
-    assert acl.rights_of(kept, frozenset({acl.ADMIN})) == acl.ALL
-    assert acl.rights_of(kept, frozenset({"user/nobody"})) == frozenset()
+    assert acl.rights_of(kept, frozenset({acl.ADMIN}), "module") == acl.ALL
+    assert acl.rights_of(kept, frozenset({"user/nobody"}), "module") == frozenset()
 
 
 def test_views() -> None:

@@ -208,7 +208,8 @@ def test_paths_and_parameters(api: InProcess, method: str, path: str, status: in
 def test_somebody_who_has_logged_in_is_told_who_may(api: InProcess) -> None:
     mia = {"nuvla-authn-info": "user/mia user/mia group/nuvla-user"}
     status, body = api.call("POST", "/api/job", {"action": "noop"}, mia)
-    assert (status, body["message"]) == (403, "credentials required: only group/nuvla-admin may do this (add of job)")
+    who = "group/nuvla-admin or group/job-engine-submitter"
+    assert (status, body["message"]) == (403, f"credentials required: only {who} may do this (add of job)")
 
 
 def test_nobody(api: InProcess) -> None:
@@ -219,7 +220,7 @@ def test_nobody(api: InProcess) -> None:
     status, body = api.call("POST", "/api/executor/1/attend", {"n": 1}, nobody)
     assert (status, body["message"]) == (
         403,
-        "invalid credentials for 'executor/1': an executor needs an administrator's",
+        "invalid credentials for 'executor/1': an executor needs the role executor, or those of an administrator",
     )
     assert api.call("GET", "/api/status", None, nobody)[0] == 200
     assert api.call("GET", "/api/session", None, nobody)[1]["count"] == 0

@@ -16,6 +16,9 @@ class _Anybody:
             raise AttributeError(name)
         return _Anybody()
 
+    def __call__(self, *arguments: object) -> bool:
+        return True
+
     def __str__(self) -> str:
         return "anybody"
 
