@@ -40,7 +40,7 @@ def refused(tmp_path: Path, *arguments: str) -> str:
 def test_it_says_where_things_are_and_they_are_there(tmp_path):
     with running(tmp_path / "data") as up:
         admin = tomllib.loads(Path(up.line("credentials")).read_text())
-        assert set(admin) == {"url", "username", "password"}
+        assert set(admin) == {"url", "username", "password", "key", "secret"}
         assert up.line("API") == admin["url"] + "/api"
         assert up.line("data") == str(up.folder)
         assert stat.S_IMODE(Path(up.line("credentials")).stat().st_mode) == 0o600

@@ -48,7 +48,7 @@ def of_seconds(text):
     made = call.Call(None, {"query_string": b"wait=" + text[:LIMIT].encode()}, None, {}, "", identity.ANONYMOUS)
     made.seconds("wait", 20.0)
 
-API = SimpleNamespace(identities=identity.Identities(None, "key", ()))
+API = SimpleNamespace(identities=identity.Identities(None, "key", ()), settings=SimpleNamespace(trust_proxy=()))
 
 def of_cookie(text):
     cookie = f'{identity.COOKIE}="{text[:LIMIT]}"'.encode()

@@ -67,7 +67,9 @@ class Call:
         Raises:
             Refused: it is too large (413); the rest is not read.
             Invalid: it is not the gzip that its header says.
+            Forbidden: the caller's session ended while the body came, which may take as long as a caller likes.
         """
+        forgotten = self.api.identities.forgotten
         if not self.caller.known:
             limit = min(limit, STRANGERS_LIMIT)
         length = self.headers.get(b"content-length")
@@ -87,12 +89,18 @@ class Call:
             data = b"".join(parts)
         if message["type"] == "http.disconnect":
             raise Refused(400, "the request ended before its body")
+        if forgotten != self.api.identities.forgotten and b"cookie" in self.headers and await self._has_ended():
+            raise Forbidden("credentials required")
         encoding = self.headers.get(b"content-encoding")
         if encoding is None or encoding == b"identity" or not data:
             return data
         if len(data) < IN_THREAD:
             return _unpacked(data, encoding, limit)
         return await asyncio.to_thread(_unpacked, data, encoding, limit)
+
+    async def _has_ended(self) -> bool:
+        """Whether the session of the request's cookie is over by now."""
+        return (await self.api.identities.of(self.scope)).user != self.caller.user
 
     async def disconnected(self) -> None:
         """Returns when the client has gone; for after the body was read."""

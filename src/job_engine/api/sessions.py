@@ -131,7 +131,7 @@ async def log_in_by_key(api: ApiState, key: str, secret: str, address: str) -> t
     id_ = key if key.startswith("credential/") else f"credential/{key}"
     found = await api.store.read(resources.find, id_)
     kept = found["digest"] if found is not None and found.get("subtype") == "api-key" else ""
-    if not passwords.verify_secret(secret, kept):
+    if not passwords.verify_secret(secret, kept) or found is None or _expired(found, time.time()):
         api.verifier.note(id_, address)
         raise Forbidden(f"invalid credentials for '{key}'")
     return await _make_by_key(api, found, "session-template/api-key", address)

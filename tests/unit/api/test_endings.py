@@ -136,6 +136,7 @@ def test_an_expired_key_gives_no_session(scene: Scene) -> None:
     scene.run(scene.api.state.store.write(resources.change, key[0], {"expiry": "2020-01-01T00:00:00.000Z"}))
     with pytest.raises(Forbidden):
         scene.by_key(key)
+    assert scene.api.state.verifier.refused() == [(key[0], "192.0.2.1", 1)], "administrators are told"
 
 
 def test_no_key_is_made_by_a_session_that_ended_meanwhile(scene: Scene) -> None:
@@ -273,3 +274,33 @@ def test_a_key_is_made_for_who_is_named_by_a_proxy(scene: Scene) -> None:
     template = {"href": "credential-template/generate-api-key"}
     headers = {"nuvla-authn-info": "user/abroad user/abroad group/nuvla-user session/abroad"}
     assert scene.api.call("POST", "/api/credential", {"template": template}, headers)[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/job", {"action": "x"}),
+        ("PUT", "/api/{user}", {"groups": ["group/nuvla-admin"]}),
+        ("POST", "/api/user", {"template": {"href": "user-template/username-password", "username": "mallory"}}),
+    ],
+)
+def test_a_session_that_ends_while_the_body_comes(scene: Scene, method: str, path: str, body: Any) -> None:
+    user = scene.user("root", "group/nuvla-admin")
+    cookie = scene.log_in("root")
+    assert scene.known(cookie)
+    headers = [(b"cookie", cookie.encode()), (b"host", b"here")]
+    scope = {
+        "type": "http", "method": method, "path": path.format(user=user), "query_string": b"", "headers": headers,
+        "client": ("192.0.2.1", 1),
+    }  # fmt: skip
+    messages: list[Any] = []
+
+    async def receive() -> Any:
+        await scene.api.request("POST", f"/api/{user}/end-sessions")
+        return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    scene.run(scene.api._dispatch(scene.api.state, scope, receive, send))
+    assert messages[0]["status"] == 403
