@@ -100,7 +100,7 @@ def test_a_module_that_does_not_exist_is_told(tmp_path):
 
 def test_a_damaged_record_is_told(tmp_path):
     folder = tmp_path / "data"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     (folder / "record.db").write_bytes(os.urandom(9000))
     assert "damaged" in refused(tmp_path, "--data", str(folder))
     assert (folder / "record.db").stat().st_size == 9000

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from job_engine.cli.folder import LOCK, RECORD, in_use
+from job_engine.client.private import exposure
 
 OK: Final = "ok"
 WARN: Final = "warn"
@@ -55,9 +56,8 @@ def _folder(folder: Path) -> Finding:
         return Finding("data folder", FAIL, f"{folder} is not a folder; name another with --data")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Finding("data folder", FAIL, f"{folder} cannot be written; see its owner and mode")
-    mode = folder.stat().st_mode & 0o777
-    if mode & 0o077:
-        return Finding("data folder", WARN, f"{folder} is open to others (mode {mode:o}); chmod 700 {folder}")
+    if trouble := exposure(folder):
+        return Finding("data folder", WARN, trouble)
     return Finding("data folder", OK, str(folder))
 
 

@@ -1,5 +1,6 @@
 """``job-engine distributor``: makes jobs on schedules."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from job_engine.cli.part_options import (
     parent_option,
     wait_option,
 )
+from job_engine.cli.secrets import forget
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.job.errors import Invalid
 
@@ -77,6 +79,7 @@ def distributor(
     level = meant_level(log_level)
     log_to_stderr(level)
     found = locate()
+    forget(os.environ)
     return run(
         DistributorSettings(
             api_url=found.url,

@@ -24,6 +24,7 @@ from job_engine.cli.part_options import (
     threads_option,
     wait_option,
 )
+from job_engine.cli.secrets import forget
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.job.errors import Invalid
 
@@ -128,6 +129,7 @@ def executor(
     log_to_stderr(level)
     found = locate()
     environ = os.environ
+    forget(environ)
     settings: dict[str, Any] = {} if processes is None else {"processes": processes}
     if environ.get("JOB_ENGINE_VERSION"):
         settings["version"] = environ["JOB_ENGINE_VERSION"]

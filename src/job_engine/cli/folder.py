@@ -19,7 +19,7 @@ def prepare(folder: Path) -> Path:
     """Makes the folder if it is missing, readable for its owner only; returns it absolute.
 
     Raises:
-        Invalid: it cannot be made or written.
+        Invalid: it cannot be made or written, or is somebody else's.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -27,6 +27,10 @@ def prepare(folder: Path) -> Path:
         raise Invalid(f"the data folder {folder} is not a folder; name another with --data") from None
     except OSError as error:
         raise Invalid(f"the data folder {folder} cannot be made: {error.strerror}; name another with --data") from None
+    from job_engine.client.private import exposure, foreign  # here: other commands need no client
+
+    if foreign(folder):
+        raise Invalid(f"{exposure(folder)}, with --data")
     return folder.resolve()
 
 
@@ -39,7 +43,7 @@ def locked(folder: Path) -> Iterator[None]:
         Invalid: it cannot be written.
     """
     try:
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise Invalid(f"the data folder {folder} cannot be written: {error.strerror}; see its owner and mode") from None
     try:
@@ -64,7 +68,7 @@ def locked(folder: Path) -> Iterator[None]:
 def in_use(lock: Path) -> bool:
     """Whether some process holds the lock file ``lock``."""
     try:
-        found = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        found = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False
     try:

@@ -49,8 +49,8 @@ PREFIX: Final = "JOB_ENGINE"
 COMMANDS: Final = {name: text for section in SECTIONS.values() for name, text in section.items()}
 CONNECTION: Final = frozenset(
     {
-        "data", "profile", "api_url", "api_user", "api_pass", "api_key", "api_secret", "api_insecure", "api_ca",
-        "api_cert", "api_cert_key", "api_authn_header",
+        "data", "profile", "api_url", "api_user", "api_pass", "api_pass_file", "api_key", "api_secret",
+        "api_secret_file", "api_insecure", "api_ca", "api_cert", "api_cert_key", "api_authn_header",
     }
 )  # fmt: skip
 """Options that say which engine is meant, and who calls: a group of their own in the help of commands that call one."""

@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from job_engine.cli.group import CONNECTION, PREFIX, SETTINGS, Command
+from job_engine.cli.secrets import secret_option
 from job_engine.job.errors import Invalid
 from job_engine.job.times import seconds
 
@@ -115,9 +116,9 @@ def api_options() -> list[Decorator[Any]]:
         engine_option("--api-cert", metavar="FILE", help="Our certificate, for a server that asks executors for one."),
         engine_option("--api-ca", metavar="FILE", help="Authorities to trust instead of the system's."),
         engine_option("--api-insecure", is_flag=True, default=None, help="Accept any TLS certificate."),
-        engine_option("--api-secret", metavar="SECRET", help="The API key's secret."),
+        secret_option(engine_option, "--api-secret", metavar="SECRET", help="The API key's secret."),
         engine_option("--api-key", metavar="KEY", help="An API key, instead of a user."),
-        engine_option("--api-pass", metavar="PASSWORD", help="The user's password."),
+        secret_option(engine_option, "--api-pass", metavar="PASSWORD", help="The user's password."),
         engine_option("--api-user", metavar="USER", help="A user's name."),
         engine_option("--api-url", metavar="URL", help="The API server.  [default: the engine that runs here]"),
     ]

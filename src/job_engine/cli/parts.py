@@ -13,12 +13,13 @@ from typing import Final
 from job_engine.cli.child import Child
 from job_engine.cli.folder import EXECUTOR, RECORD
 from job_engine.cli.listening import address_of, local_url
+from job_engine.cli.secrets import FROM_SYSTEMD
 from job_engine.cli.serving_tls import ServerTls
 from job_engine.client.discovery import Found
 from job_engine.client.endpoint import Credentials
 from job_engine.client.tls import Tls
 
-NAMING: Final = ("JOB_ENGINE_API_", "JOB_ENGINE_PROFILE", "JOB_ENGINE_ZK_")
+NAMING: Final = ("JOB_ENGINE_API_", "JOB_ENGINE_PROFILE", "JOB_ENGINE_ZK_", FROM_SYSTEMD)
 """How the variables begin that name another engine, or credentials for it."""
 
 

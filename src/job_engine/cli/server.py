@@ -19,6 +19,7 @@ from job_engine.cli.screen import say
 from job_engine.cli.serving_tls import ServerTls, client_ca_option, tls_options
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client.discovery import ADMIN_FILE, data_folder
+from job_engine.client.private import warn_if_exposed
 from job_engine.job.errors import Invalid
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def server(
     """
     path = _path(database, data)
     log_to_stderr(log_level)
+    if parent_fd is None:  # else up has done it
+        warn_if_exposed(path.parent)
 
     from job_engine.api.settings import Quota, ServerSettings
     from job_engine.cli.serving import Serving

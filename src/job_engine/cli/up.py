@@ -20,6 +20,7 @@ from job_engine.cli.part_options import (
 )
 from job_engine.cli.serving_tls import ServerTls, tls_options
 from job_engine.client.discovery import data_folder
+from job_engine.client.private import warn_if_exposed
 from job_engine.job.errors import Invalid
 
 
@@ -70,6 +71,7 @@ def up(
     if tls is not None:
         tls.context()  # what is wrong with its files is said before anything starts
     folder = prepare(data_folder(data, os.environ))
+    warn_if_exposed(folder)
     with locked(folder), listening(host, port, lambda: in_use(folder / f"{RECORD}.lock")) as sock:
         return Engine(
             folder,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from job_engine.cli.options import Decorator, F, duration, engine_option
+from job_engine.cli.secrets import secret_option
 from job_engine.job.errors import Invalid
 
 if TYPE_CHECKING:
@@ -59,8 +60,12 @@ def _options() -> list[Decorator[Any]]:
             help="The ZooKeeper servers, as values or with commas; a /chroot may follow the last.",
         ),
         engine_option("--zk-path", metavar="PATH", default="/job", help="Where the queue is in ZooKeeper."),
-        engine_option(
-            "--zk-auth", metavar="SCHEME:CREDENTIAL...", multiple=True, help="Who we are, e.g. digest:user:password."
+        secret_option(
+            engine_option,
+            "--zk-auth",
+            metavar="SCHEME:CREDENTIAL...",
+            multiple=True,
+            help="Who we are, e.g. digest:user:password.",
         ),
         engine_option(
             "--zk-acl",
@@ -71,9 +76,10 @@ def _options() -> list[Decorator[Any]]:
         engine_option("--zk-ca", type=file, help="Certificates that ZooKeeper's is checked against; turns TLS on."),
         engine_option("--zk-cert", type=file, help="Our certificate; turns TLS on."),
         engine_option("--zk-key", type=file, help="Its key."),
-        engine_option("--zk-key-password", metavar="PASSWORD", help="The key's password."),
+        secret_option(engine_option, "--zk-key-password", metavar="PASSWORD", help="The key's password."),
         engine_option("--zk-no-verify", is_flag=True, help="TLS with any certificate of ZooKeeper's."),
-        engine_option(
+        secret_option(
+            engine_option,
             "--zk-sasl",
             metavar="NAME=VALUE...",
             multiple=True,

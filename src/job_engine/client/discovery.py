@@ -9,6 +9,7 @@ from typing import Any, Final
 import platformdirs
 
 from job_engine.client.endpoint import Credentials, Endpoint
+from job_engine.client.private import read_secret, warn_if_exposed
 from job_engine.client.tls import VERIFY, Tls
 from job_engine.job.errors import Invalid, NotFound, Unreachable
 
@@ -34,6 +35,18 @@ class Found:
     credentials: Credentials
     tls: Tls = VERIFY
     origin: str = "as given"  # what named it, for messages
+
+
+class _Here:
+    entrusted: Found | None = None  # whom the functions work for that this process runs
+
+
+def entrust(found: Found) -> None:
+    """Have clients in this process that are told of no engine, or of this one's URL alone, work for ``found``.
+
+    So people's functions call the engine that runs them, whose credentials are not in their environment.
+    """
+    _Here.entrusted = found
 
 
 def data_folder(explicit: Path | str | None, environ: Mapping[str, str]) -> Path:
@@ -141,7 +154,8 @@ def _known(environ: Mapping[str, str], data: Path | str | None, profile: str | N
     elif data or environ.get("JOB_ENGINE_DATA"):
         candidates = [read_admin(data_folder(data, environ))]
     else:
-        candidates = [_profile(environ, DEFAULT_PROFILE), read_admin(data_folder(None, environ))]
+        candidates = [_Here.entrusted] if _Here.entrusted is not None else []
+        candidates += [_profile(environ, DEFAULT_PROFILE), read_admin(data_folder(None, environ))]
     wanted = Endpoint.of(url).url if url else None
     return next((c for c in candidates if c is not None and wanted in (None, c.url)), None)
 
@@ -149,11 +163,17 @@ def _known(environ: Mapping[str, str], data: Path | str | None, profile: str | N
 def _from_environment(environ: Mapping[str, str]) -> Credentials | None:
     given = Credentials(
         username=environ.get("JOB_ENGINE_API_USER"),
-        password=environ.get("JOB_ENGINE_API_PASS"),
+        password=_secret(environ, "JOB_ENGINE_API_PASS"),
         key=environ.get("JOB_ENGINE_API_KEY"),
-        secret=environ.get("JOB_ENGINE_API_SECRET"),
+        secret=_secret(environ, "JOB_ENGINE_API_SECRET"),
     )
     return given if given.can_log_in else None
+
+
+def _secret(environ: Mapping[str, str], name: str) -> str | None:
+    """What a variable says, or the file that the one beside it names."""
+    path = environ.get(f"{name}_FILE")
+    return environ.get(name) or (read_secret(Path(path)) if path else None)
 
 
 def _profile(environ: Mapping[str, str], name: str) -> Found | None:
@@ -180,7 +200,9 @@ def _found(table: dict[str, Any], path: Path, origin: str) -> Found:
 
 def _toml(path: Path) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text())
+        warn_if_exposed(path)
+        return table
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -10,6 +10,7 @@ import sys
 import threading
 from typing import Final, NoReturn
 
+from job_engine.client.discovery import Found, entrust
 from job_engine.distributor.choice import chosen
 from job_engine.distributor.distributor import Distributor
 from job_engine.distributor.load import load
@@ -33,6 +34,7 @@ def run(settings: DistributorSettings) -> int:
     Returns:
         The exit code: 0, 1 or 2; why it is not 0 is logged.
     """
+    entrust(Found(settings.api_url, settings.credentials, settings.tls, "the distributor"))
     name = settings.name or f"{socket.gethostname()}-{secrets.token_hex(2)}"
     try:
         host = Host(settings, name)

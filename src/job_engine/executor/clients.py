@@ -31,7 +31,7 @@ class Clients:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._credentials = Credentials(
+        self.credentials = Credentials(
             username=setup.username, password=setup.password, key=setup.key, secret=setup.secret,
             header=setup.header, cookie=setup.cookie,
         )  # fmt: skip
@@ -55,7 +55,7 @@ class Clients:
             Forbidden: the server does not accept the credentials.
             Unreachable: it cannot be reached, or does not answer.
         """
-        api = self._connected(self._credentials)
+        api = self._connected(self.credentials)
         if not self._setup.names_hold:
             return api
         api.session.headers[HOLD_HEADER] = f"{job} {claim}"
@@ -83,15 +83,15 @@ class Clients:
                 self._adapter = adapter(setup.tls, pool_maxsize=CONNECTIONS, max_retries=retry)
             api.session.mount("http://", self._adapter)
             api.session.mount("https://", self._adapter)
-            if credentials is not self._credentials:
+            if credentials is not self.credentials:
                 log_in(api, credentials, "job")  # it has its own cookie, so nobody is asked
                 return api
             if self._cookies is None:
-                if self.session is not None and self._credentials.can_log_in:
+                if self.session is not None and self.credentials.can_log_in:
                     adopt(api, self.session)
                 else:
                     try:
-                        log_in(api, self._credentials, "executor")
+                        log_in(api, self.credentials, "executor")
                     except (requests.ConnectionError, requests.Timeout) as error:
                         raise Unreachable(f"{setup.api_url} cannot be reached: {error}") from error
                 self._cookies = api.session.cookies

@@ -37,7 +37,7 @@ class RunFolder:
         self._id = id_
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise Invalid(f"cannot write in the executor's run folder {path}: {error.strerror}") from None
         try:

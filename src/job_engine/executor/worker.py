@@ -23,6 +23,7 @@ from job_engine.actions.interruption import FINAL
 from job_engine.actions.load import load
 from job_engine.actions.output import RUNNING, install
 from job_engine.actions.registry import Actions
+from job_engine.client.discovery import Found, entrust
 from job_engine.executor.alarm import PROBE
 from job_engine.executor.board import Board
 from job_engine.executor.clients import Clients
@@ -62,6 +63,7 @@ def main(arguments: list[str]) -> None:
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock, board)
     clients = Clients(setup)
+    entrust(Found(setup.api_url, clients.credentials, setup.tls, "the executor"))
     slots = Slots(
         actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace, setup.output,
         [re.compile(pattern) for pattern in setup.masked],

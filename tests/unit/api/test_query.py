@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -27,10 +29,10 @@ OWN = acl.owned_by("user/me")
 
 
 @pytest.fixture
-def record() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    schema.prepare(connection)
-    return connection
+def record() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        schema.prepare(connection)
+        yield connection
 
 
 def add_jobs(connection: sqlite3.Connection, *sent: dict[str, Any]) -> list[str]:
