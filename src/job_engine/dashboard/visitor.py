@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from job_engine.api import acl
 from job_engine.api.client_address import address_of
@@ -80,13 +80,16 @@ class Visitor:
 
         Raises:
             ForeignForm: it may have been sent by a page of somebody else.
-            Invalid: it is no form, or too large.
+            Invalid: it is no form, or too large, or ended before its end.
         """
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > FORM_LIMIT:
-                raise Invalid("the form is too large")
+        body = bytearray()
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > FORM_LIMIT:
+                    raise Invalid("the form is too large")
+        except ClientDisconnect:
+            raise Invalid("the request ended before its form") from None
         try:
             fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
         except UnicodeDecodeError:
