@@ -1,5 +1,6 @@
 """Bytes on a socket, as no HTTP library sends them: answered below 500 or not at all, and others are served."""
 
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from tests.fuzz.target import TIMES, ran
 
 ANSWERED = 10.0
 """Seconds until a connection that was answered nothing, and was not closed, is let go."""
+GONE = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
+"""How it shows that the server did not want to hear the rest."""
 WHOLE = (
     b"POST /api/job HTTP/1.1\r\nhost: x\r\ncookie: com.sixsq.nuvla.cookie=a\r\ncontent-type: application/json\r\n"
     b"content-length: 14\r\nconnection: close\r\n\r\n" + b'{"action":"x"}'
@@ -56,6 +59,7 @@ def _answered(port: int, request: bytes, pieces: int) -> bytes:
             connection.shutdown(socket.SHUT_WR)  # no more will come: whoever waits for it knows
             while data := connection.recv(65536):
                 answer += data
-        except ConnectionError:
-            pass  # it did not want to hear the rest
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
     return answer
