@@ -27,7 +27,7 @@ OPERATOR: Final = "group/job-engine-operator"
 VIEWER: Final = "group/job-engine-viewer"
 """Sees every job, distribution and the queue, and changes nothing."""
 EXECUTOR: Final = "group/job-engine-executor"
-"""Attends, ticks, and gets the tokens of the jobs that it holds; sees nothing."""
+"""Attends, ticks, and gets the tokens of the jobs that it holds; of the rest it sees distributions only."""
 ROLES: Final = {"submitter": SUBMITTER, "operator": OPERATOR, "viewer": VIEWER, "executor": EXECUTOR}
 ACTION: Final = "action/"
 """Begins a claim that names an action, or several by ``*`` at its end."""
@@ -47,7 +47,12 @@ SEES: Final = frozenset({"view-acl", "view-data", "view-meta"})
 VIEW_LOG: Final = "view-log"
 """A right that roles give and no ACL can: to read a job's log without the right to edit the job."""
 EVERYWHERE: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
-    type_: {VIEWER: SEES, OPERATOR: SEES | {"manage", VIEW_LOG}} for type_ in ("job", "distribution")
+    "job": {VIEWER: SEES, OPERATOR: SEES | {"manage", VIEW_LOG}},
+    "distribution": {
+        VIEWER: SEES,
+        OPERATOR: SEES | {"manage"},
+        EXECUTOR: frozenset({"view-data", "view-meta"}),  # its distributor asks when one was first told of
+    },
 }
 """By type, what a role may do with each of its documents, whatever the ACL says."""
 

@@ -60,7 +60,7 @@ GET    executor                           no  yes       yes    yes      yes     
 GET    action                             no  yes       yes    yes      yes       no   yes  yes
 POST   executor/1/attend    attend        no   no        no     no       no      yes    no  yes
 GET    distribution                       no   no        no    yes      yes       no    no  yes
-GET    distribution/d                     no   no        no    yes      yes       no    no  yes
+GET    distribution/d                     no   no        no    yes      yes      yes    no  yes
 POST   distribution/d/pause               no   no        no     no      yes       no    no  yes
 POST   distribution/d/run                 no   no        no     no      yes       no    no  yes
 POST   distribution/d/resume              no   no        no     no      yes       no    no  yes
