@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from job_engine.api import acl
 from tests.unit.api.server import InProcess
 
-JANE = {"nuvla-authn-info": "user/jane user/jane group/nuvla-user user/jane"}
+JANE = {"nuvla-authn-info": "user/jane user/jane group/nuvla-user user/jane group/job-engine-submitter action/*"}
 HERS = {"owners": ["user/jane"]}
 SECRET = "the password of the database is wrong"
 
@@ -22,12 +21,6 @@ def rights(*names: str) -> dict[str, list[str]]:
     return {"owners": ["group/nuvla-admin"], **{name: ["user/jane"] for name in names}}
 
 
-@pytest.fixture
-def users_add_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(acl.COLLECTIONS["job"], "add", (acl.USER,))  # type: ignore[arg-type]
-
-
-@pytest.mark.usefixtures("users_add_jobs")
 @pytest.mark.parametrize("attribute", ["parent-job", "after", "retry-of"])
 @pytest.mark.parametrize(
     ("given", "allowed"),
@@ -47,7 +40,6 @@ def test_an_add_names_what_its_sender_may_see_and_manage(
             )
 
 
-@pytest.mark.usefixtures("users_add_jobs")
 def test_a_graph_of_jobs_names_itself(api: InProcess) -> None:
     assert api.call("POST", "/api/job", [{"action": "x"}, {"action": "x", "after": ["#0"]}], JANE)[0] == 201
 
