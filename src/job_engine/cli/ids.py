@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from job_engine.client import Client
-from job_engine.client.client import job_id
+from job_engine.client.handle import job_id
 from job_engine.job.errors import Invalid, NotFound
 
 _WHOLE: Final = re.compile(r"job/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -1,7 +1,6 @@
 """The client: jobs of one API server, for authors and the command line."""
 
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -18,9 +17,9 @@ from job_engine.client.answers import Event, EventList, Explanation, LogPage, de
 from job_engine.client.connection import Connection
 from job_engine.client.discovery import Found, find
 from job_engine.client.endpoint import Credentials, Endpoint, refusal
-from job_engine.client.handle import JobHandle
+from job_engine.client.handle import JobHandle, job_id
 from job_engine.client.submission import Options, documents, key_header, slices
-from job_engine.job.errors import Conflict, Forbidden, Invalid
+from job_engine.job.errors import Conflict, Forbidden
 from job_engine.job.states import State, is_final
 
 TIMEOUT: Final = 30.0
@@ -29,7 +28,6 @@ PAGE: Final = 1000
 """Documents that are asked for at once where all are wanted."""
 POLL: Final = 1.0
 """Seconds between two looks at a job of a server that has no wait operation (Nuvla's)."""
-_ID: Final = re.compile(r"(?:job/)?([A-Za-z0-9][A-Za-z0-9_.:-]*)")
 
 
 class Client(Administration):
@@ -380,20 +378,6 @@ def _unpickled(found: Found, timeout: float) -> Client:
 
 def _text(path: Path | str | None) -> str | None:
     return None if path is None else str(path)
-
-
-def job_id(job: "str | JobHandle") -> str:
-    """``job/UUID`` of what people give as an id.
-
-    Raises:
-        Invalid: it can be none.
-    """
-    if isinstance(job, JobHandle):
-        return job.id
-    match = _ID.fullmatch(job.strip())
-    if match is None:
-        raise Invalid(f"{job!r} is not the id of a job, such as job/0193a5e2-...")
-    return f"job/{match[1]}"
 
 
 def _path(job: "str | JobHandle") -> str:

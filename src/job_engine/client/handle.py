@@ -1,13 +1,14 @@
 """One job, as a program that submitted it sees it."""
 
 import logging
+import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from job_engine.client.answers import Event, Explanation, LogLine
 from job_engine.job.bulk_message import in_short
-from job_engine.job.errors import JobEngineError
+from job_engine.job.errors import Invalid, JobEngineError
 from job_engine.job.states import State, is_final
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ PARKED: Final = 20.0
 """Seconds that the server keeps a wait parked at most; then it is asked again."""
 LATE: Final = 2.0
 """Seconds that the answer to a wait may take beyond its end: no wait for a server that hangs takes longer."""
+
+_ID: Final = re.compile(r"(?:job/)?([A-Za-z0-9][A-Za-z0-9_.:-]*)")
 
 
 class JobFailed(JobEngineError):
@@ -248,3 +251,17 @@ class JobHandle:
 
 def _late(deadline: float | None) -> float | None:
     return None if deadline is None else deadline + LATE
+
+
+def job_id(job: str | JobHandle) -> str:
+    """``job/UUID`` of what people give as an id.
+
+    Raises:
+        Invalid: it can be none.
+    """
+    if isinstance(job, JobHandle):
+        return job.id
+    match = _ID.fullmatch(job.strip())
+    if match is None:
+        raise Invalid(f"{job!r} is not the id of a job, such as job/0193a5e2-...")
+    return f"job/{match[1]}"
