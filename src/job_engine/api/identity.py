@@ -173,7 +173,7 @@ class Identities:
             "active": caller.active,
             "claims": sorted(caller.claims),
             "session": caller.session,
-            "expires": int(expires),
+            "expires": round(expires, 3),  # not whole seconds: a key may end before the next
             "n": secrets.token_hex(4),
         }
         return str(self._signer.dumps(content))
