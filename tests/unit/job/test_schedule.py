@@ -1,5 +1,6 @@
 """When schedules are due, what becomes of missed ticks, and clocks that jump: by a clock that the tests move."""
 
+from calendar import monthrange
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -193,3 +194,33 @@ def test_within_the_hour_that_comes_again_nothing_is_due_again():
     again = at("2024-10-27T02:30", "Europe/Zurich") + 3_600_000
     assert shown(again, "Europe/Zurich") == "10-27 02:30 +0100"
     assert shown(of.after(again), "Europe/Zurich") == "10-28 02:45 +0100"
+
+
+ODD_CHANGES = [
+    ("Australia/Lord_Howe", 2025, 4), ("Australia/Lord_Howe", 2025, 10),  # by half an hour
+    ("Antarctica/Troll", 2025, 3), ("Antarctica/Troll", 2025, 10),  # by two hours
+    ("Africa/Cairo", 2024, 4), ("Africa/Cairo", 2024, 10),  # at midnight
+    ("Pacific/Chatham", 2025, 4), ("Pacific/Chatham", 2025, 9),  # at 2:45
+    ("Africa/Casablanca", 2025, 2), ("Africa/Casablanca", 2025, 4),  # around Ramadan
+    ("America/Havana", 2025, 3), ("America/Havana", 2025, 11),
+    ("Europe/Dublin", 2025, 3),  # whose summer is the standard time
+]  # fmt: skip
+
+
+@given(st.sampled_from(ODD_CHANGES), st.integers(0, 23), st.integers(0, 59))
+def test_a_time_of_the_day_is_due_once_a_day_at_odd_changes_of_the_clock(change, hour, minute):
+    """As zoneinfo has it: at that time if the day has it, the first if it has two, else on that day all the same."""
+    name, year, month = change
+    zone = ZoneInfo(name)
+    daily = schedule(cron=f"{minute} {hour} * * *", timezone=name)
+    for day in range(1, monthrange(year, month)[1] + 1):
+        midnight = datetime(year, month, day, tzinfo=zone)
+        due = datetime.fromtimestamp(daily.after(round(midnight.timestamp() * 1000) - 1) / 1000, zone)
+        meant = datetime(year, month, day, hour, minute, tzinfo=zone)
+        if meant.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == meant.replace(tzinfo=None):
+            assert due == meant.astimezone(zone)
+            assert due.timestamp() == meant.timestamp()
+        else:
+            assert due.date() == meant.date()
+        following = datetime.fromtimestamp(daily.after(round(due.timestamp() * 1000)) / 1000, zone)
+        assert following.date() > due.date()
