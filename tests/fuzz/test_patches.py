@@ -17,10 +17,12 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
     max_leaves=6,
 )
-documents = st.dictionaries(keys, values, max_size=3)
+documents = st.dictionaries(keys, values, max_size=3) | st.fixed_dictionaries(
+    {"a": st.lists(values, min_size=2, max_size=3)}
+)
 pointers = st.lists(keys, max_size=3).map(
     lambda parts: "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
-)
+) | st.sampled_from(["/a/0", "/a/1", "/a/01", "/a/-", "/a/9"])
 patches = st.lists(
     st.fixed_dictionaries(
         {"op": st.sampled_from("add remove replace move copy test".split()), "path": pointers},
