@@ -71,6 +71,7 @@ COLLECTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "action": {"query": (USER,)},
     "distribution": {"query": (ADMIN, OPERATOR, VIEWER), "add": (ADMIN, EXECUTOR)},
     "queue": {"query": (ADMIN, OPERATOR, VIEWER)},
+    "audit-event": {"query": (ADMIN,)},
     "resource-metadata": {"query": (ANON,)},
     **{type_: {"query": (USER,), "add": (USER,)} for type_ in plain_types.TYPES},
     **{type_: {"query": (USER,), "add": (USER,), "bulk-action": (USER,)} for type_ in plain_types.BULK},

@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from job_engine.api import users
+from job_engine.api import acl, groups, users
+from job_engine.api.audit import Audit
+from job_engine.api.audited import about, watching
 from job_engine.api.changes import Changes
 from job_engine.api.dispatch import PREFIX, Dispatch
-from job_engine.api.identity import Identities
+from job_engine.api.identity import Caller, Identities
 from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
 from job_engine.api.state import ApiState
@@ -23,6 +26,9 @@ from job_engine.store.families import Families
 
 Queue = Callable[[ApiState], AbstractAsyncContextManager[QueueView]]
 """What keeps the locking queue in ZooKeeper, as long as the server runs."""
+
+SERVER: Final = Caller("internal", acl.ADMIN, frozenset({acl.ADMIN}))
+"""Who does what the server does by itself."""
 
 
 class App:
@@ -84,10 +90,14 @@ async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
         store.after_commit.append(changes.told)
         executors = Executors(store, settings.period, settings.unknown_action_grace, settings.cluster, settings.queue)
         identities = await Identities.open(store, settings.trust_authn_header)
-        state = ApiState(settings, store, executors, identities, changes)
+        audit = Audit(store, settings.audit_log, settings.keep_audit)
+        state = ApiState(settings, store, executors, identities, changes, audit)
         if await store.read(users.fold_names):
             await store.write(users.fold)
-        await users.first_administrator(state)
+        with watching(state, "user.edit", SERVER, "", f"user/{groups.ADMIN_NAME}") as watched_state:
+            about(watched_state, detail=f"made {users.ADMIN_FILE}, with a new password")
+            await users.first_administrator(watched_state)
+        audit.start()
         await executors.start()
         families = Families(store)
         await families.start()
@@ -99,5 +109,6 @@ async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
             families.stop()
             cancellation.stop()
             state.end_waits()
+            await audit.stop()
     finally:
         await store.close()

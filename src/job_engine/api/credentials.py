@@ -8,6 +8,7 @@ from uuid_utils import uuid7
 
 from job_engine.api import acl, passwords, submitting
 from job_engine.api.answers import Json, created
+from job_engine.api.audited import about
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
 from job_engine.api.roles import claims, demand_grant
@@ -51,6 +52,7 @@ async def post(call: Call) -> Json:
         document["expiry"] = iso(time.time() + ttl)
     if "roles" in template:
         document["claims"] = _narrow(caller, document["id"], template["roles"])
+    about(call.api, on=document["id"])
     await call.api.store.write(_add, document, caller, call.api.settings.quota)
     return created(document["id"], **{"secret-key": secret})
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from job_engine.api import acl, endings
 from job_engine.api.answers import Json, created, deleted
+from job_engine.api.audited import about
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
 from job_engine.api.resources import find, shown
@@ -33,6 +34,7 @@ async def post(call: Call) -> Json:
         )
     id_ = group_id(f"group/{template.get('group-identifier')}", "group-identifier")
     described = {name: checked(name, template[name]) for name in ("name", "description") if name in template}
+    about(call.api, on=id_)
     await call.api.store.write(_make, id_, (), described)
     return created(id_)
 
@@ -46,6 +48,7 @@ async def put(call: Call) -> Json:
     changes = {name: checked(name, sent[name]) for name in ("name", "description", "tags") if name in sent}
     if "users" in sent:
         changes["users"] = texts(sent["users"], "users")
+    about(call.api, detail=", ".join(f"{name}: {value}" for name, value in changes.items()))
     document, gone = await call.api.store.write(_edit, call.id, call.caller, changes)
     for user in gone:
         call.api.identities.forget_user(user)

@@ -9,6 +9,7 @@ import msgspec
 
 from job_engine.api import acl, named_jobs, patch, resources, submitting, tokens
 from job_engine.api.answers import Json, created, deleted
+from job_engine.api.audited import watching_acl
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
 from job_engine.api.identity import COOKIE, Caller
@@ -57,7 +58,8 @@ async def put(call: Call) -> Json:
         # who sends back what was read, with its id, says nothing by what is unchanged in it
         begins = isinstance(body, dict) and body.get("state") == State.RUNNING and "id" not in body
         changes = merged(body, selected(call.query))
-        edited = await call.api.store.write(_edit, call.id, call.caller, changes, hold, begins)
+        with watching_acl(call, changes) as api:
+            edited = await api.store.write(_edit, call.id, call.caller, changes, hold, begins)
         assert edited is not None
         job, rights = edited
     document = veil(job.document, rights, call.api.executors.secrets, False)
@@ -69,7 +71,8 @@ async def _patch(call: Call, patches: Any, hold: int | None) -> Edited | None:
     has changed meanwhile."""
     secrets = call.api.executors.secrets
     seen, changes = await call.api.search(call.caller, _patched, call.id, call.caller, patches, secrets)
-    return await call.api.store.write(_edit, call.id, call.caller, changes, hold, False, seen)
+    with watching_acl(call, changes) as api:
+        return await api.store.write(_edit, call.id, call.caller, changes, hold, False, seen)
 
 
 def _patched(

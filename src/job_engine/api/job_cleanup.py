@@ -6,6 +6,7 @@ from typing import Final
 
 from job_engine.api import acl
 from job_engine.api.answers import Json
+from job_engine.api.audited import about
 from job_engine.api.call import Call
 from job_engine.api.parameters import asked
 from job_engine.job.errors import Invalid
@@ -26,6 +27,7 @@ async def delete_many(call: Call) -> Json:
     wanted = await asked(call)
     if wanted.condition is None:
         raise Invalid("Bulk request should contain a non empty cimi filter.")
+    about(call.api, detail=wanted.text)
     began = time.time()
     page = wanted.page(call.caller, "job")
     total = batches = 0

@@ -39,6 +39,7 @@ class Parameters:
     select: tuple[str, ...] | None = None
     order: tuple[tuple[str, bool], ...] = ()  # attribute, descending
     aggregations: tuple[str, ...] = ()
+    text: str = ""  # of the filters, as they were sent
 
     def page(self, caller: Caller, type_: str) -> Page:
         """What the store is asked, by ``caller``, of a type."""
@@ -97,6 +98,7 @@ def parameters(fields: Sequence[tuple[str, str]]) -> Parameters:
         _checked("select", names["select"]) if names["select"] else None,
         tuple(_order(_checked("orderby", names["orderby"]))),
         _checked("aggregation", names["aggregation"]),
+        " and ".join(value for name, value in fields if name == "filter"),
     )
 
 

@@ -72,6 +72,10 @@ def verify_secret(value: str, kept: str) -> bool:
     return hmac.compare_digest(_sha256(value), kept)
 
 
+class LockedOut(Unavailable):
+    """Too many wrong credentials were tried; no more are looked at for a while."""
+
+
 class Tries:
     """Who tries what lately, by any name; of too many, who tried last.
 
@@ -155,7 +159,7 @@ class Verifier:
         for key, limit in limits.items():
             if self.tries.many(key, limit):
                 what = f"for {name!r}" if len(key) > 1 else f"from {place}"
-                raise Unavailable(f"too many wrong credentials {what}; try again in a minute")
+                raise LockedOut(f"too many wrong credentials {what}; try again in a minute")
         kept = kept or _NOBODY
         mark = hmac.digest(self._key, f"{kept} {password}".encode(errors="surrogatepass"), "sha256")
         right = self._proven.get(mark, 0.0) > time.monotonic() or await self._shared(mark, password, kept, limits)

@@ -8,6 +8,7 @@ from uuid_utils import uuid7
 
 from job_engine.api import acl, named_jobs, patch, resources, submitting
 from job_engine.api.answers import Json, Refused, created
+from job_engine.api.audited import watching_acl
 from job_engine.api.call import Call, selected
 from job_engine.api.filter import parse
 from job_engine.api.identity import Caller, may_act_by_get
@@ -57,7 +58,8 @@ async def put(call: Call) -> Json:
     else:
         sent, select = _object(body), selected(call.query)
         merge = {name: None for name in select if name != "acl"} | sent
-        edited = await call.api.store.write(_edit, call.id, call.caller, call.api.settings.quota, merge)
+        with watching_acl(call, merge) as api:
+            edited = await api.store.write(_edit, call.id, call.caller, api.settings.quota, merge)
         assert edited is not None
         document = edited
     return Json(shown(document, call.caller))
@@ -67,7 +69,8 @@ async def _patch(call: Call, patches: Any) -> Document | None:
     """Make a patch on a reader, because who sends it chooses what it costs, and write what it changes; None if the
     document has changed meanwhile."""
     seen, changes = await call.api.search(call.caller, _patched, call.id, call.caller, patches)
-    return await call.api.store.write(_edit, call.id, call.caller, call.api.settings.quota, changes, seen)
+    with watching_acl(call, changes) as api:
+        return await api.store.write(_edit, call.id, call.caller, api.settings.quota, changes, seen)
 
 
 def _patched(connection: sqlite3.Connection, id_: str, caller: Caller, patches: Any) -> tuple[Row, Document]:

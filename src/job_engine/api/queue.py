@@ -6,7 +6,7 @@ from job_engine.api import acl
 from job_engine.api.answers import Json
 from job_engine.api.call import Call
 from job_engine.job.errors import Forbidden, Invalid, NotFound
-from job_engine.store import publishing
+from job_engine.store import publishing, settings
 
 
 class QueueView(Protocol):
@@ -59,4 +59,6 @@ async def post(call: Call) -> Json:
         raise Invalid('write {"dry-run": true} or {"dry-run": false}')
     if call.api.queue is None:
         raise Invalid("this server uses no ZooKeeper, so there is no queue to reconcile: start it with --zk-hosts")
+    if not dry_run:
+        await call.api.store.write(settings.note_check)  # that somebody asked is in the audit, whatever comes of it
     return Json({"repairs": await call.api.queue.reconcile(dry_run)})

@@ -1,5 +1,6 @@
 """Sessions: made by a login, looked at by their owner, ended by a logout (contract, section 2)."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,6 +11,7 @@ from uuid_utils import uuid7
 
 from job_engine.api import acl, names, passwords, users
 from job_engine.api.answers import Json, Refused, created
+from job_engine.api.audited import about as audited
 from job_engine.api.call import Call
 from job_engine.api.identity import SESSION_DAYS, Caller, Link, same_site, set_cookie
 from job_engine.api.resources import find, shown
@@ -84,6 +86,7 @@ async def log_in(
     """
     if max(len(name), len(password)) > names.LIMIT:  # nobody's, and failures are remembered by name
         raise Forbidden("invalid credentials")
+    audited(api, who=name)
     found = await api.store.read(users.by_name, name)
     kept = found[1] if found else None
     device = api.identities.device(headers, found[0]["id"]) if found else None
@@ -129,6 +132,7 @@ async def sign_in(api: ApiState, token: str, address: str, *, secure: bool = Tru
 async def log_in_by_key(api: ApiState, key: str, secret: str, address: str) -> tuple[str, tuple[bytes, bytes]]:
     """Make a session by an API key, as `log_in` does."""
     id_ = key if key.startswith("credential/") else f"credential/{key}"
+    audited(api, who=id_)
     found = await api.store.read(resources.find, id_)
     kept = found["digest"] if found is not None and found.get("subtype") == "api-key" else ""
     if not passwords.verify_secret(secret, kept) or found is None or _expired(found, time.time()):
@@ -199,6 +203,7 @@ async def make(
         "acl": acl.normal({"owners": [acl.ADMIN], "view-acl": [id_], "delete": [id_], "manage": [id_]}),
         **about,
     }  # fmt: skip
+    audited(api, who=user, on=id_, detail=str(about["method"]))
     cookie = api.identities.cookie(caller, expires)
     forgotten = api.identities.forgotten
     try:
@@ -290,6 +295,8 @@ async def post_to_one(call: Call) -> Json:
         raise Forbidden("invalid credentials for 'session/sign-in-token'")
     session = await call.api.store.read(resources.find, caller.session) or {}
     token = call.api.identities.sign_in_token(caller.user, session.get("made-with"), SIGN_IN_FOR)
+    with contextlib.suppress(Unavailable):  # who has a full disk may look all the same
+        await call.api.store.write(settings.note_check)
     return Json({"token": token, "expiry": iso(time.time() + SIGN_IN_FOR)})
 
 

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
+from job_engine.api.audit import KEEP
 from job_engine.job.attend import PERIOD
 
 UNKNOWN_ACTION_GRACE: Final = 3600.0
@@ -48,6 +49,8 @@ class ServerSettings:
     admin_folder: Path | None = (
         None  # where admin.toml is left for the owner of the data; None: no administrator is made
     )
+    audit_log: str | None = None  # a file that gets the audit's events as JSON lines; "-": the log
+    keep_audit: float = KEEP  # seconds for which they are kept
     version: str = _version()
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from job_engine.api.audit import Audit
 from job_engine.api.changes import Changes
 from job_engine.api.identity import Caller, Identities
 from job_engine.api.passwords import Verifier
@@ -28,6 +29,7 @@ class ApiState:
     executors: Executors
     identities: Identities
     changes: Changes
+    audit: Audit
     queue: QueueView | None = None  # the locking queue in ZooKeeper; None: this server uses none
     counts: Counts = field(default_factory=Counts)
     verifier: Verifier = field(default_factory=Verifier)

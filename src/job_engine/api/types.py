@@ -27,6 +27,7 @@ from job_engine.api import (
     users,
 )
 from job_engine.api.answers import Json
+from job_engine.api.audited import watched
 from job_engine.api.call import Call
 from job_engine.api.dispatch import Handler, Type
 from job_engine.api.parameters import asked
@@ -59,7 +60,7 @@ def _either(handler: Handler) -> dict[str, Handler]:
 
 def _plain(type_: str, operations: Iterable[str]) -> Type:
     many = {"GET": resources.get_many, "PUT": resources.get_many, "POST": plain.post}
-    one = {"GET": resources.get_one, "PUT": plain.put, "DELETE": resources.delete}
+    one = {"GET": resources.get_one, "PUT": plain.put, "DELETE": watched(f"{type_}.delete", resources.delete)}
     if type_ in plain_types.BULK:
         one["PATCH"] = plain.operate_on_many
     return Type(many, one, {name: _either(plain.operate) for name in operations})
@@ -73,13 +74,13 @@ TYPES: Final = {
             "GET": job_views.get_many,
             "PUT": job_views.get_many,
             "POST": jobs.post,
-            "DELETE": job_cleanup.delete_many,
+            "DELETE": watched("job.bulk-delete", job_cleanup.delete_many),
         },
-        {"GET": job_views.get_one, "PUT": job_changes.put, "DELETE": job_changes.delete},
+        {"GET": job_views.get_one, "PUT": job_changes.put, "DELETE": watched("job.delete", job_changes.delete)},
         {
-            "cancel": {"POST": job_changes.post_cancel},
-            "timeout": {"POST": job_changes.post_timeout},
-            "retry": {"POST": job_changes.post_retry},
+            "cancel": {"POST": watched("job.cancel", job_changes.post_cancel)},
+            "timeout": {"POST": watched("job.timeout", job_changes.post_timeout)},
+            "retry": {"POST": watched("job.retry", job_changes.post_retry)},
             "token": {"POST": job_changes.post_token},
             "get-context": _either(job_changes.post_context),
             "wait": _either(job_follow.get_wait),
@@ -89,35 +90,58 @@ TYPES: Final = {
         },
     ),
     "session": Type(
-        {"GET": resources.get_many, "PUT": resources.get_many, "POST": sessions.post},
-        {"GET": resources.get_one, "DELETE": resources.delete, "POST": sessions.post_to_one},
-        {"switch-group": {"POST": sessions.switch_group}},
+        {"GET": resources.get_many, "PUT": resources.get_many, "POST": watched("session.add", sessions.post)},
+        {
+            "GET": resources.get_one,
+            "DELETE": watched("session.delete", resources.delete),
+            "POST": watched("session.sign-in-link", sessions.post_to_one),
+        },
+        {"switch-group": {"POST": watched("session.switch-group", sessions.switch_group)}},
     ),
     "credential": Type(
-        {"GET": resources.get_many, "PUT": resources.get_many, "POST": credentials.post},
-        {"GET": resources.get_one, "DELETE": resources.delete},
+        {"GET": resources.get_many, "PUT": resources.get_many, "POST": watched("credential.add", credentials.post)},
+        {"GET": resources.get_one, "DELETE": watched("credential.delete", resources.delete)},
     ),
     "user": Type(
-        {"GET": resources.get_many, "PUT": resources.get_many, "POST": users.post},
-        {"GET": resources.get_one, "PUT": user_changes.put, "DELETE": user_changes.delete},
-        {"sessions": {"GET": user_sessions.get}, "end-sessions": {"POST": user_sessions.post_end}},
+        {"GET": resources.get_many, "PUT": resources.get_many, "POST": watched("user.add", users.post)},
+        {
+            "GET": resources.get_one,
+            "PUT": watched("user.edit", user_changes.put),
+            "DELETE": watched("user.delete", user_changes.delete),
+        },
+        {
+            "sessions": {"GET": user_sessions.get},
+            "end-sessions": {"POST": watched("user.end-sessions", user_sessions.post_end)},
+        },
     ),
     "group": Type(
-        {"GET": resources.get_many, "PUT": resources.get_many, "POST": groups.post},
-        {"GET": resources.get_one, "PUT": groups.put, "DELETE": groups.delete},
+        {"GET": resources.get_many, "PUT": resources.get_many, "POST": watched("group.add", groups.post)},
+        {
+            "GET": resources.get_one,
+            "PUT": watched("group.edit", groups.put),
+            "DELETE": watched("group.delete", groups.delete),
+        },
     ),
     "distribution": Type(
         {"GET": resources.get_many, "PUT": resources.get_many},
-        {"GET": resources.get_one, "DELETE": resources.delete, "POST": distributions.post_to_one},
+        {
+            "GET": resources.get_one,
+            "DELETE": watched("distribution.delete", resources.delete),
+            "POST": distributions.post_to_one,
+        },
         {
             "tick": {"POST": distributions.tick},
-            **{name: {"POST": distributions.operate} for name in ("pause", "resume", "run")},
+            **{
+                name: {"POST": watched(f"distribution.{name}", distributions.operate)}
+                for name in ("pause", "resume", "run")
+            },
         },
     ),
+    "audit-event": Type({"GET": resources.get_many, "PUT": resources.get_many}, {"GET": resources.get_one}),
     "executor": _in_memory("executor", attendance.executors),
     "action": _in_memory("action", attendance.actions),
     "resource-metadata": _in_memory("resource-metadata", lambda api, caller: [metadata.document()]),
     "status": Type({"GET": status.get, "POST": status.post}),
-    "queue": Type({"GET": queue.get}, {"POST": queue.post}),
+    "queue": Type({"GET": queue.get}, {"POST": watched("queue.reconcile", queue.post)}),
     "stream": Type({"GET": job_follow.get_stream}),
 }

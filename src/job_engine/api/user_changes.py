@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from job_engine.api import acl, endings, groups, names, password_rules, roles, users
 from job_engine.api.answers import Json, deleted
+from job_engine.api.audited import about
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
 from job_engine.api.resources import find, shown
@@ -38,6 +39,7 @@ async def put(call: Call) -> Json:
         if not administrator:
             await _verify(call, user, users.text(sent, "old-password"))
         digest = await users.digested(password)
+    about(call.api, detail=", ".join([*changes, *(["password"] if digest is not None else [])]))
     document = await call.api.store.write(_edit, call.id, call.caller, changes, digest)
     call.api.identities.forget_user(call.id)
     return Json(shown(document, call.caller))

@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 
 from job_engine.api import acl, credentials, endings, names, password_rules, passwords, private_file, roles
 from job_engine.api.answers import Json, created
+from job_engine.api.audited import about
 from job_engine.api.call import Call
 from job_engine.api.groups import ADMIN_NAME, join
 from job_engine.api.settings import ServerSettings
@@ -54,6 +55,7 @@ async def add(api: ApiState, name: str, password: str, claims: tuple[str, ...] =
         Conflict: there is one with this name.
     """
     digest = await digested(password)
+    about(api, detail=" ".join(claims))
     return await api.store.write(_add, name, digest, claims)
 
 

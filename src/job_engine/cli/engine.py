@@ -39,6 +39,7 @@ class Engine:
         folder: the data folder, locked.
         listening: the socket that the server serves.
         tls: what it serves https with; None: it serves http.
+        server: further arguments of the server.
         executor: further arguments of the executor.
         distributor: further arguments of the distributor.
         shutdown_timeout: seconds that it grants to running jobs.
@@ -51,6 +52,7 @@ class Engine:
         tls: ServerTls | None = None,
         *,
         executor: list[str],
+        server: Sequence[str] = (),
         distributor: Sequence[str] = (),
         shutdown_timeout: float,
         log_level: str,
@@ -58,7 +60,14 @@ class Engine:
         self._folder = folder
         self._patience = shutdown_timeout + LEAVING
         self._parts = Parts(
-            folder, listening, tls, executor=executor, distributor=distributor, log_level=log_level, say=self._say
+            folder,
+            listening,
+            tls,
+            server=server,
+            executor=executor,
+            distributor=distributor,
+            log_level=log_level,
+            say=self._say,
         )
         self._server, self._executor = self._parts.server, self._parts.executor
         self._distributor = self._parts.distributor

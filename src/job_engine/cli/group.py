@@ -33,6 +33,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "distributions": "List what makes jobs on schedules; run, pause, resume.",
         "queue": "Show the queue: how deep, taken by whom, repaired what.",
         "reconcile": "Repair what differs between queue and record.",
+        "audit": "List who did what: logins, users, keys, deletes, cancels.",
         "users": "List users; add, disable, enable, delete some; set a password.",
         "keys": "List API keys, for machines; make and delete some.",
         "open": "Print a new link that signs a browser in.",

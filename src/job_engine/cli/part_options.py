@@ -57,6 +57,12 @@ mask_patterns_option: Final = engine_option(
     type=click.Path(path_type=Path),
     help="Regular expressions, one a line, of what is masked in the logs and messages of jobs.",
 )
+audit_log_option: Final = engine_option(
+    "--audit-log", metavar="FILE", help="A file that gets the audit's events as JSON lines; - is the log."
+)
+keep_audit_option: Final = engine_option(
+    "--keep-audit", metavar="TIME", type=duration, default="365d", help="How long the audit's events are kept."
+)
 parent_option: Final[Decorator[Any]] = click.option("--parent-fd", type=int, hidden=True)
 
 

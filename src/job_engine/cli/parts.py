@@ -31,6 +31,7 @@ class Parts:
     Args:
         listening: the socket that the server serves.
         tls: what it serves https with; None: it serves http.
+        server: further arguments of the server.
         executor: further arguments of the executor.
         distributor: further arguments of the distributor.
         log_level: of what all log.
@@ -43,6 +44,7 @@ class Parts:
         listening: socket.socket,
         tls: ServerTls | None = None,
         *,
+        server: Sequence[str] = (),
         executor: Sequence[str],
         distributor: Sequence[str] = (),
         log_level: str,
@@ -72,6 +74,7 @@ class Parts:
                 str(listening.fileno()),
                 "--unknown-action-grace",
                 "0",
+                *server,
             ],
             [watched["server"], listening.fileno()],
             say,

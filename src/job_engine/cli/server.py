@@ -14,7 +14,7 @@ from job_engine.cli.journal import log_to_stderr
 from job_engine.cli.listening import address_of, listening, local_url
 from job_engine.cli.options import command, data_option, duration, engine_option
 from job_engine.cli.parent import when_gone
-from job_engine.cli.part_options import log_level_option, parent_option
+from job_engine.cli.part_options import audit_log_option, keep_audit_option, log_level_option, parent_option
 from job_engine.cli.screen import say
 from job_engine.cli.serving_tls import ServerTls, client_ca_option, tls_options
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
@@ -85,6 +85,8 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     default=256,
     help="How many MiB the documents of each of them may have, jobs apart.",
 )
+@audit_log_option
+@keep_audit_option
 @health_checked("server")
 @log_level_option()
 @zk_options
@@ -103,6 +105,8 @@ def server(
     user_jobs: int,
     user_priority: int,
     user_documents: int,
+    audit_log: str | None,
+    keep_audit: float,
     log_level: str,
     zookeeper: "ZooKeeper | None",
     parent_fd: int | None,
@@ -136,6 +140,8 @@ def server(
         trust_proxy=trust_proxy,
         unknown_action_grace=unknown_action_grace,
         quota=Quota(jobs=user_jobs, priority=user_priority, documents=user_documents << 20),
+        audit_log=audit_log,
+        keep_audit=keep_audit,
         admin_folder=path.parent,
         cluster=zookeeper is not None,
         certificate=None if tls is None else Path(tls.certificate),

@@ -8,7 +8,9 @@ import click
 from job_engine.cli.options import command, data_option, engine_option
 from job_engine.cli.part_options import (
     actions_option,
+    audit_log_option,
     distributions_option,
+    keep_audit_option,
     keep_jobs_option,
     keeping,
     log_level_option,
@@ -36,6 +38,8 @@ from job_engine.job.errors import Invalid
 @threads_option
 @shutdown_timeout_option
 @mask_patterns_option
+@audit_log_option
+@keep_audit_option
 @log_level_option("WARNING")
 def up(
     data: Path | None,
@@ -49,6 +53,8 @@ def up(
     threads: int,
     shutdown_timeout: float,
     mask_patterns: Path | None,
+    audit_log: str | None,
+    keep_audit: float,
     log_level: str,
 ) -> int:
     """Run everything on this machine: API, page, executor, distributor.
@@ -77,6 +83,10 @@ def up(
             folder,
             sock,
             tls,
+            server=[
+                *("--keep-audit", f"{keep_audit:g}"),
+                *(("--audit-log", audit_log if audit_log == "-" else os.path.abspath(audit_log)) if audit_log else ()),
+            ],
             executor=[
                 *(part for source in actions for part in ("--actions", source)),
                 *(("--processes", str(processes)) if processes else ()),

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from job_engine.dashboard import account, deeds, distributions, executors, job, jobs, signing
+from job_engine.dashboard import account, audit, deeds, distributions, executors, job, jobs, signing
 from job_engine.dashboard.assets import static
 from job_engine.dashboard.page import page
 from job_engine.job.errors import NotFound
@@ -15,6 +15,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/", page(jobs.show)),
         Route("/executors", page(executors.show)),
+        Route("/audit", page(audit.show)),
         Route("/distributions", page(distributions.show)),
         Route("/distribution/{name}/{deed:str}", page(distributions.do), methods=["POST"]),
         Route("/job/{uuid}", page(job.show)),

@@ -1,20 +1,22 @@
 """Signing in, by password or by the link that ``job-engine up`` prints, and out."""
 
 import re
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from job_engine.api import sessions
+from job_engine.api.audited import watching
 from job_engine.api.identity import COOKIE
+from job_engine.api.state import ApiState
 from job_engine.dashboard import record
 from job_engine.dashboard.page import render, to
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.errors import Forbidden, Invalid, NotFound, Unavailable
 
-PAGES: Final = re.compile(r"(?:account|executors|distributions|job/[A-Za-z0-9_.:-]+(?:/[a-z]+)?)?(?:\?[^\s\\]*)?")
+PAGES: Final = re.compile(r"(?:account|executors|distributions|audit|job/[A-Za-z0-9_.:-]+(?:/[a-z]+)?)?(?:\?[^\s\\]*)?")
 """Where one may go on after signing in: a page of ours, below the root."""
 
 
@@ -24,7 +26,8 @@ async def form(request: Request) -> Response:
     token = request.query_params.get("token")
     if token is not None and request.method == "GET":  # a HEAD, by something that previews links, uses no token up
         try:
-            _, cookie = await sessions.sign_in(visitor.api, token, visitor.address, secure=_secure(request))
+            with _watched(request) as api:
+                _, cookie = await sessions.sign_in(api, token, visitor.address, secure=_secure(request))
         except Forbidden as error:
             if not visitor.known:
                 return _form(request, 403, error.message)
@@ -46,9 +49,10 @@ async def sign_in(request: Request) -> Response:
         return _form(request, 400, "Both a name and a password are needed.", name, onward)
     try:
         headers, secure = dict(request.scope["headers"]), _secure(request)
-        session, cookie = await sessions.log_in(
-            visitor.api, name, password, visitor.address, secure=secure, headers=headers
-        )
+        with _watched(request) as api:
+            session, cookie = await sessions.log_in(
+                api, name, password, visitor.address, secure=secure, headers=headers
+            )
     except Forbidden:
         return _form(request, 403, "This name and password do not go together.", name, onward)
     except (Invalid, Unavailable) as error:
@@ -88,6 +92,12 @@ def _signed_in(request: Request, cookie: tuple[bytes, bytes], onward: str) -> Re
 
 def _next(page: str) -> str:
     return page if PAGES.fullmatch(page) else ""
+
+
+def _watched(request: Request) -> AbstractContextManager[ApiState]:
+    """The API for a login, which is audited."""
+    visitor: Visitor = request.state.visitor
+    return watching(visitor.api, "session.add", visitor.caller, visitor.address, "session")
 
 
 def _secure(request: Request) -> bool:
