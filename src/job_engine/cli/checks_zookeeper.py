@@ -153,6 +153,10 @@ def _path(settings: "ZooKeeper", seen: "Examination") -> Iterator[Finding]:
         )
     else:
         yield Finding("rights", OK, f"create and delete below {at}")
+    if seen.open:
+        from job_engine.queue.openness import ADVICE
+
+        yield Finding("rights", WARN, f"anybody who reaches ZooKeeper may change {', '.join(seen.open)}: {ADVICE}")
 
 
 def _records(settings: "ZooKeeper", seen: "Examination") -> Iterator[Finding]:

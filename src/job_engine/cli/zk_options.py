@@ -26,6 +26,8 @@ _NAMES: Final = (
 _GIVEN: Final = "job_engine.zookeeper"
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(:(?P<port>[0-9]{1,5}))?")
 _DIGEST: Final = "DIGEST-MD5"
+_OURS: Final = "auth::cdrwa"
+"""Whoever has the credentials of who made the node, and nobody else."""
 
 
 def zk_options(function: F) -> F:
@@ -71,7 +73,8 @@ def _options() -> list[Decorator[Any]]:
             "--zk-acl",
             metavar="SCHEME:ID:RIGHTS...",
             multiple=True,
-            help="Who may do what with nodes of ours, e.g. auth::cdrwa.  [default: world:anyone:cdrwa]",
+            help="Who may do what with nodes of ours, e.g. world:anyone:r.  [default: with digest or SASL whoever has"
+            " the same credentials (auth::cdrwa), else everybody (world:anyone:cdrwa)]",
         ),
         engine_option("--zk-ca", type=file, help="Certificates that ZooKeeper's is checked against; turns TLS on."),
         engine_option("--zk-cert", type=file, help="Our certificate; turns TLS on."),
@@ -109,13 +112,17 @@ def _zookeeper(
         return None
     from job_engine.queue import ZooKeeper, parse_acl
 
-    more: dict[str, Any] = {"acl": tuple(parse_acl(text) for text in zk_acl)} if zk_acl else {}
+    auth = tuple(_pair("--zk-auth", text, ":", "digest:user:password") for text in zk_auth)
+    sasl = _sasl(zk_sasl)
+    known = sasl is not None or any(scheme == "digest" for scheme, _ in auth)
+    rules = zk_acl or ((_OURS,) if known else ())
+    more: dict[str, Any] = {"acl": tuple(parse_acl(text) for text in rules)} if rules else {}
     return ZooKeeper(
         hosts=hosts_of(zk_hosts),
         path=_path("--zk-path", zk_path),
         session_timeout=session_timeout,
-        auth=tuple(_pair("--zk-auth", text, ":", "digest:user:password") for text in zk_auth),
-        sasl=_sasl(zk_sasl),
+        auth=auth,
+        sasl=sasl,
         tls=_tls(**tls),
         **more,
     )

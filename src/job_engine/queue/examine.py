@@ -19,6 +19,7 @@ from job_engine.job.errors import Forbidden, JobEngineError, Unreachable
 from job_engine.queue import wire
 from job_engine.queue.link import Link
 from job_engine.queue.names import parse
+from job_engine.queue.openness import open_folders
 from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN
 from job_engine.queue.settings import Tls, ZooKeeper
 from job_engine.queue.tls import context
@@ -54,6 +55,7 @@ class Examination:
     members: dict[str, str]  # names, and how they call themselves
     strays: list[str]  # names among the entries that are no entry's
     orphans: list[str]  # taken nodes without an entry
+    open: list[str]  # folders that anybody may change
     ahead: float | None  # seconds by which our clock is before the server's, None where it could not be asked
     write: float | None  # seconds that a write took, likewise
 
@@ -114,6 +116,7 @@ async def _examine(link: Link, settings: ZooKeeper) -> Examination:
         },
         strays=sorted(name for name in entries if parse(name) is None),
         orphans=sorted(set(before) & set(after) - set(entries)),
+        open=await open_folders(link, [paths[folder] for folder in present]),
         ahead=ahead,
         write=write,
     )

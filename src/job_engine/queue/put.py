@@ -63,9 +63,9 @@ async def put_by(session: Session, names: Sequence[str], record: str) -> set[str
     return set().union(*await in_flights(ask, names, ASKED))
 
 
-def _is_named(answer: "list[tuple[str, str]] | Exception", record: str) -> bool:
+def _is_named(answer: "list[tuple[int, str, str]] | Exception", record: str) -> bool:
     if isinstance(answer, Unanswered | SessionLost):
         raise answer
     if isinstance(answer, Exception):
         return False  # it has gone, or we may not see it
-    return any(scheme == _SCHEME and who.partition(":")[0] == f"{_WHO}{record}" for scheme, who in answer)
+    return any(scheme == _SCHEME and who.partition(":")[0] == f"{_WHO}{record}" for _, scheme, who in answer)

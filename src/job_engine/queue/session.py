@@ -19,7 +19,7 @@ from typing import Protocol
 from kazoo.exceptions import KazooException, NoNodeError
 
 from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
-from job_engine.queue import folders, names, wire
+from job_engine.queue import folders, names, openness, wire
 from job_engine.queue.clock import boottime
 from job_engine.queue.errors import SessionLost, Unanswered
 from job_engine.queue.link import DEADLINE, Credentials, Lacking, Link
@@ -73,6 +73,7 @@ class Session:
         self._task: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[None] | None = None
         self._refusal: JobEngineError | None = None
+        self._warned = False  # that anybody may change the queue
 
     @property
     def name(self) -> str:
@@ -233,7 +234,11 @@ class Session:
 
     async def _join(self, link: Link) -> None:
         """Make the member node of a new session: the first write that counts."""
-        await folders.make(link, [link.path(self.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)])
+        ours = [link.path(self.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)]
+        await folders.make(link, ours)
+        if not self._warned and (found := await openness.open_folders(link, ours)):
+            self._warned = True
+            _log.warning("Anybody who reaches ZooKeeper may change %s: %s.", ", ".join(found), openness.ADVICE)
         member = link.path(self.settings.path, MEMBERS, names.member(self.kind, link.session))
         sent = self._clock()
         made = await link.call(wire.multi([wire.create(member, self._about, link.acl, wire.EPHEMERAL)]))

@@ -148,8 +148,8 @@ def read(path: bytes) -> Request:
 
 
 def read_acl(path: bytes) -> Request:
-    """The (scheme, id) pairs of a node's access list; NoNodeError when it is not there."""
-    return Request(_GET_ACL, _text(path), _ids)
+    """The (rights, scheme, id) triples of a node's access list; NoNodeError when it is not there."""
+    return Request(_GET_ACL, _text(path), _rules)
 
 
 def watch(path: bytes, watcher: Callable[[Any], None]) -> Request:
@@ -253,19 +253,20 @@ def _node(buffer: bytes, offset: int) -> tuple[Node, int]:
     return Node(data, stat[7], stat[4], stat[2] / 1000), offset + _STAT.size
 
 
-def _ids(buffer: bytes, offset: int) -> list[tuple[str, str]]:
+def _rules(buffer: bytes, offset: int) -> list[tuple[int, str, str]]:
     (count,) = _INT.unpack_from(buffer, offset)
     offset += 4
-    ids = []
+    rules = []
     for _ in range(count):
-        offset += 4  # the rights
+        (rights,) = _INT.unpack_from(buffer, offset)
+        offset += 4
         pair = []
         for _ in range(2):
             (size,) = _INT.unpack_from(buffer, offset)
             pair.append(bytes(buffer[offset + 4 : offset + 4 + size]).decode(errors="replace"))
             offset += 4 + size
-        ids.append((pair[0], pair[1]))
-    return ids
+        rules.append((rights, pair[0], pair[1]))
+    return rules
 
 
 def _nodes(buffer: bytes, offset: int) -> list[Node | None]:

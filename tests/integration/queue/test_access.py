@@ -145,6 +145,20 @@ def test_digest_rights_keep_strangers_out(host):
     play(scene, host)
 
 
+def test_a_queue_that_anybody_may_change_is_warned_of_once(host, caplog):
+    async def scene(stage: Stage) -> None:
+        ours = await stage.member()
+        (warned,) = [record.getMessage() for record in caplog.records if "Anybody" in record.getMessage()]
+        assert all(f"{stage.path}/{folder}" in warned for folder in ("entries", "taken", "members"))
+        ours.session.current.cut()
+        await ours.queue.put("job/1")
+        mine = {"auth": (("digest", "us:secret"),), "acl": (parse_acl("auth::cdrwa"), parse_acl("world:anyone:r"))}
+        await stage.member(f"{host}/closed{stage.path}", settings=mine)
+        assert [record.getMessage() for record in caplog.records if "Anybody" in record.getMessage()] == [warned]
+
+    play(scene, host)
+
+
 def test_who_may_take_and_not_put_is_told_so(host):
     async def scene(stage: Stage) -> None:
         owner = {"auth": (("digest", "owner:secret"),), "acl": (parse_acl("auth::cdrwa"), parse_acl("world:anyone:r"))}

@@ -77,6 +77,21 @@ def test_who_we_are_and_what_others_may():
     ]
 
 
+@pytest.mark.parametrize(
+    ("credentials", "scheme"),
+    [
+        (("--zk-auth", "digest:u:p"), "auth"),
+        (("--zk-auth", "ip:x", "digest:u:p"), "auth"),
+        (("--zk-sasl", "username=u", "password=p"), "auth"),
+        (("--zk-auth", "ip:x"), "world"),
+        (("--zk-auth", "digest:u:p", "--zk-acl", "world:anyone:cdrwa"), "world"),
+    ],
+)
+def test_with_credentials_nodes_are_for_who_has_them_unless_told_otherwise(credentials, scheme):
+    (rule,) = parsed("--zk-hosts", "a", *credentials).acl
+    assert (rule.id.scheme, rule.perms) == (scheme, Permissions.ALL)
+
+
 def test_tls(tmp_path):
     file = str(tmp_path / "pem")
     open(file, "w").close()
