@@ -67,6 +67,7 @@ POST   distribution/d/resume              no   no        no     no      yes     
 POST   distribution/d/tick  tick          no   no        no     no       no      yes    no  yes
 POST   distribution/report  report        no   no        no     no       no      yes    no  yes
 DELETE distribution/gone                  no   no        no     no       no       no    no  yes
+GET    audit-event                        no   no        no     no      no       no    no  yes
 GET    queue                              no   no        no    yes      yes       no    no  yes
 POST   status                             no   no        no     no       no       no    no  yes
 GET    user                               no  yes       yes    yes      yes       no   yes  yes
@@ -194,7 +195,7 @@ def test_the_table_has_every_verb() -> None:
     """What is served and not in the table is a plain document's, whose rights are its ACL's, or listed here."""
     listed = {(method, _kind(path)) for method, path, _, _, _ in rows()}
     known = {
-        ("PUT", "job"), ("PUT", "session"), ("POST", "session"), ("PUT", "credential"), ("PUT", "user"),
+        ("PUT", "job"), ("PUT", "audit-event"), ("GET", "audit-event/ID"), ("PUT", "session"), ("POST", "session"), ("PUT", "credential"), ("PUT", "user"),
         ("PUT", "group"), ("GET", "group"), ("PUT", "executor"), ("PUT", "action"), ("PUT", "distribution"),
         ("PUT", "resource-metadata"), ("GET", "cloud-entry-point"), ("POST", "session/ID"),
         ("GET", "session/ID"), ("DELETE", "session/ID"), ("POST", "session/ID/switch-group"),
