@@ -195,7 +195,8 @@ def test_the_table_has_every_verb() -> None:
     """What is served and not in the table is a plain document's, whose rights are its ACL's, or listed here."""
     listed = {(method, _kind(path)) for method, path, _, _, _ in rows()}
     known = {
-        ("PUT", "job"), ("PUT", "audit-event"), ("GET", "audit-event/ID"), ("PUT", "session"), ("POST", "session"), ("PUT", "credential"), ("PUT", "user"),
+        ("PUT", "audit-event"), ("GET", "audit-event/ID"),
+        ("PUT", "job"), ("PUT", "session"), ("POST", "session"), ("PUT", "credential"), ("PUT", "user"),
         ("PUT", "group"), ("GET", "group"), ("PUT", "executor"), ("PUT", "action"), ("PUT", "distribution"),
         ("PUT", "resource-metadata"), ("GET", "cloud-entry-point"), ("POST", "session/ID"),
         ("GET", "session/ID"), ("DELETE", "session/ID"), ("POST", "session/ID/switch-group"),
