@@ -17,7 +17,7 @@ import uvicorn
 from nuvla.api import Api
 from starlette.routing import BaseRoute
 
-from job_engine.api import ServerSettings, make_app
+from job_engine.api import ServerSettings, make_app, passwords
 from job_engine.api.protocol import OneWriteProtocol
 from job_engine.api.transport import over_tls
 from job_engine.cli.serving_tls import ServerTls
@@ -126,3 +126,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def api(server: Server) -> Api:
     return server.admin_api()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cheap_passwords() -> Iterator[None]:
+    """A digest costs next to nothing here, for hundreds are made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_COST", "4,1")
+        patch.setattr(passwords, "_NOBODY", passwords.digest(""))
+        yield

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from nuvla.api import NuvlaError
 
+from job_engine.api import job_follow
 from tests.contract.conftest import Server
 from tests.integration.running import unique
 
@@ -50,7 +51,8 @@ def jobs(server: Server, cookie: str) -> int:
 
 
 @pytest.mark.parametrize("how", ["disabled", "deleted"])
-def test_sessions_and_keys_end_with_their_user(server: Server, how: str) -> None:
+def test_sessions_and_keys_end_with_their_user(server: Server, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_follow, "PULSE", 0.1)
     id_, name = user(server)
     cookies = [server.log_in(name, PASSWORD)]
     template = key(server, cookies[0])

@@ -161,14 +161,17 @@ class Audit:
         self._spawn(self._write_gathered())
 
     async def _write_gathered(self) -> None:
-        """Write as many events as there is room for; the others are one, which waits if there is no room at all."""
+        """Write as many events as there is room for; the others are one, which waits if there is no room at all.
+
+        The last place is for the others, so that a burst that ends here is told at once.
+        """
         now = time.monotonic()
         self._room = min(float(BURST), self._room + (now - self._filled) / REFILL_SECONDS)
         self._filled = now
         found, self._gathered = list(self._gathered.items()), {}
         room = int(self._room)
-        if len(found) > room:
-            own = max(room - 1, 0)
+        own = max(room - 1, 0)
+        if len(found) > own:
             found = [*found[:own], (_OTHERS, sum(count for _, count in found[own:]))]
         if room == 0 and found:
             self._gathered = dict(found)

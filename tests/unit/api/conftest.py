@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from job_engine.api import passwords
 from tests.unit.api.server import InProcess
 
 
@@ -16,3 +17,12 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     yield server
     server.close()
     loop.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cheap_passwords() -> Iterator[None]:
+    """A digest costs next to nothing here, for hundreds are made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_COST", "4,1")
+        patch.setattr(passwords, "_NOBODY", passwords.digest(""))
+        yield

@@ -73,6 +73,6 @@ def test_a_data_folder_that_is_somebody_elses_is_refused(folder: Path, monkeypat
     real = os.stat(folder).st_uid
     monkeypatch.setattr(os, "geteuid", lambda: real + 1)
     if real == 0:  # nobody refuses root's
-        monkeypatch.setattr(Path, "stat", lambda self: os.stat_result((0o40700, 0, 0, 2, 12345, 0, 0, 0, 0, 0)))
+        monkeypatch.setattr(Path, "stat", lambda *_, **__: os.stat_result((0o40700, 0, 0, 2, 12345, 0, 0, 0, 0, 0)))
     with pytest.raises(Invalid, match="belongs to another user"):
         prepare(folder)
