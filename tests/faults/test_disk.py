@@ -30,9 +30,9 @@ def test_a_full_disk_refuses_adds_and_loses_nothing(tmp_path: Path, room: disk.S
         running = [client.submit("patient", payload=small.payload(talks=True)).id for _ in range(2)]
         eventually(lambda: len(small.notes("begin")) == 2)
         eventually(lambda: all("started" in client.document(id_) for id_ in running))
-        later = client.submit("quick", payload=small.payload(), delay=0.2).id
         processes = small.up.children()
         http = Http(small.admin)
+        later = client.submit("quick", payload=small.payload(), delay=0.2).id
 
         room.fill(processes["server"])
         accepted = added_until_refused(http, small, room)
