@@ -90,7 +90,7 @@ def test_others_see_what_their_rights_say(engine: Engine, page: Page, visit: Cal
     expect(page.locator("main")).not_to_contain_text("secret")
     expect(page.locator("main")).to_contain_text("who has no right to do or to see this")
     page.goto(f"{engine.url}/distributions")
-    expect(page.locator("main")).to_contain_text("only group/nuvla-admin may do this (query of distribution)")
+    expect(page.locator("main")).to_contain_text("job-engine-viewer may do this (query of distribution)")
     expect(page.locator("main")).to_contain_text(f"You are signed in as {name}")
     looks.complaints.clear()  # the browser says that it was a 403
 

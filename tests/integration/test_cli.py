@@ -6,6 +6,7 @@ import pty
 import re
 import signal
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -182,9 +183,8 @@ def test_doctor(up):
 
 
 def test_credentials_on_the_command_line(up):
-    with up.client() as client:
-        found = client.found
-    named = ["--api-url", found.url, "--api-user", "admin", "--api-pass", found.credentials.password or ""]
+    admin = tomllib.loads((up.folder / "admin.toml").read_text())
+    named = ["--api-url", admin["url"], "--api-user", admin["username"], "--api-pass", admin["password"]]
     assert subprocess.run([PROGRAM, "jobs", *named], env=clean(), timeout=WITHIN).returncode == 0
     named[-1] = "wrong"
     wrong = subprocess.run([PROGRAM, "jobs", *named], env=clean(), timeout=WITHIN, capture_output=True, text=True)

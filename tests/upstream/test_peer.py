@@ -65,7 +65,10 @@ def test_a_bulk_job_leaves_the_queue_and_is_ended_by_its_children(cluster: Clust
     cluster.ours()
     cluster.api.add("nuvlabox", {"name": "edge", "acl": {"owners": [JANE["user-id"]]}})
     payload = json.dumps({"filter": 'name="edge"', "authn-info": JANE})
-    bulk = cluster.api.add("job", {"action": "bulk_update_nuvlabox", "payload": payload}).data["resource-id"]
+    who = JANE["active-claim"]
+    acl = {"owners": ["group/nuvla-admin"], "view-acl": [who], "manage": [who]}  # as a bulk operation of hers makes it
+    document = {"action": "bulk_update_nuvlabox", "payload": payload, "acl": acl}
+    bulk = cluster.api.add("job", document).data["resource-id"]
     until(lambda: cluster.api.get(bulk).data["state"] in ("SUCCESS", "FAILED"), "the end of the bulk job")
     events = cluster.api.operation(cluster.api.get(bulk), "events").data["events"]
     assert [event["kind"] for event in events].count("claimed") == 1
