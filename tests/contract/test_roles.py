@@ -127,10 +127,7 @@ def test_job_api_may_do_what_the_owner_of_the_job_may(server: Server) -> None:
     said = {"n": 1, "free": 1, "hello": hello}
     ((_, claim, granted, *_),) = call_as(server, log_in(server, made), "POST", "executor/g/attend", said)[1]["jobs"]
     assert granted == id_
-    setup = Setup(
-        api_url=server.url, username=None, password=None, key=made["resource-id"],
-        secret=made["secret-key"], header=None, threads=1, actions=[], entry_points=False, log_level="INFO",
-    )  # fmt: skip
+    setup = Setup(api_url=server.url, threads=1, actions=[], entry_points=False, log_level="INFO")  # no credentials
     api = Clients(setup).connect(id_, claim)
     assert [job.id for job in api.search("job").resources] == [id_]
     child = api.add("job", {"action": "part", "parent-job": id_}).data["resource-id"]
@@ -143,9 +140,7 @@ def test_job_api_may_do_what_the_owner_of_the_job_may(server: Server) -> None:
         assert caught.value.response.status_code == 403
     admin = server.admin
     everything = Clients(
-        msgspec.structs.replace(
-            setup, key=None, secret=None, username=admin["username"], password=admin["password"], full_api=True
-        )
+        msgspec.structs.replace(setup, username=admin["username"], password=admin["password"], hands_out=True)
     )
     assert everything.connect(id_, claim).get(theirs).id == theirs
     assert server.call("POST", f"{id_}/cancel")[0] == 200

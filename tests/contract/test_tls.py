@@ -215,7 +215,7 @@ def test_an_actions_clients_trust_what_the_executor_trusts(served, monkeypatch):
     who = served.credentials
     setup = Setup(
         api_url=served.server.url, tls=served.trusted, username=who.username, password=who.password, key=None,
-        secret=None, header=None, threads=1, actions=[], entry_points=False, log_level="INFO", full_api=True,
+        secret=None, header=None, threads=1, actions=[], entry_points=False, log_level="INFO", hands_out=True,
     )  # fmt: skip
     api = Clients(setup).connect("job/1", 1)
     assert api.session.get(f"{served.server.url}/api/user").status_code == 200

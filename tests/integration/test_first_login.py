@@ -45,7 +45,7 @@ class Place:
             Setup(
                 api_url=f"http://127.0.0.1:{self._port}",
                 username=admin["username"], password=admin["password"], key=None,
-                secret=None, header=None, threads=1, actions=[], entry_points=False, log_level="INFO", full_api=True,
+                secret=None, header=None, threads=1, actions=[], entry_points=False, log_level="INFO", hands_out=True,
             )
         )  # fmt: skip
         self.refused = 0

@@ -93,6 +93,7 @@ class Job(dict[str, Any]):
         self.failures = granted.failures
         self.interrupted = hold.interrupted
         self.captured = Output(hold.log, self.interrupted.shielded)
+        self.captured.hold = hold
         self._hold = hold
         self._checkpoint: bytes | msgspec.Raw | None = granted.checkpoint
         self._changed: dict[str, Any] = {}

@@ -110,13 +110,14 @@ class Output:
     """
 
     __slots__ = (
-        "_characters", "_children", "_lines", "_lock", "_log", "_open", "_process", "_tail", "_tailed", "mask",
-        "shield", "shows_all",
+        "__weakref__", "_characters", "_children", "_lines", "_lock", "_log", "_open", "_process", "_tail", "_tailed",
+        "hold", "mask", "shield", "shows_all",
     )  # fmt: skip
 
     def __init__(self, log: Callable[[str, str], object], shield: Shield) -> None:
         self._log: Callable[[str, str], object] | None = log
         self.shield = shield
+        self.hold: object = None  # of the job whose log it is: by that a client in this context knows for whom it works
         self.shows_all = False  # what libraries log is shown like what the job prints
         self.mask: Callable[[str], str] | None = None  # of texts that have secrets in them
         self._lock = threading.RLock()  # a signal handler that prints may interrupt a print of its own thread

@@ -3,15 +3,25 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack
+from weakref import WeakKeyDictionary
 
+from job_engine.actions.output import RUNNING
 from job_engine.job.errors import Invalid, Unreachable
 
 if TYPE_CHECKING:
     from job_engine.client import Client, JobHandle
 
 T = TypeVar("T")
-_clients: dict[int, "Client"] = {}  # by process: a connection is not shared over a fork
+_clients: "WeakKeyDictionary[object, Client]" = WeakKeyDictionary()  # by the log of the job that runs here
+
+
+class _Nowhere:
+    """Outside jobs."""
+
+
+_NOWHERE: Final = _Nowhere()
+os.register_at_fork(after_in_child=_clients.clear)
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -104,15 +114,14 @@ class Submission:
     def _call(self, call: "Callable[[Client], T]") -> T:
         if self._client is not None:
             return call(self._client)
-        client = _clients.get(os.getpid())
+        running = RUNNING.get() or _NOWHERE  # each job has a token of its own
+        client = _clients.get(running)
         if client is None:
             from job_engine.client import Client
 
-            client = Client()
-            _clients.clear()
-            _clients[os.getpid()] = client
+            client = _clients[running] = Client()
         try:
             return call(client)
         except Unreachable:
-            _clients.clear()  # the engine may come back elsewhere
+            _clients.pop(running, None)  # the engine may come back elsewhere
             raise

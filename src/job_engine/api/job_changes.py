@@ -324,8 +324,11 @@ async def post_context(call: Call) -> Json:
 
 
 async def post_token(call: Call) -> Json:
-    """``POST /api/job/UUID/token`` by the executor that holds the job, which ``Job-Hold`` names: for its action."""
-    acl.demand(call.caller.claims, "executor", "attend")
+    """``POST /api/job/UUID/token`` by who has the number of its hold, in ``Job-Hold``: the token of its action.
+
+    Nothing else is asked for: only the executor that holds the job and the process of the action know the number, and
+    that process shall not know the executor's credentials.
+    """
     call.demand_certificate()
     hold = held_by(call)
     job = await call.api.store.read(documents.job, call.id)

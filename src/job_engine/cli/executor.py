@@ -75,7 +75,8 @@ def job_id(ctx: click.Context, _: click.Parameter, value: str | None) -> str | N
 @engine_option(
     "--full-api",
     is_flag=True,
-    help="Let actions do by job.api whatever this executor may, instead of what the owner of their job may.",
+    help="Hand out this executor's credentials to actions, which then do by job.api and Client() whatever it may, "
+    "instead of what the owner of their job may.",
 )
 @wait_option
 @engine_option("--run-dir", type=click.Path(path_type=Path), help="Folder for its lock; who follows in it takes over.")

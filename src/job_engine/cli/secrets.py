@@ -10,10 +10,11 @@ import click
 FROM_SYSTEMD: Final = "CREDENTIALS_DIRECTORY"
 """Where systemd puts what ``LoadCredential=`` and the like name (systemd.exec(5))."""
 VARIABLES: Final = (
-    "JOB_ENGINE_API_PASS", "JOB_ENGINE_API_KEY", "JOB_ENGINE_API_SECRET", "JOB_ENGINE_ZK_AUTH", "JOB_ENGINE_ZK_SASL",
+    "JOB_ENGINE_API_PASS", "JOB_ENGINE_API_PASS_FILE", "JOB_ENGINE_API_KEY", "JOB_ENGINE_API_SECRET",
+    "JOB_ENGINE_API_SECRET_FILE", "JOB_ENGINE_API_AUTHN_HEADER", "JOB_ENGINE_ZK_AUTH", "JOB_ENGINE_ZK_SASL",
     "JOB_ENGINE_ZK_KEY_PASSWORD", "JOB_COOKIES",
 )  # fmt: skip
-"""Variables of the environment that hold credentials."""
+"""Variables of the environment that hold credentials, or name them to `Client`."""
 
 
 def secret_option(

@@ -34,7 +34,8 @@ class Client(Administration):
     """Submits and looks after jobs; may be used by several threads.
 
     Without arguments it finds the engine as the command line does: ``JOB_ENGINE_API_URL`` and its like, a profile, or
-    the ``job-engine up`` that runs on this machine. It and its handles can be pickled; its credentials go with them.
+    the ``job-engine up`` that runs on this machine. In an action it may do what the owner of its job may, until the
+    attempt ends. It and its handles can be pickled; its credentials go with them.
 
     Args:
         url: of the API server, such as ``http://127.0.0.1:8080``.
@@ -52,7 +53,8 @@ class Client(Administration):
 
     Raises:
         Invalid: the URL, a certificate, or a file that names the engine is not as it should be.
-        Unreachable: nothing names an engine. Whether it answers shows at the first call.
+        Unreachable: nothing names an engine. Whether it answers shows at the first call; in an action, at once.
+        Forbidden: an executor runs this code, in a thread or process that no job runs in; or the attempt has ended.
     """
 
     def __init__(

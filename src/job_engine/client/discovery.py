@@ -1,7 +1,7 @@
 """Which engine a program means that names none: the environment's, a profile's, or the one that runs here."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -38,15 +38,19 @@ class Found:
 
 
 class _Here:
-    entrusted: Found | None = None  # whom the functions work for that this process runs
+    url: str | None = None  # of the engine that runs people's functions in this process
+    entrusted: Callable[[], Found] | None = None  # that engine, for the function that asks
 
 
-def entrust(found: Found) -> None:
-    """Have clients in this process that are told of no engine, or of this one's URL alone, work for ``found``.
+def entrust(url: str, found: Callable[[], Found]) -> None:
+    """Have clients in this process that are told of no engine, or of this one's URL alone, work for ``found()``.
 
     So people's functions call the engine that runs them, whose credentials are not in their environment.
+
+    Args:
+        found: is asked for each client, in the thread that makes it.
     """
-    _Here.entrusted = found
+    _Here.url, _Here.entrusted = Endpoint.of(url).url, found
 
 
 def data_folder(explicit: Path | str | None, environ: Mapping[str, str]) -> Path:
@@ -145,6 +149,9 @@ def _tls(known: Tls, insecure: bool | None, files: Mapping[str, str | None]) -> 
 
 
 def _known(environ: Mapping[str, str], data: Path | str | None, profile: str | None, url: str | None) -> Found | None:
+    wanted = Endpoint.of(url).url if url else None
+    if _Here.entrusted is not None and not (profile or data) and wanted in (None, _Here.url):
+        return _Here.entrusted()  # goes before the environment, which is that of the engine's program
     named = profile or (None if data else environ.get("JOB_ENGINE_PROFILE"))
     if named:
         found = _profile(environ, named)
@@ -154,9 +161,7 @@ def _known(environ: Mapping[str, str], data: Path | str | None, profile: str | N
     elif data or environ.get("JOB_ENGINE_DATA"):
         candidates = [read_admin(data_folder(data, environ))]
     else:
-        candidates = [_Here.entrusted] if _Here.entrusted is not None else []
-        candidates += [_profile(environ, DEFAULT_PROFILE), read_admin(data_folder(None, environ))]
-    wanted = Endpoint.of(url).url if url else None
+        candidates = [_profile(environ, DEFAULT_PROFILE), read_admin(data_folder(None, environ))]
     return next((c for c in candidates if c is not None and wanted in (None, c.url)), None)
 
 

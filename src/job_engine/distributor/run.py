@@ -34,7 +34,8 @@ def run(settings: DistributorSettings) -> int:
     Returns:
         The exit code: 0, 1 or 2; why it is not 0 is logged.
     """
-    entrust(Found(settings.api_url, settings.credentials, settings.tls, "the distributor"))
+    found = Found(settings.api_url, settings.credentials, settings.tls, "the distributor")
+    entrust(settings.api_url, lambda: found)
     name = settings.name or f"{socket.gethostname()}-{secrets.token_hex(2)}"
     try:
         host = Host(settings, name)

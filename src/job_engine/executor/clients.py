@@ -1,12 +1,16 @@
-"""``job.api``: real Nuvla API clients, each with the token of its job, and one pool of connections in a process."""
+"""What an action calls the API by: the token of its job, which its hold is good for, or the executor's own session."""
 
 import threading
 from typing import Any, Final
 
-from job_engine.client.endpoint import Credentials
+import msgspec
+
+from job_engine.client.connection import Connection
+from job_engine.client.discovery import Found
+from job_engine.client.endpoint import Credentials, Endpoint, refusal
 from job_engine.client.nuvla import adapter, adopt, log_in, nuvla_api
 from job_engine.executor.messages import Setup
-from job_engine.job.errors import Forbidden, Unreachable
+from job_engine.job.errors import Conflict, Forbidden, Unavailable, Unreachable
 
 HOLD_HEADER: Final = "Job-Hold"
 """Names the hold under which a request is made; the server refuses writes to the job under another one."""
@@ -17,13 +21,21 @@ LONGEST_PAUSE: Final = 2.0
 """Seconds between these tries; they double from the first one."""
 CONNECTIONS: Final = 16
 """Idle connections that are kept."""
+TOKEN_WITHIN: Final = 30.0
+"""Seconds that the server may take to give a token; `Job.api` asks again for as long as the job may wait."""
+
+
+class _Token(msgspec.Struct):
+    cookie: str
 
 
 class Clients:
-    """Makes API clients. The first one logs in, unless the supervisor has a session.
+    """Makes API clients, with the token of a job or, if the executor hands them out, the executor's credentials.
+
+    With these the first client logs in, unless the supervisor has a session.
 
     Args:
-        setup: has the server's address and the credentials.
+        setup: has the server's address, and the credentials if the executor hands them out.
 
     Attributes:
         session: the cookie of the supervisor's session; when it has ended, the clients make one of their own.
@@ -39,6 +51,7 @@ class Clients:
         self._cookies: Any = None
         self.session: str | None = None
         self._adapter: Any = None
+        self._line = Connection(Endpoint.of(setup.api_url), Credentials(), tls=setup.tls, timeout=TOKEN_WITHIN)
 
     def anew(self) -> None:
         """Begin without locks and connections, in a process that an action has forked: the parent uses its own."""
@@ -52,18 +65,36 @@ class Clients:
         executor may.
 
         Raises:
-            Forbidden: the server does not accept the credentials.
+            Forbidden: the server does not accept the credentials, or the job's hold has ended.
             Unreachable: it cannot be reached, or does not answer.
         """
-        api = self._connected(self.credentials)
-        if not self._setup.names_hold:
-            return api
-        api.session.headers[HOLD_HEADER] = f"{job} {claim}"
-        if self._setup.full_api:
-            return api
-        own = self._connected(Credentials(cookie=_token(api, job)))
-        own.session.headers[HOLD_HEADER] = f"{job} {claim}"
-        return own
+        api = self._connected(self._credentials(job, claim))
+        if self._setup.names_hold:
+            api.session.headers[HOLD_HEADER] = f"{job} {claim}"
+        return api
+
+    def found(self, job: str, claim: int) -> Found:
+        """The engine, for a client of ours that may do what `connect` makes may do.
+
+        Raises:
+            As `connect` does, if a token is needed.
+        """
+        return Found(self._setup.api_url, self._credentials(job, claim), self._setup.tls, job)
+
+    def _credentials(self, job: str, claim: int) -> Credentials:
+        return self.credentials if self._setup.hands_out else Credentials(cookie=self._token(job, claim))
+
+    def _token(self, job: str, claim: int) -> str:
+        """The cookie with which the action of this job calls."""
+        reply = self._line.call("POST", f"/api/{job}/token", b"{}", headers={HOLD_HEADER: f"{job} {claim}"})
+        if reply.status == 200:
+            return msgspec.json.decode(reply.body, type=_Token).cookie
+        refused, url = refusal(reply.status, reply.body), self._setup.api_url
+        if isinstance(refused, Conflict | Forbidden):
+            raise Forbidden(f"{url} gives no token for {job}: {refused.message}")
+        if reply.status >= 500 or isinstance(refused, Unavailable):
+            raise Unreachable(f"{url} gives no token for {job} now: {refused.message}")
+        raise refused
 
     def _connected(self, credentials: Credentials) -> Any:
         import requests
@@ -97,25 +128,3 @@ class Clients:
                 self._cookies = api.session.cookies
         api.session.cookies = self._cookies
         return api
-
-
-def _token(api: Any, job: str) -> str:
-    """The cookie with which the action of this job calls.
-
-    Raises:
-        Forbidden: the job's hold has ended, or the executor may not have tokens.
-        Unreachable: the server cannot be reached, or does not answer.
-    """
-    import requests
-    from nuvla.api import NuvlaError
-    from nuvla.api.models import CimiResource
-
-    try:
-        href = {"rel": "token", "href": f"{job}/token"}
-        return str(api.operation(CimiResource({"id": job, "operations": [href]}), "token").data["cookie"])
-    except NuvlaError as error:
-        if error.response is not None and error.response.status_code >= 500:
-            raise Unreachable(f"{api.endpoint} gives no token for {job} now: {error.reason}") from error
-        raise Forbidden(f"{api.endpoint} gives no token for {job}: {error.reason}") from error
-    except (requests.ConnectionError, requests.Timeout) as error:
-        raise Unreachable(f"{api.endpoint} cannot be reached: {error}") from error

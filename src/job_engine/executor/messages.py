@@ -25,11 +25,11 @@ class Setup(Struct, kw_only=True):
 
     api_url: str
     tls: Tls = VERIFY
-    username: str | None
-    password: str | None
-    key: str | None
-    secret: str | None
-    header: str | None
+    username: str | None = None
+    password: str | None = None
+    key: str | None = None
+    secret: str | None = None
+    header: str | None = None
     threads: int
     actions: list[str]
     entry_points: bool
@@ -37,9 +37,7 @@ class Setup(Struct, kw_only=True):
     needed: bool = False  # each of `actions` has to load
     cookie: str | None = None
     names_hold: bool = True  # requests of actions say under which hold they are made
-    full_api: bool = (
-        False  # where holds are named: actions may do what the executor may, not what their job's owner may
-    )
+    hands_out: bool = False  # actions may do what the executor may, whose credentials are in here only then
     pull_mode_only: bool = False
     nuvlaedge_fs: str | None = None
     engine: str = ""  # its version, for messages

@@ -46,7 +46,7 @@ class Pool:
         self.giving_back = False  # what has not begun is not begun any more, but released
         self.closing = False  # processes that end are not replaced
         self.killed = False  # what dies now is killed by us
-        self.session: Callable[[], str | None] = lambda: None  # the cookie of the executor's, which its actions share
+        self.session: Callable[[], str | None] = lambda: None  # the executor's cookie, if its actions get it
         self._keeper = keeper
         self._setup = setup
         self._keep = keep

@@ -46,6 +46,11 @@ class ExecutorSettings:
     on_start: Callable[[], None] = lambda: None  # called once, in the running event loop
 
     @property
+    def hands_out(self) -> bool:
+        """Whether actions get the executor's credentials: as asked, and beside a Nuvla server, which has no tokens."""
+        return self.full_api or not self.names_hold
+
+    @property
     def slots(self) -> int:
         """How many jobs can run at a time."""
         return self.processes * self.threads

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 from job_engine.actions.interruption import LOST, STOPPED
 from job_engine.actions.output import OutputPolicy
+from job_engine.client.endpoint import Credentials
 from job_engine.executor.attending import Attending
 from job_engine.executor.deadline import Deadline
 from job_engine.executor.holds import Held, Holds, Key
@@ -41,7 +42,7 @@ class Supervisor:
 
     Args:
         folder: its run folder; jobs of the predecessor there, which is dead, can run again at once.
-        session: says the cookie of the executor's session at the server, which its actions share.
+        session: says the cookie of the executor's session at the server, for actions that get its credentials.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class Supervisor:
         self._holds = Holds()
         keep = () if folder is None else (folder.lock,)
         self._pool = Pool(self, _setup(settings), settings.processes, keep)
-        self._pool.session = session
+        if settings.hands_out:
+            self._pool.session = session
         self._attending = Attending(source, self._holds, self, self._pool.pace)
         self._deadline = Deadline(self._lose, self._pool.renew)
         self._stop = Stop(settings.parent_fd, self._orphaned)
@@ -320,12 +322,12 @@ class Supervisor:
 
 
 def _setup(settings: ExecutorSettings) -> Setup:
-    credentials = settings.credentials
+    credentials = settings.credentials if settings.hands_out else Credentials()
     return Setup(
         api_url=settings.api_url, tls=settings.tls, username=credentials.username,
         password=credentials.password, key=credentials.key, secret=credentials.secret, header=credentials.header,
         cookie=credentials.cookie, names_hold=settings.names_hold,
-        full_api=settings.full_api,
+        hands_out=settings.hands_out,
         threads=settings.threads, actions=list(settings.actions), entry_points=settings.entry_points,
         needed=settings.needed,
         pull_mode_only=settings.pull_mode_only, nuvlaedge_fs=settings.nuvlaedge_fs, engine=settings.version,

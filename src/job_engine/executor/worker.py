@@ -25,6 +25,7 @@ from job_engine.actions.output import RUNNING, install
 from job_engine.actions.registry import Actions
 from job_engine.client.discovery import Found, entrust
 from job_engine.executor.alarm import PROBE
+from job_engine.executor.attempt import Attempt
 from job_engine.executor.board import Board
 from job_engine.executor.clients import Clients
 from job_engine.executor.log_format import configure
@@ -33,7 +34,7 @@ from job_engine.executor.outbox import Outbox
 from job_engine.executor.service import end_now, here, service
 from job_engine.executor.slot import Slots
 from job_engine.executor.watchdog import Watchdog
-from job_engine.job.errors import JobEngineError
+from job_engine.job.errors import Forbidden, JobEngineError
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,11 @@ CHUNK: Final = 1 << 18
 """Bytes to read at a time."""
 _PR_SET_PDEATHSIG: Final = 1
 """prctl(2)"""
+NO_JOB: Final = (
+    "no job runs in this thread or process, so a client does not know whose it is: make it in the action itself and"
+    " hand it on, or run the thread in contextvars.copy_context()"
+)
+"""Why there is no client by `Client()`."""
 
 
 def main(arguments: list[str]) -> None:
@@ -63,7 +69,7 @@ def main(arguments: list[str]) -> None:
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock, board)
     clients = Clients(setup)
-    entrust(Found(setup.api_url, clients.credentials, setup.tls, "the executor"))
+    entrust(setup.api_url, partial(_found, clients, setup.hands_out))
     slots = Slots(
         actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace, setup.output,
         [re.compile(pattern) for pattern in setup.masked],
@@ -150,6 +156,17 @@ def _loaded(actions: Actions) -> Loaded:
         main_thread=main_thread,
         details={action.name: details(action) for action in actions},
     )
+
+
+def _found(clients: Clients, hands_out: bool) -> Found:
+    """The engine, for the clients that an action makes without saying which."""
+    output = RUNNING.get()
+    hold = None if output is None else output.hold
+    if isinstance(hold, Attempt):
+        return clients.found(hold.id, hold.key[1])
+    if hands_out:
+        return clients.found("the executor", 0)
+    raise Forbidden(NO_JOB)
 
 
 def _keep_to_ourselves(fd: int) -> bool:

@@ -122,7 +122,7 @@ def test_submit_finds_the_engine_once(monkeypatch):
         return engines[-1]
 
     monkeypatch.setattr("job_engine.client.Client", client)
-    monkeypatch.setattr(module, "_clients", {})
+    module._clients.clear()
     add_up.submit(a=1)
     add_up.submit_many([{"a": 1}])
     assert [len(engine.calls) for engine in engines] == [2]

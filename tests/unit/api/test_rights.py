@@ -46,7 +46,7 @@ POST   THEIRS/cancel                      no   no        no     no      yes     
 POST   ENDED/retry                        no   no        no     no      yes       no    no  yes
 POST   THEIRS/get-context                 no   no        no     no       no       no    no  yes
 POST   HELD/timeout                       no   no        no     no       no       no    no  yes
-POST   HELD/token           hold          no   no        no     no       no      yes    no  yes
+POST   HELD/token           hold         yes  yes       yes    yes      yes      yes   yes  yes
 DELETE THEIRS                             no   no        no     no       no       no    no  yes
 GET    OWN                                no  yes       yes    yes      yes       no   yes  yes
 GET    OWN/log                            no  yes       yes    yes      yes       no   yes  yes

@@ -55,9 +55,15 @@ def test_credentials_of_the_environment_by_file(tmp_path: Path, caplog: pytest.L
 
 def test_what_an_engine_runs_works_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(discovery._Here, "entrusted", None)
+    monkeypatch.setattr(discovery._Here, "url", None)
     mine = Found(URL, Credentials(key="k", secret="s"))
-    discovery.entrust(mine)
+    discovery.entrust(URL, lambda: mine)
     nothing = {"XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
     assert find(environ=nothing).credentials == mine.credentials
     assert find(environ={**nothing, "JOB_ENGINE_API_URL": URL}).credentials == mine.credentials
     assert find(environ=nothing, url="http://127.0.0.1:1").credentials == Credentials()
+    (tmp_path / "admin.toml").write_text(f'url = "{URL}"\nusername = "admin"\npassword = "p"\n')
+    (tmp_path / "admin.toml").chmod(0o600)
+    named = {**nothing, "JOB_ENGINE_DATA": str(tmp_path)}
+    assert find(environ=named).credentials == mine.credentials, "the engine's own environment is not its functions'"
+    assert find(environ=nothing, data=tmp_path).credentials.username == "admin"
