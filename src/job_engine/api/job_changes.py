@@ -22,7 +22,7 @@ from job_engine.job.bulk import is_bulk, own_tags
 from job_engine.job.document import LAST_PRIORITY, PROMOTED, NewJob, new_job
 from job_engine.job.errors import Conflict, Forbidden, Invalid
 from job_engine.job.states import State, is_final
-from job_engine.store import documents, jobs
+from job_engine.store import documents, jobs, usage
 from job_engine.store.documents import Job, Row
 from job_engine.store.transaction import Transaction
 
@@ -59,7 +59,7 @@ async def put(call: Call) -> Json:
         begins = isinstance(body, dict) and body.get("state") == State.RUNNING and "id" not in body
         changes = merged(body, selected(call.query))
         with watching_acl(call, changes) as api:
-            edited = await api.store.write(_edit, call.id, call.caller, changes, hold, begins)
+            edited = await api.store.write(_edit, call.id, call.caller, api.settings.quota, changes, hold, begins)
         assert edited is not None
         job, rights = edited
     document = veil(job.document, rights, call.api.executors.secrets, False)
@@ -72,7 +72,7 @@ async def _patch(call: Call, patches: Any, hold: int | None) -> Edited | None:
     secrets = call.api.executors.secrets
     seen, changes = await call.api.search(call.caller, _patched, call.id, call.caller, patches, secrets)
     with watching_acl(call, changes) as api:
-        return await api.store.write(_edit, call.id, call.caller, changes, hold, False, seen)
+        return await api.store.write(_edit, call.id, call.caller, api.settings.quota, changes, hold, False, seen)
 
 
 def _patched(
@@ -122,6 +122,7 @@ def _edit(
     tx: Transaction,
     id_: str,
     caller: Caller,
+    quota: Quota,
     changes: Changes,
     hold: int | None,
     begins: bool,
@@ -137,7 +138,7 @@ def _edit(
     Raises:
         NotFound: there is none.
         Forbidden: the caller may not edit it, or not name its new parent.
-        Conflict: it is final, or held by somebody else.
+        Conflict: it is final, or held by somebody else, or its maker's jobs would have too many bytes.
         Invalid: it would lack what a job needs.
     """
     row = documents.row(tx.connection, id_)
@@ -156,7 +157,10 @@ def _edit(
     if allowed:
         named_jobs.demand(tx.connection, caller, [allowed])
         allowed["updated-by"] = caller.user
+    before = 0 if caller.admin else usage.size(tx, [id_])
     jobs.edit(tx, job.seq, allowed, hold)
+    if not caller.admin:
+        submitting.demand_job_bytes(tx, job.document["created-by"], quota, [id_], before)
     edited = documents.job(tx.connection, id_)
     return edited or job, rights
 
@@ -333,5 +337,5 @@ async def post_token(call: Call) -> Json:
     hold = held_by(call)
     job = await call.api.store.read(documents.job, call.id)
     if job is None or hold is None or not tokens.held(job, hold):
-        raise Conflict(f"conflict with {call.id}: no attempt with this Job-Hold runs")
+        raise Forbidden(f"invalid credentials for '{call.id}': no attempt with this Job-Hold runs")
     return Json({"cookie": f"{COOKIE}={call.api.identities.token(call.id, hold)}"})

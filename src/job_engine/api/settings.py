@@ -25,6 +25,7 @@ class Quota:
     """What each caller may use who is no administrator."""
 
     jobs: int = 10_000  # that are queued at a time
+    job_bytes: int = 10 << 30  # of the jobs that there are, ended ones included: what their maker chose of them
     priority: int = 0  # the best that their jobs may have; lower runs first
     documents: int = 256 << 20  # bytes of JSON, in documents other than jobs
 

@@ -46,16 +46,24 @@ def demand_action(caller: Caller, job: NewJob, quota: Quota) -> None:
 
 def add(tx: Transaction, caller: Caller, quota: Quota, new: Sequence[NewJob], key: str | None) -> list[str]:
     """`jobs.add`, within the caller's quota."""
-    if not caller.admin and (key is None or jobs.added_before(tx, key) is None):
+    counts = not caller.admin and (key is None or jobs.added_before(tx, key) is None)
+    if counts:
         demand_room(tx, caller, quota, len(new))
-    return jobs.add(tx, new, key)
+    ids = jobs.add(tx, new, key)
+    if counts:
+        demand_job_bytes(tx, caller.maker, quota, [job.id for job in new])
+    return ids
 
 
 def add_each(tx: Transaction, caller: Caller, quota: Quota, new: Sequence[NewJob], key: str | None) -> jobs.Added:
     """`jobs.add_each`, within the caller's quota."""
-    if not caller.admin and (key is None or jobs.added_before(tx, key) is None):
+    counts = not caller.admin and (key is None or jobs.added_before(tx, key) is None)
+    if counts:
         demand_room(tx, caller, quota, len(new))
-    return jobs.add_each(tx, new, key)
+    added = jobs.add_each(tx, new, key)
+    if counts:
+        demand_job_bytes(tx, caller.maker, quota, [job.id for job in new])
+    return added
 
 
 def demand_room(tx: Transaction, caller: Caller, quota: Quota, number: int) -> None:
@@ -65,6 +73,21 @@ def demand_room(tx: Transaction, caller: Caller, quota: Quota, number: int) -> N
         raise Conflict(
             f"conflict: {queued} jobs of yours are queued, and {number} more would be over the limit of {quota.jobs};"
             " wait until some have run, or cancel some"
+        )
+
+
+def demand_job_bytes(tx: Transaction, maker: str, quota: Quota, ids: Sequence[str], before: int = 0) -> None:
+    """Raises Conflict if these jobs, which have just been written, lead over the quota of who made them.
+
+    Args:
+        before: how many bytes of them are counted already.
+    """
+    size = usage.size(tx, ids)
+    used = usage.count(tx, maker, ids, size - before) if size != before else 0
+    if size > before and used > quota.job_bytes:
+        raise Conflict(
+            f"conflict: the jobs of {maker} would have {used} bytes, and {quota.job_bytes} is the limit; delete"
+            " some that have ended"
         )
 
 

@@ -72,6 +72,13 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     help="How many jobs of each user who is no administrator may be queued at a time.",
 )
 @engine_option(
+    "--user-job-bytes",
+    metavar="MIB",
+    type=click.IntRange(0),
+    default=10_240,
+    help="How many MiB the jobs of each of them may have, ended ones included.",
+)
+@engine_option(
     "--user-priority",
     metavar="N",
     type=click.IntRange(0, 999),
@@ -103,6 +110,7 @@ def server(
     unknown_action_grace: float,
     tls: ServerTls | None,
     user_jobs: int,
+    user_job_bytes: int,
     user_priority: int,
     user_documents: int,
     audit_log: str | None,
@@ -139,7 +147,12 @@ def server(
         trust_authn_header=trust_authn_header,
         trust_proxy=trust_proxy,
         unknown_action_grace=unknown_action_grace,
-        quota=Quota(jobs=user_jobs, priority=user_priority, documents=user_documents << 20),
+        quota=Quota(
+            jobs=user_jobs,
+            job_bytes=user_job_bytes << 20,
+            priority=user_priority,
+            documents=user_documents << 20,
+        ),
         audit_log=audit_log,
         keep_audit=keep_audit,
         admin_folder=path.parent,

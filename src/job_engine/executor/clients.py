@@ -10,7 +10,7 @@ from job_engine.client.discovery import Found
 from job_engine.client.endpoint import Credentials, Endpoint, refusal
 from job_engine.client.nuvla import adapter, adopt, log_in, nuvla_api
 from job_engine.executor.messages import Setup
-from job_engine.job.errors import Conflict, Forbidden, Unavailable, Unreachable
+from job_engine.job.errors import Forbidden, Unavailable, Unreachable
 
 HOLD_HEADER: Final = "Job-Hold"
 """Names the hold under which a request is made; the server refuses writes to the job under another one."""
@@ -90,7 +90,7 @@ class Clients:
         if reply.status == 200:
             return msgspec.json.decode(reply.body, type=_Token).cookie
         refused, url = refusal(reply.status, reply.body), self._setup.api_url
-        if isinstance(refused, Conflict | Forbidden):
+        if isinstance(refused, Forbidden):
             raise Forbidden(f"{url} gives no token for {job}: {refused.message}")
         if reply.status >= 500 or isinstance(refused, Unavailable):
             raise Unreachable(f"{url} gives no token for {job} now: {refused.message}")

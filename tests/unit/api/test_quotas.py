@@ -18,7 +18,7 @@ OPERATOR = {"nuvla-authn-info": "user/o user/o group/nuvla-user group/job-engine
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[InProcess]:
     loop = asyncio.new_event_loop()
-    server = InProcess(loop, tmp_path, quota=Quota(jobs=3, priority=100, documents=2000))
+    server = InProcess(loop, tmp_path, quota=Quota(jobs=3, job_bytes=4000, priority=100, documents=2000))
     yield server
     server.close()
     loop.close()
@@ -83,3 +83,28 @@ def test_bytes_of_documents(small: InProcess) -> None:
     assert add(small, {"text": "x" * 1000}, JOE, "module")[0] == 201
     small.call("DELETE", f"/api/{id_}", None, JANE)
     assert add(small, {"text": "x" * 1000}, JANE, "module")[0] == 201
+
+
+def test_bytes_of_jobs(small: InProcess) -> None:
+    job = {"action": "x", "payload": "x" * 1200}
+    small_one = {"action": "x", "payload": "x" * 500}
+    nothing = {"action": "x", "after": ["job/" + "0" * 8]}
+    status, body = add(small, [nothing, {"action": "x"}], JOE, "job?partial=true")
+    assert (status, len([id_ for id_ in body["resource-ids"] if id_])) == (201, 1), body
+    id_ = add(small, job, JANE)[1]["resource-id"]
+    status, body = add(small, [job, {**job, "tags": ["x" * 1400]}], JANE)
+    assert (status, "4000 is the limit; delete" in body["message"]) == (409, True)
+    assert add(small, {**job, "tags": ["x" * 1000]}, {**JANE, "idempotency-key": "k"})[0] == 201
+    assert add(small, small_one, JANE)[0] == 409
+    assert add(small, {**job, "tags": ["x" * 1000]}, {**JANE, "idempotency-key": "k"})[0] == 201, "counted once"
+    assert add(small, [small_one], JANE, "job?partial=true")[0] == 409
+    assert add(small, job)[0] == 201, "an administrator's are not counted"
+    assert add(small, job, JOE)[0] == 201
+    assert small.call("POST", f"/api/{id_}/cancel", None, JANE)[0] == 200
+    assert add(small, small_one, JANE)[0] == 409, "an ended job counts until it is deleted"
+    assert small.call("DELETE", f"/api/{id_}", None, JANE)[0] == 200
+    id_ = add(small, small_one, JANE)[1]["resource-id"]
+    assert small.call("PUT", f"/api/{id_}", {"payload": "x" * 2500}, JANE)[0] == 409
+    assert small.call("PUT", f"/api/{id_}", {"tags": ["x" * 1500]}, JANE)[0] == 409
+    assert small.call("PUT", f"/api/{id_}", {"payload": "x" * 600}, JANE)[0] == 200
+    assert small.call("PUT", f"/api/{id_}", {"payload": "x" * 2500})[0] == 200, "an administrator may"

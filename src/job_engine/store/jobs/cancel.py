@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from job_engine.job.bulk import is_bulk
 from job_engine.job.states import State, is_final
+from job_engine.store import usage
 from job_engine.store.jobs.after import DELETED, ended
 from job_engine.store.jobs.close import close
 from job_engine.store.transaction import Transaction
@@ -34,6 +35,7 @@ def cancel_children(tx: Transaction, parent: str, limit: int) -> int:
 
 def delete(tx: Transaction, seqs: Iterable[int]) -> None:
     """Remove jobs with all that belongs to them; their holders are told."""
+    counted = usage.counts(tx)
     for seq in seqs:
         row = tx.execute("select id, holder, state = 'RUNNING', waits from job where seq = ?", (seq,)).fetchone()
         if row is None:
@@ -41,6 +43,8 @@ def delete(tx: Transaction, seqs: Iterable[int]) -> None:
         ended(tx, [(seq, row[0], DELETED, None)])
         if row[3] == 3:
             tx.execute("delete from after where job = ?", (seq,))
+        if counted:
+            usage.uncount(tx, seq)
         tx.execute("delete from job where seq = ?", (seq,))
         for table in ("event", "log", "checkpoint"):
             tx.execute(f"delete from {table} where job = ?", (seq,))
