@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from job_engine.api import acl
+from job_engine.api import acl, connections
 from job_engine.api.answers import Json
 from job_engine.api.call import IN_THREAD, Call
+from job_engine.api.connections import Rank
 from job_engine.api.identity import Caller
 from job_engine.api.state import ApiState
 from job_engine.job.attend import Answer, Attend
@@ -31,6 +32,7 @@ async def attend(call: Call) -> Json:
     call.demand_certificate()
     if len(call.id) > NAME_LIMIT:
         raise Invalid(f"the id of an executor has at most {NAME_LIMIT} characters")
+    connections.rank(call.scope, Rank.EXECUTOR)
     body = await call.body()
     try:
         said = _said(body) if len(body) < IN_THREAD else await asyncio.to_thread(_said, body)

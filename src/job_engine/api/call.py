@@ -26,6 +26,8 @@ BODY_LIMIT: Final = 16 << 20
 """Bytes that a request's body may have."""
 STRANGERS_LIMIT: Final = 64 << 10
 """Bytes that a body may have of who has not logged in: a login has some hundred."""
+STRANGERS_NODES: Final = 1_000
+"""Values that it may have then: each costs more than its bytes."""
 UNPACKED_FREE: Final = 1 << 20
 RATIO_LIMIT: Final = 100
 """A body may unpack to `UNPACKED_FREE` bytes, and to so many times its size beyond: JSON seldom packs to a fiftieth."""
@@ -111,12 +113,14 @@ class Call:
         """The body as JSON; None when there is none.
 
         Args:
-            nodes: values that it may have.
+            nodes: values that it may have; of strangers `STRANGERS_NODES` at most.
 
         Raises:
             Invalid: it is not JSON, or has more.
         """
         body = await self.body()
+        if not self.caller.known:
+            nodes = min(nodes, STRANGERS_NODES)
         if len(body) < IN_THREAD:
             return decoded(body, nodes)
         return await asyncio.to_thread(decoded, body, nodes)

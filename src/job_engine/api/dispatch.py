@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from job_engine.api import connections
 from job_engine.api.answers import COMPRESSED, Json, Refused, compressed, of_error
 from job_engine.api.call import Call
+from job_engine.api.connections import Rank
 from job_engine.job.errors import NotFound
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ GUARDED: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 """Of each answer: a browser takes it for what it is, keeps it nowhere, and gives it to no other site's page."""
+ENGINES: Final = ("executor/", "distribution/")
+"""What executors and distributors call: who may tell, tells that they are some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Dispatch:
             caller = api.identities.at_once(scope, headers)
             if caller is None:
                 caller = await api.identities.look_up(headers)
+            if caller.known and not id_.startswith(ENGINES):
+                connections.rank(scope, Rank.KNOWN)
             answer = await handler(Call(api, scope, receive, headers, id_, caller))
             if type(answer) is Json and len(answer.body) >= COMPRESSED:
                 answer = await compressed(answer, headers.get(b"accept-encoding", b""))

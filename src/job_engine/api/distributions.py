@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from job_engine.api import acl, named_jobs, resources
+from job_engine.api import acl, connections, named_jobs, resources
 from job_engine.api.answers import Json, Refused
 from job_engine.api.call import Call
+from job_engine.api.connections import Rank
 from job_engine.api.identity import Caller
 from job_engine.api.jobs import answer_of_each, checked_each
 from job_engine.job.document import NewJob
@@ -126,6 +127,7 @@ async def post_to_one(call: Call) -> Json:
         raise Refused(405, f"invalid method (post) for {call.id}")
     acl.demand(call.caller.claims, TYPE, "add")
     call.demand_certificate()
+    connections.rank(call.scope, Rank.EXECUTOR)  # of a distributor, which is as dear
     sent = _object(await call.json())
     _text(sent.get("distributor"), "distributor")
     wait = sent.get("wait", 0)

@@ -5,6 +5,7 @@ for two packets. Here what one step of the event loop writes goes out together.
 """
 
 from asyncio import AbstractEventLoop, Transport
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -39,6 +40,9 @@ class _Joining:
         self._loop = loop
         self._waiting: list[bytes] = []
         self.leaving = False  # the server stops, and waits for nobody's farewell
+        self._kept = False
+        self.on_close: Callable[[], bool] = lambda: False
+        """Answers whether whoever closes is to wait; then somebody else ends the connection."""
 
     def write(self, data: bytes) -> None:
         if not self._waiting:
@@ -47,9 +51,15 @@ class _Joining:
 
     def close(self) -> None:
         self._flush()
-        self._transport.close()
+        if not self._kept and not self.leaving:
+            self._kept = self.on_close()
+        if not self._kept:
+            self._transport.close()
         if self.leaving:
             self._loop.call_later(FAREWELL, self._transport.abort)
+
+    def is_closing(self) -> bool:
+        return self._kept or self._transport.is_closing()
 
     def _flush(self) -> None:
         if self._waiting:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -18,7 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config, Server
 
 from job_engine.api.app import App, make_app
-from job_engine.api.protocol import OneWriteProtocol
+from job_engine.api.bounds import bounded
+from job_engine.api.connections import Connections
 from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
 from job_engine.api.state import ApiState
@@ -35,6 +37,8 @@ KEPT_ALIVE: Final = 75
 """Seconds that an idle connection is kept: longer than clients keep theirs, so that they are the ones who close."""
 TICK: Final = 1.0
 """Seconds between two looks at the clock for the Date header; uvicorn's own loop takes ten a second."""
+MANY_FILES: Final = 1 << 20
+"""Descriptors of a process that may have any number."""
 ORPHAN: Final = 5.0
 """Seconds after its parent's death until a server that does not end is ended by force."""
 
@@ -58,10 +62,11 @@ class Serving:
     ) -> None:
         self._app = make_app(settings, routes(), None if zookeeper is None else partial(_queue, zookeeper))
         self._start = _Start(self._app if tls is None else over_tls(self._app))
+        connections = Connections(open_files())
         config = Config(
             self._start,
             loop="uvloop",
-            http=OneWriteProtocol,
+            http=bounded(connections),
             ws="none",
             lifespan="on",
             access_log=False,
@@ -73,7 +78,7 @@ class Serving:
         )
         config.load()
         config.ssl = tls
-        self._uvicorn = _Uvicorn(config, self._app)
+        self._uvicorn = _Uvicorn(config, self._app, connections)
 
     def run(self, listening: socket.socket, ready: Callable[[], None]) -> None:
         """Serves; for the main thread.
@@ -103,9 +108,10 @@ class Serving:
 
 
 class _Uvicorn(Server):
-    def __init__(self, config: Config, app: App) -> None:
+    def __init__(self, config: Config, app: App, connections: Connections) -> None:
         super().__init__(config)
         self._app = app
+        self._connections = connections
         self._leaving = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ready: Callable[[], None] = lambda: None
@@ -126,6 +132,10 @@ class _Uvicorn(Server):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._leaving.wait(), TICK)
 
+    async def on_tick(self, counter: int) -> bool:
+        self._connections.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready()
@@ -133,6 +143,15 @@ class _Uvicorn(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.end_waits()  # else whoever is parked would hold up the end
         await super().shutdown(sockets)
+
+
+def open_files() -> int:
+    """How many descriptors this process may have: as many as its hard limit says, from now on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS grants less than its hard limit says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return MANY_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 class _Start:

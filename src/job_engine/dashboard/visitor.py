@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
-from job_engine.api import acl
+from job_engine.api import acl, connections
 from job_engine.api.client_address import address_of
+from job_engine.api.connections import Rank
 from job_engine.api.identity import Caller, cookie_in, same_site
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid
@@ -45,8 +46,10 @@ class Visitor:
         api: ApiState = request.app.state.api
         key = cookie_in(dict(request.scope["headers"]))  # Starlette's own look at cookies is quadratic in backslashes
         token = hmac.digest(key, b"form", hashlib.sha256).hex() if key else ""
-        address = address_of(request.scope, api.settings.trust_proxy)
-        return cls(api, await api.identities.of(request.scope), token, address=address)
+        caller = await api.identities.of(request.scope)
+        if caller.known:
+            connections.rank(request.scope, Rank.KNOWN)
+        return cls(api, caller, token, address=address_of(request.scope, api.settings.trust_proxy))
 
     @property
     def known(self) -> bool:

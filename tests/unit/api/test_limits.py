@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from job_engine.api import call, names, parameters, passwords, sessions
-from job_engine.api.call import STRANGERS_LIMIT, UNPACKED_FREE
+from job_engine.api.call import STRANGERS_LIMIT, STRANGERS_NODES, UNPACKED_FREE
 from job_engine.api.filter.parse import LENGTH_LIMIT, STEPS_LIMIT, parse
 from job_engine.api.identity import Caller
 from job_engine.api.parameters import STRANGERS_FILTER
@@ -172,6 +172,12 @@ def test_strangers_send_little(api: InProcess) -> None:
         assert api.call("POST", "/api/session", plain, {**STRANGER, "content-length": "x"})[0] == status
         assert api.call("POST", "/api/session", gzip.compress(plain), {**STRANGER, **PACKED})[0] == status
         assert api.call("PUT", "/api/session", b"&" * size, {**NOBODY, "content-length": "x"})[0] == status
+
+
+def test_strangers_send_few_values(api: InProcess) -> None:
+    for number, said in ((STRANGERS_NODES - 3, "href must be"), (STRANGERS_NODES, "more than 1,000 values")):
+        status, body = api.call("POST", "/api/session", {"template": [0] * number}, STRANGER)
+        assert (status, said in body["message"]) == (400, True), body
 
 
 def test_unpacking_has_a_ratio(api: InProcess) -> None:
