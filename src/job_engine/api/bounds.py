@@ -42,6 +42,7 @@ class BoundedProtocol(OneWriteProtocol):
         self._chunk = 0  # bytes that are being parsed
         self._fed = 0  # bytes before them that belong to the same head, or are neither head nor body
         self._moved = False  # whether there was a part of a body among them
+        self._begun = False  # or the first byte of a request
         self._refusal: tuple[int, str] | None = None
         self._discarded: int | None = None  # bytes, since the client was refused and may still read why
         self._ends = False
@@ -142,6 +143,7 @@ class BoundedProtocol(OneWriteProtocol):
         self.scope["extensions"] = self._extensions
         self._stage = _Stage.HEAD
         self._fed = 0
+        self._begun = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A whole header; after the body it is a trailer, which nobody wants."""
@@ -196,8 +198,15 @@ class BoundedProtocol(OneWriteProtocol):
 
     def _within(self) -> None:
         """Look at a request that is not there as a whole."""
-        self._fed = 0 if self._moved else self._fed + self._chunk
-        self._moved = False
+        if (
+            self._begun
+        ):  # somewhere in what has come, perhaps after others: what comes next shows whether it is too much
+            self._fed = min(self._chunk, self.limits.head_bytes)
+        elif self._moved:
+            self._fed = 0
+        else:
+            self._fed += self._chunk
+        self._moved = self._begun = False
         if self._fed > self.limits.head_bytes:
             self._refuse(431, self._too_large)
         elif self._due == NEVER:
