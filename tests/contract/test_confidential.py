@@ -1,7 +1,8 @@
-"""What only administrators are told of executors, and arguments that an action declares secret."""
+"""What only administrators are told of executors, and what an action declares secret of arguments and results."""
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,41 @@ def test_pages_and_commands_show_nobody_a_secret(
         said = capsys.readouterr().out
         assert "amount" in said
         assert SECRET not in said
+
+
+def test_secret_results(server: Server, jane: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    details = {"issue": {"secret": ["card", "token"]}, "draw": {"secret": ["card", "return"]}}
+    hello = {"name": "i", "host": "h", "pid": 1, "version": "1", "processes": 1, "slots": 1, "actions": [*details]}
+    attend(server, "issuer", n=1, hello={**hello, "details": details})
+    acl = {"owners": ["group/nuvla-admin"], "view-acl": [jane[0]]}
+    ids = {}
+    for n, (action, result) in enumerate(
+        {"issue": {"token": "abcdef", "said": [f"for {SECRET}"], "n": 7}, "draw": ["abcdef"]}.items()
+    ):
+        job = {"action": action, "payload": json.dumps({"card": SECRET}), "acl": acl}
+        ids[action] = id_ = str(server.call("POST", "job", job)[1]["resource-id"])
+        ((seq, claim, granted, *_),) = attend(server, "issuer", n=3 * n + 2, free=1)[1]["jobs"]
+        assert granted == id_
+        now = time.time()
+        end = [seq, claim, "SUCCESS", now, now, 0, None, result]
+        assert attend(server, "issuer", n=3 * n + 3, holds=[[seq, claim]], finished=[end])[0] == 200
+    shown: dict[str, Any] = {"issue": {"token": "***", "said": ["for ***"], "n": 7}, "draw": "***"}
+    for action, id_ in ids.items():
+        query = f"job?select=result&filter=id='{id_}'"
+        for path in (id_, f"{id_}/wait?timeout=0"):
+            assert call_as(server, jane[1], "GET", path)[1]["result"] == shown[action]
+            assert "abcdef" in json.dumps(server.call("GET", path)[1])
+        (found,) = call_as(server, jane[1], "GET", query)[1]["resources"]
+        assert found == {"result": shown[action]} | {key: found[key] for key in found.keys() - {"result"}}
+        assert "payload" not in found
+        for guess in (f"job?filter=id='{id_}'%20and%20result!='x'", f"job?aggregation=terms:result&filter=id='{id_}'"):
+            assert call_as(server, jane[1], "GET", guess)[1]["count"] == 0
+            assert server.call("GET", guess)[1]["count"] == 1
+        page_ = page(server, server.cookie, f"/{id_}")
+        assert run(["show", id_, "--json", "--api-url", server.url, *("--api-user", server.admin["username"]),
+                    "--api-pass", server.admin["password"]]) == 0  # fmt: skip
+        said = capsys.readouterr().out
+        assert [text for text in (page_, said) if "abcdef" in text or SECRET in text] == []
 
 
 def test_what_is_secret_is_known_without_an_executor_and_after_a_restart(

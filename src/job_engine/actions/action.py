@@ -37,8 +37,8 @@ class Action(Generic[P, R]):
         pull_mode_support: whether a NuvlaEdge may run it (upstream's light image loads only those).
         main_thread: whether it runs in the main thread of a process, with no other job beside it, as code needs that
             sets signal handlers or alarms.
-        secret: names of arguments whose values are shown to nobody: pages, the command line, logs and the history have
-            ``***`` in their place.
+        secret: names of arguments, and of values in a result that is an object, that are shown to nobody: pages, the
+            command line, logs and the history have ``***`` in their place. ``return`` stands for the whole result.
 
     Raises:
         Invalid: an option has no meaning, saying which.

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -15,16 +16,19 @@ from job_engine.api.identity import Caller
 from job_engine.api.parameters import Parameters, asked
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, NotFound
-from job_engine.job.secret import masked
+from job_engine.job.secret import masked, masked_result
 from job_engine.job.states import is_final
 from job_engine.store import documents
+from job_engine.store.conditions import And, Comparison
 from job_engine.store.counts import Counts
 from job_engine.store.documents import Job
 
 Document = dict[str, Any]
 Secrets = Mapping[str, Collection[str]]
-"""By action, the arguments that it declares secret."""
+"""By action, the arguments and results that it declares secret."""
 
+VEILED: Final = frozenset({"payload", "result"})
+"""Attributes that secrets may be in."""
 CLEAR: Final = ("edit-acl", "edit-data")
 """Rights of which one lets somebody read secret arguments, as it does the log."""
 _encode = msgspec.json.Encoder().encode
@@ -54,11 +58,14 @@ def operations_for(caller: Caller) -> "Any":
 
 
 def veil(document: Document, rights: frozenset[str], secrets: Secrets, hide: bool) -> Document:
-    """The document of a job, without the arguments that its action declares secret if ``hide`` says so, or if these
-    rights do not let anybody change it. Who runs a job needs them."""
+    """The document of a job, without what its action declares secret in arguments and result if ``hide`` says so, or if
+    these rights do not let anybody change it. Who runs a job needs them."""
     secret = secrets.get(document.get("action", ""))
-    if secret and "payload" in document and (hide or rights.isdisjoint(CLEAR)):
-        document["payload"] = masked(document["payload"], secret)
+    if secret and (hide or rights.isdisjoint(CLEAR)):
+        if "result" in document:
+            document["result"] = masked_result(document["result"], document.get("payload"), secret)
+        if "payload" in document:
+            document["payload"] = masked(document["payload"], secret)
     return document
 
 
@@ -99,11 +106,15 @@ def demanded(job: Job | None, id_: str, caller: Caller, *rights: str) -> tuple[J
 def _search(
     connection: sqlite3.Connection, caller: Caller, wanted: Parameters, counts: Counts, secrets: Secrets, hide: bool
 ) -> bytes:
-    select = wanted.select
-    if secrets and select is not None and "payload" in select:
-        select = (*select, "action")  # which says what of the payload is secret
+    select, page = wanted.select, wanted.page(caller, "job")
+    if secrets and select is not None and not VEILED.isdisjoint(select):
+        select = (*select, "action", "payload")  # which say what of the result is secret
+    if secrets and not caller.admin and not VEILED.isdisjoint(wanted.heads):
+        # else who does not see a secret could guess it piece by piece
+        others = tuple(Comparison(("action",), "!=", action) for action in sorted(secrets))
+        page = replace(page, condition=And((*([page.condition] if page.condition is not None else ()), *others)))
     found = documents.search_jobs(
-        connection, wanted.page(caller, "job"), time.time(), counts, select=select, aggregations=wanted.aggregations
+        connection, page, time.time(), counts, select=select, aggregations=wanted.aggregations
     )
     if secrets:
         for document, text in found.documents:

@@ -48,14 +48,19 @@ class Parameters:
             return Page(self.condition, None, self.first - 1, limit, self.order)
         return Page(self.condition, sorted(caller.claims), self.first - 1, limit, self.order, self._level())
 
-    def _level(self) -> int:
-        """How much of a document the caller must see: else an answer would tell what a look at it does not show."""
+    @property
+    def heads(self) -> set[str]:
+        """The attributes that decide which documents are found, and in which order, or that are aggregated."""
         names = [
             *(attributes(self.condition) if self.condition is not None else ()),
             *(name for name, _ in self.order),
             *(name.partition(":")[2] for name in self.aggregations),
         ]
-        heads = {re.split(r"[./]", name)[0] for name in names}
+        return {re.split(r"[./]", name)[0] for name in names}
+
+    def _level(self) -> int:
+        """How much of a document the caller must see: else an answer would tell what a look at it does not show."""
+        heads = self.heads
         if not heads.isdisjoint(("acl", "payload")):  # a payload may hold secrets that are shown to few
             return access.EVERYTHING
         return access.META if heads <= acl.SHOWN_AS_META else access.DATA

@@ -1,4 +1,4 @@
-"""Arguments of a job that its action declares secret, and what is shown in their place."""
+"""Arguments and results of a job that its action declares secret, and what is shown in their place."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -10,6 +10,14 @@ MASK: Final = "***"
 """What is shown instead of a secret."""
 SHORTEST: Final = 4
 """Characters that a secret must have to be masked in texts: of a shorter one every "1" or "no" would be masked."""
+
+RESULT: Final = "return"
+"""The name that declares a whole result secret; no argument can have it, because it is a keyword."""
+FORMS_LIMIT: Final = 64
+"""Secret texts that are searched for in a result; of a job with more the whole result is masked, as of one that is
+long: whoever adds a job chooses both, and the server masks while others wait."""
+LENGTH_LIMIT: Final = 1 << 16
+"""Bytes of a result in which secret arguments are searched for."""
 
 _encode = msgspec.json.encode
 
@@ -24,6 +32,35 @@ def masked(payload: str, secret: Collection[str]) -> str:
     return _encode({name: MASK if name in secret else value for name, value in given.items()}).decode()
 
 
+def masked_result(result: Any, payload: Any, secret: Collection[str]) -> Any:
+    """A result without what its action declares secret: all of it (`RESULT`), values by their names in an object, and
+    the values of ``secret`` arguments wherever they occur.
+
+    Args:
+        payload: of the job, as its document has it.
+    """
+    if RESULT in secret:
+        return MASK
+    if isinstance(result, dict):
+        result = {name: MASK if name in secret else value for name, value in result.items()}
+    forms = _all_forms(payload, secret)
+    if not forms:
+        return result
+    if len(forms) > FORMS_LIMIT or len(_encode(result)) > LENGTH_LIMIT:
+        return MASK
+    return _without(result, mask_of(payload, secret) or str)
+
+
+def _without(value: Any, mask: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, list):
+        return [_without(part, mask) for part in value]
+    if isinstance(value, dict):
+        return {mask(name): _without(part, mask) for name, part in value.items()}
+    return MASK if isinstance(value, int | float) and mask(str(value)) != str(value) else value
+
+
 def mask_of(
     payload: Any, secret: Collection[str], patterns: Sequence[re.Pattern[str]] = ()
 ) -> Callable[[str], str] | None:
@@ -33,7 +70,7 @@ def mask_of(
     Args:
         payload: of the job, as its document has it.
     """
-    forms = {form for value in _texts(payload, secret) for form in _forms(value) if len(form) >= SHORTEST}
+    forms = _all_forms(payload, secret)
     if not forms and not patterns:
         return None
     known = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
@@ -45,6 +82,10 @@ def mask_of(
         return text
 
     return mask
+
+
+def _all_forms(payload: Any, secret: Collection[str]) -> set[str]:
+    return {form for value in _texts(payload, secret) for form in _forms(value) if len(form) >= SHORTEST}
 
 
 def _texts(payload: Any, secret: Collection[str]) -> Iterator[str]:

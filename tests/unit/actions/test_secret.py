@@ -13,7 +13,7 @@ from job_engine.actions.details import details
 from job_engine.actions.run import run
 from job_engine.job.attend import Granted
 from job_engine.job.errors import Invalid
-from job_engine.job.secret import MASK, mask_of, masked
+from job_engine.job.secret import LENGTH_LIMIT, MASK, mask_of, masked, masked_result
 from job_engine.testing import run_action
 from job_engine.testing.hold import NotingHold
 
@@ -97,3 +97,17 @@ def test_values_within_values_and_numbers_are_secret_too() -> None:
     assert mask("deep-value 123456 true") == "*** *** true"
     assert mask_of('{"s":""}', ["s"]) is None
     assert mask_of(None, ["s"]) is None
+
+
+def test_results_without_secrets() -> None:
+    payload = '{"pin": 123456, "password": "hunter-two", "host": "db"}'
+    secret = ["pin", "password"]
+    result = {"password": "new", "url": {"hunter-two": ["x:hunter-two@db", 123456, 1.5, True, None]}, "host": "db"}
+    expected = {"password": MASK, "url": {MASK: [f"x:{MASK}@db", MASK, 1.5, True, None]}, "host": "db"}
+    assert masked_result(result, payload, secret) == expected
+    assert masked_result(result, None, ["none"]) == result
+    assert masked_result(result, None, ["return"]) == MASK
+    assert masked_result("x" * LENGTH_LIMIT, payload, secret) == MASK, "it is not searched"
+    assert masked_result("x" * LENGTH_LIMIT, payload, ["host"]) == "x" * LENGTH_LIMIT, "there is nothing to search for"
+    many = msgspec.json.encode({"pin": [str(n) for n in range(1000, 1100)]}).decode()
+    assert masked_result("x", many, ["pin"]) == MASK
