@@ -57,11 +57,21 @@ def test_with_a_certificate_everything_speaks_tls(tmp_path):
     certificates.make(tmp_path)
     certificates.sign(tmp_path, "far", "DNS:jobs.example.org")  # not the address at which the parts find the server
     files = ("--tls-cert", str(tmp_path / "far.pem"), "--tls-key", str(tmp_path / "far.key"))
-    with running(tmp_path / "data", *files) as up:
+    asks = (*files, "--tls-client-ca", str(tmp_path / "authority.pem"))
+    assert "--api-cert" in refused(tmp_path, *asks)
+    shown = ("--api-cert", str(tmp_path / "client.pem"), "--api-cert-key", str(tmp_path / "client.key"))
+    with running(tmp_path / "data", *asks, *shown) as up:
         assert up.line("page").startswith("https://127.0.0.1:")
         assert cli(up, "submit", "adds", "--wait").stdout == "2\n"  # its action finds the server, too
         assert cli(up, "submit", "acts", "--wait").stdout == "200\n"
         assert not [line for line in cli(up, "doctor").stdout.splitlines() if line.startswith("FAIL")]
+        log = tmp_path / "another.log"
+        another = start(log, "executor", "--data", str(up.folder), "--processes", "1", "--no-wait-for-api")
+        try:
+            assert another.wait(WITHIN) != 0
+        finally:
+            another.kill()
+        assert "--api-cert" in log.read_text(), "one without a certificate gets no jobs"
         assert up.stop() == 0
     assert "--tls-cert" in refused(tmp_path, "--tls-key", str(tmp_path / "far.key"))
 

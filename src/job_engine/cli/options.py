@@ -112,8 +112,7 @@ def client_of(ctx: click.Context, **settings: Any) -> "Client":
 def api_options() -> list[Decorator[Any]]:
     """The options that say where an API server is and who calls, last first."""
     return [
-        engine_option("--api-cert-key", metavar="FILE", help="The key of --api-cert.  [default: in the same file]"),
-        engine_option("--api-cert", metavar="FILE", help="Our certificate, for a server that asks executors for one."),
+        certificate_options,
         engine_option("--api-ca", metavar="FILE", help="Authorities to trust instead of the system's."),
         engine_option("--api-insecure", is_flag=True, default=None, help="Accept any TLS certificate."),
         secret_option(engine_option, "--api-secret", metavar="SECRET", help="The API key's secret."),
@@ -122,6 +121,15 @@ def api_options() -> list[Decorator[Any]]:
         engine_option("--api-user", metavar="USER", help="A user's name."),
         engine_option("--api-url", metavar="URL", help="The API server.  [default: the engine that runs here]"),
     ]
+
+
+def certificate_options(function: F) -> F:
+    """Adds the options that say which certificate a client shows."""
+    key = engine_option("--api-cert-key", metavar="FILE", help="The key of --api-cert.  [default: in the same file]")
+    certificate = engine_option(
+        "--api-cert", metavar="FILE", help="Our certificate, for a server that asks executors for one."
+    )
+    return certificate(key(function))  # type: ignore[no-any-return]
 
 
 def duration(text: str | float) -> float:

@@ -60,7 +60,8 @@ class Parts:
         logged = ["--log-level", log_level]
         served = ["--database", f"sqlite:///{folder / RECORD}", "--host", host, "--port", str(port)]
         if tls is not None:
-            served += ["--tls-cert", tls.certificate, *(("--tls-key", tls.key) if tls.key is not None else ())]
+            files = {"--tls-cert": tls.certificate, "--tls-key": tls.key, "--tls-client-ca": tls.client_ca}
+            served += [part for flag, file in files.items() if file is not None for part in (flag, file)]
         placed = ["--data", str(folder), "--run-dir", str(folder / EXECUTOR)]
         self.server = Child(
             "server",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from job_engine.cli.options import command, data_option, engine_option
+from job_engine.cli.options import certificate_options, command, data_option, engine_option
 from job_engine.cli.part_options import (
     actions_option,
     audit_log_option,
@@ -20,9 +20,10 @@ from job_engine.cli.part_options import (
     shutdown_timeout_option,
     threads_option,
 )
-from job_engine.cli.serving_tls import ServerTls, tls_options
+from job_engine.cli.serving_tls import ServerTls, client_ca_option, tls_options
 from job_engine.client.discovery import data_folder
 from job_engine.client.private import warn_if_exposed
+from job_engine.client.tls import Tls
 from job_engine.job.errors import Invalid
 
 
@@ -31,6 +32,8 @@ from job_engine.job.errors import Invalid
 @engine_option("--host", default="127.0.0.1", help="Address to listen on.")
 @engine_option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on; 0 takes a free one.")
 @tls_options
+@client_ca_option
+@certificate_options
 @actions_option
 @distributions_option
 @keep_jobs_option
@@ -46,6 +49,8 @@ def up(
     host: str,
     port: int,
     tls: ServerTls | None,
+    api_cert: str | None,
+    api_cert_key: str | None,
     actions: tuple[str, ...],
     distributions: tuple[str, ...],
     keep_jobs: str,
@@ -76,6 +81,7 @@ def up(
                 raise Invalid(f"there is no file or folder {source!r} to load {what} from (--{what})")
     if tls is not None:
         tls.context()  # what is wrong with its files is said before anything starts
+    certified = _certified(tls, api_cert, api_cert_key)
     folder = prepare(data_folder(data, os.environ))
     warn_if_exposed(folder)
     with locked(folder), listening(host, port, lambda: in_use(folder / f"{RECORD}.lock")) as sock:
@@ -88,15 +94,32 @@ def up(
                 *(("--audit-log", audit_log if audit_log == "-" else os.path.abspath(audit_log)) if audit_log else ()),
             ],
             executor=[
+                *certified,
                 *(part for source in actions for part in ("--actions", source)),
                 *(("--processes", str(processes)) if processes else ()),
                 *(("--mask-patterns", str(mask_patterns.absolute())) if mask_patterns else ()),
                 *("--threads", str(threads), "--shutdown-timeout", f"{shutdown_timeout:g}"),
             ],
             distributor=[
+                *certified,
                 *(part for source in distributions for part in ("--distributions", source)),
                 *("--keep-jobs", keep_jobs),
             ],
             shutdown_timeout=shutdown_timeout,
             log_level=log_level,
         ).run()
+
+
+def _certified(tls: ServerTls | None, certificate: str | None, key: str | None) -> list[str]:
+    """What the executor and distributor are told of the certificate that they show.
+
+    Raises:
+        Invalid: they need one and have none, or its files are not what they should be.
+    """
+    if certificate is None:
+        if tls is not None and tls.client_ca is not None:
+            raise Invalid("--tls-client-ca asks the executor of up as well: give it a certificate, with --api-cert")
+        return []
+    shown = Tls(certificate=os.path.abspath(certificate), key=None if key is None else os.path.abspath(key))
+    shown.context()
+    return ["--api-cert", str(shown.certificate), *(("--api-cert-key", shown.key) if shown.key is not None else ())]
