@@ -14,10 +14,10 @@ ARG PACKAGE_TAG=0.1.0
 RUN python3 -m venv --without-pip /opt/job-engine
 COPY dist/requirements.txt deploy/nuvla-requirements.lock /tmp/
 # Requirements first: a new version of the engine alone then reuses their layer. --only-binary: nothing is compiled, so
-# a platform for which somebody publishes no wheel is refused here. The record on PostgreSQL is no matter of edges.
+# a platform for which somebody publishes no wheel is refused here. Edges keep no record: no PostgreSQL, no schemas.
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=certificates \
     pip="python3 -m pip --python /opt/job-engine/bin/python --no-cache-dir --disable-pip-version-check" && \
-    grep -v '^psycopg' /tmp/requirements.txt >/tmp/lite.txt && \
+    grep -v -e '^psycopg' -e '^jsonschema-rs' /tmp/requirements.txt >/tmp/lite.txt && \
     $pip install --only-binary=:all: --no-deps --requirement /tmp/lite.txt && \
     $pip install --only-binary=:all: --no-deps --require-hashes --requirement /tmp/nuvla-requirements.lock
 COPY dist/job_engine-${PACKAGE_TAG}-py3-none-any.whl /tmp/

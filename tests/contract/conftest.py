@@ -18,6 +18,7 @@ from nuvla.api import Api
 from starlette.routing import BaseRoute
 
 from job_engine.api import ServerSettings, make_app, passwords
+from job_engine.api.plain_types import NUVLA, read
 from job_engine.api.protocol import OneWriteProtocol
 from job_engine.api.transport import over_tls
 from job_engine.cli.serving_tls import ServerTls
@@ -91,6 +92,7 @@ def serve(
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     port = sock.getsockname()[1]
+    settings.setdefault("types", read([NUVLA]))
     app = make_app(ServerSettings(database=folder / "record.db", port=port, admin_folder=folder, **settings), routes)
     config = uvicorn.Config(
         over_tls(app) if tls else around(app), log_level="error", loop="uvloop", http=OneWriteProtocol,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from nuvla.api import Api, NuvlaError
 
-from job_engine.api.plain_types import TYPES
+from job_engine.api.plain_types import NUVLA, read
 from tests.contract.conftest import Server
 
 
@@ -105,7 +105,7 @@ def test_the_context_of_a_job_is_what_it_affects(server: Server, jane: Api) -> N
 
 
 def test_the_entry_point_lists_them(server: Server) -> None:
-    assert TYPES.keys() <= server.api().get("cloud-entry-point").data["collections"].keys()
+    assert read([NUVLA]).keys() <= server.api().get("cloud-entry-point").data["collections"].keys()
 
 
 def test_an_operation_on_many_is_a_bulk_job_as_its_caller(server: Server, jane: Api) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from job_engine.api import users
+from job_engine.api import plain_types, users
 from job_engine.api.app import make_app, open_state
 from job_engine.api.settings import ServerSettings
 from job_engine.dashboard import routes
@@ -62,7 +62,11 @@ class Target:
         self._open = AsyncExitStack()
         self._handler = _Faults(self.faults)
         logging.getLogger("job_engine").addHandler(self._handler)
-        settings = ServerSettings(database=folder / "record.db", trust_authn_header=(ip_network("127.0.0.1/32"),))
+        settings = ServerSettings(
+            database=folder / "record.db",
+            trust_authn_header=(ip_network("127.0.0.1/32"),),
+            types=plain_types.read([plain_types.NUVLA]),
+        )
         self._app = make_app(settings, routes())
         self.state = loop.run_until_complete(self._open.enter_async_context(open_state(settings)))
         self._app.state = self._app._pages.state.api = self.state  # type: ignore[attr-defined]

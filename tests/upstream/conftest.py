@@ -41,6 +41,6 @@ def with_compose(tmp_path_factory: pytest.TempPathFactory) -> str:
 def scene(python: Path, with_compose: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     environ = {"PATH": with_compose, "JOB_ENGINE_TRUST_AUTHN_HEADER": "127.0.0.1/32"}
     program = str(python.with_name("job-engine"))
-    arguments = ("--actions", ACTIONS, "--threads", "8")
+    arguments = ("--actions", ACTIONS, "--threads", "8", "--nuvla-types")
     with running(tmp_path_factory.mktemp("up") / "data", *arguments, environ=environ, program=program) as up:
         yield Scene(up)

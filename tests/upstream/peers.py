@@ -35,7 +35,7 @@ class Cluster:
         self._programs: list[subprocess.Popen[bytes]] = []
         self._strangers: list[Stranger] = []
         arguments = ["--data", str(folder / "data"), "--port", "0", "--zk-hosts", zookeeper]
-        arguments += ["--trust-authn-header", "127.0.0.1/32"]  # for bulk jobs, which act as somebody
+        arguments += ["--nuvla-types", "--trust-authn-header", "127.0.0.1/32"]  # bulk jobs act as somebody
         log = self._start("server", "server", *arguments)
         eventually(lambda: re.search(r"listening on \S+", log.read_text()))
         self.admin: dict[str, str] = tomllib.loads((folder / "data" / "admin.toml").read_text())

@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from job_engine.api import plain_types
 from job_engine.job.errors import Forbidden
 
 Acl = dict[str, list[str]]
@@ -73,10 +72,11 @@ COLLECTIONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "queue": {"query": (ADMIN, OPERATOR, VIEWER)},
     "audit-event": {"query": (ADMIN,)},
     "resource-metadata": {"query": (ANON,)},
-    **{type_: {"query": (USER,), "add": (USER,)} for type_ in plain_types.TYPES},
-    **{type_: {"query": (USER,), "add": (USER,), "bulk-action": (USER,)} for type_ in plain_types.BULK},
 }
-"""Who may do what with a whole collection."""
+"""Who may do what with a whole collection, of each type of the engine's own."""
+
+By = Mapping[str, tuple[str, ...]]
+"""The same of one type: claims by right."""
 
 
 def normal(acl: Mapping[str, Iterable[str]]) -> Acl:
@@ -143,24 +143,24 @@ def names_action(claims: frozenset[str], action: str) -> bool:
     )
 
 
-def may(claims: frozenset[str], type_: str, right: str) -> bool:
-    """Whether ``claims`` have a right on the whole collection."""
-    return ADMIN in claims or not claims.isdisjoint(COLLECTIONS.get(type_, {}).get(right, ()))
+def on_collection(type_: str, by: By | None = None) -> By:
+    """Who may do what with a whole collection: as ``by`` says, if it is no type of the engine's own."""
+    return COLLECTIONS.get(type_, {}) if by is None else by
 
 
-def demand(claims: frozenset[str], type_: str, right: str) -> None:
+def may(claims: frozenset[str], type_: str, right: str, by: By | None = None) -> bool:
+    """Whether ``claims`` have a right on the whole collection; for ``by`` see `on_collection`."""
+    return ADMIN in claims or not claims.isdisjoint(on_collection(type_, by).get(right, ()))
+
+
+def demand(claims: frozenset[str], type_: str, right: str, by: By | None = None) -> None:
     """Raises Forbidden unless ``claims`` have a right on the whole collection; who has logged in is told who has it."""
-    if may(claims, type_, right):
+    if may(claims, type_, right, by):
         return
     if claims <= NOBODY:
         raise Forbidden("credentials required")
-    who = " or ".join(COLLECTIONS.get(type_, {}).get(right, (ADMIN,)))
+    who = " or ".join(on_collection(type_, by).get(right) or (ADMIN,))
     raise Forbidden(f"credentials required: only {who} may do this ({right} of {type_})")
-
-
-def collection_acl(type_: str) -> Acl:
-    """What a query's answer says of the rights on its collection."""
-    return {right: list(who) for right, who in COLLECTIONS.get(type_, {}).items()}
 
 
 def view(document: dict[str, object], rights: frozenset[str]) -> dict[str, object]:

@@ -1,6 +1,8 @@
 """The server's application: the API, and whatever pages are given to it, over one record."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
@@ -12,13 +14,14 @@ from job_engine.api import acl, groups, users
 from job_engine.api.audit import Audit
 from job_engine.api.audited import about, watching
 from job_engine.api.changes import Changes
-from job_engine.api.dispatch import PREFIX, Dispatch
+from job_engine.api.dispatch import PREFIX, dispatch
 from job_engine.api.identity import Caller, Identities
 from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
 from job_engine.api.state import ApiState
-from job_engine.api.types import TYPES
+from job_engine.api.types import served
 from job_engine.job.errors import JobEngineError
+from job_engine.store import resources
 from job_engine.store.cancellation import Cancellation
 from job_engine.store.database import Store
 from job_engine.store.executors import Executors
@@ -26,6 +29,8 @@ from job_engine.store.families import Families
 
 Queue = Callable[[ApiState], AbstractAsyncContextManager[QueueView]]
 """What keeps the locking queue in ZooKeeper, as long as the server runs."""
+
+log = logging.getLogger(__name__)
 
 SERVER: Final = Caller("internal", acl.ADMIN, frozenset({acl.ADMIN}))
 """Who does what the server does by itself."""
@@ -41,13 +46,12 @@ class App:
     def __init__(self, settings: ServerSettings, routes: Sequence[BaseRoute] = (), queue: Queue | None = None) -> None:
         self._settings = settings
         self._queue = queue
-        self._dispatch = Dispatch(TYPES)
         self._pages: ASGIApp = Starlette(routes=routes, lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            await self._dispatch(self.state, scope, receive, send)
+            await dispatch(self.state, scope, receive, send)
         else:
             await self._pages(scope, receive, send)
 
@@ -81,8 +85,9 @@ async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
     """A server's parts, open until the end of the block.
 
     Raises:
-        JobEngineError: the record cannot be opened.
+        JobEngineError: the record cannot be opened, or a type of the settings not be served.
     """
+    types = served(settings.types)
     store = Store(settings.database)
     store.start()
     try:
@@ -91,7 +96,13 @@ async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
         executors = Executors(store, settings.period, settings.unknown_action_grace, settings.cluster, settings.queue)
         identities = await Identities.open(store, settings.trust_authn_header)
         audit = Audit(store, settings.audit_log, settings.keep_audit)
-        state = ApiState(settings, store, executors, identities, changes, audit)
+        state = ApiState(settings, types, store, executors, identities, changes, audit)
+        if unserved := await store.read(_unserved, types):
+            log.warning(
+                "the record has documents of types that are not served: %s; nothing happens to them until the server"
+                " is started with --types or --nuvla-types",
+                ", ".join(unserved),
+            )
         if await store.read(users.fold_names):
             await store.write(users.fold)
         with watching(state, "user.edit", SERVER, "", f"user/{groups.ADMIN_NAME}") as watched_state:
@@ -112,3 +123,8 @@ async def open_state(settings: ServerSettings) -> AsyncIterator[ApiState]:
             await audit.stop()
     finally:
         await store.close()
+
+
+def _unserved(connection: sqlite3.Connection, types: Container[str]) -> list[str]:
+    """The types of documents in the record that a server with these does not serve."""
+    return [type_ for type_ in resources.types(connection) if type_ not in types]

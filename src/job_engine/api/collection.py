@@ -17,16 +17,18 @@ def collection(
     count: int,
     resources: Sequence[Document],
     aggregations: Document | None = None,
+    by: acl.By | None = None,
 ) -> Document:
-    """The document of a query's answer."""
+    """The document of a query's answer; for ``by`` see `acl.on_collection`."""
     answer: Document = {
         "count": count,
-        "acl": acl.collection_acl(type_),
+        "acl": {right: list(who) for right, who in acl.on_collection(type_, by).items()},
         "resource-type": f"{type_}-collection",
         "id": type_,
         "resources": resources,
     }
-    operations = [{"rel": rel, "href": type_} for rel in ("add", "bulk-delete") if acl.may(caller.claims, type_, rel)]
+    rights = ("add", "bulk-delete")
+    operations = [{"rel": rel, "href": type_} for rel in rights if acl.may(caller.claims, type_, rel, by)]
     if operations:
         answer["operations"] = operations
     if aggregations:

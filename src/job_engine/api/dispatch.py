@@ -52,56 +52,47 @@ async def _to_entry_point(call: Call) -> Response:
     return Response(status_code=303, headers={"location": "cloud-entry-point"})
 
 
-class Dispatch:
-    """The ASGI application of the API.
+async def dispatch(api: "ApiState", scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one request to the API, as an ASGI application does."""
+    headers = dict(scope["headers"])
+    id_: str | None = None
+    answer: Response
+    try:
+        id_, handler = _find(api.types, scope["method"], scope["path"])
+        caller = api.identities.at_once(scope, headers)
+        if caller is None:
+            caller = await api.identities.look_up(headers)
+        if caller.known and not id_.startswith(ENGINES):
+            connections.rank(scope, Rank.KNOWN)
+        answer = await handler(Call(api, scope, receive, headers, id_, caller))
+        if type(answer) is Json and len(answer.body) >= COMPRESSED:
+            answer = await compressed(answer, headers.get(b"accept-encoding", b""))
+    except Exception as error:  # noqa: BLE001 - boundary: whatever a handler raises becomes an answer, logged there
+        answer = of_error(error, id_)
+    answer.raw_headers += GUARDED
+    await answer(scope, receive, send)
 
-    Args:
-        types: by their names.
-    """
 
-    def __init__(self, types: Mapping[str, Type]) -> None:
-        self._types = types
-
-    async def __call__(self, api: "ApiState", scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        headers = dict(scope["headers"])
-        id_: str | None = None
-        answer: Response
-        try:
-            id_, handler = self._find(scope["method"], scope["path"])
-            caller = api.identities.at_once(scope, headers)
-            if caller is None:
-                caller = await api.identities.look_up(headers)
-            if caller.known and not id_.startswith(ENGINES):
-                connections.rank(scope, Rank.KNOWN)
-            answer = await handler(Call(api, scope, receive, headers, id_, caller))
-            if type(answer) is Json and len(answer.body) >= COMPRESSED:
-                answer = await compressed(answer, headers.get(b"accept-encoding", b""))
-        except Exception as error:  # noqa: BLE001 - boundary: whatever a handler raises becomes an answer, logged there
-            answer = of_error(error, id_)
-        answer.raw_headers += GUARDED
-        await answer(scope, receive, send)
-
-    def _find(self, method: str, path: str) -> tuple[str, Handler]:
-        parts = path[len(PREFIX) :].split("/")
-        if method == "OPTIONS":
-            return parts[0], _options
-        if parts == [""]:
-            return "", _to_entry_point
-        type_ = self._types.get(parts[0])
-        if type_ is None or len(parts) > 3:
-            raise Refused(405, f"invalid method ({method.lower()}) for {path}")
-        if len(parts) == 1 or not parts[1]:
-            id_, methods = parts[0], type_.collection
-        elif len(parts) == 2:
-            id_, methods = f"{parts[0]}/{parts[1]}", type_.one
-        else:
-            id_, found = f"{parts[0]}/{parts[1]}", type_.actions.get(parts[2])
-            if found is None:
-                raise NotFound(f"undefined action ({parts[2]}) for {id_}")
-            methods = found
-        handler = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
-        if handler is None:
-            allowed = ", ".join(methods)
-            raise Refused(405, f"invalid method ({method.lower()}) for {id_}", ((b"allow", allowed.encode()),))
-        return id_, handler
+def _find(types: Mapping[str, Type], method: str, path: str) -> tuple[str, Handler]:
+    parts = path[len(PREFIX) :].split("/")
+    if method == "OPTIONS":
+        return parts[0], _options
+    if parts == [""]:
+        return "", _to_entry_point
+    type_ = types.get(parts[0])
+    if type_ is None or len(parts) > 3:
+        raise Refused(405, f"invalid method ({method.lower()}) for {path}")
+    if len(parts) == 1 or not parts[1]:
+        id_, methods = parts[0], type_.collection
+    elif len(parts) == 2:
+        id_, methods = f"{parts[0]}/{parts[1]}", type_.one
+    else:
+        id_, found = f"{parts[0]}/{parts[1]}", type_.actions.get(parts[2])
+        if found is None:
+            raise NotFound(f"undefined action ({parts[2]}) for {id_}")
+        methods = found
+    handler = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
+    if handler is None:
+        allowed = ", ".join(methods)
+        raise Refused(405, f"invalid method ({method.lower()}) for {id_}", ((b"allow", allowed.encode()),))
+    return id_, handler

@@ -5,15 +5,13 @@ from typing import Any, Final
 from job_engine.api import acl
 from job_engine.api.answers import Json
 from job_engine.api.call import Call, selected
-from job_engine.api.plain_types import TYPES
 from job_engine.api.state import ApiState
 from job_engine.job.times import iso
 
 ID: Final = "cloud-entry-point"
 COLLECTIONS: Final = (
-    *(ID, "action", "credential", "distribution", "executor", "group", "job", "resource-metadata", "session", "user"),
-    *TYPES,
-)
+    ID, "action", "credential", "distribution", "executor", "group", "job", "resource-metadata", "session", "user",
+)  # fmt: skip
 _ACL: Final = acl.normal({"owners": [acl.ADMIN], "view-data": [acl.ANON]})
 
 
@@ -27,7 +25,7 @@ def document(api: ApiState) -> dict[str, Any]:
         "updated": at,
         "acl": _ACL,
         "base-uri": f"{api.settings.base}/api/",
-        "collections": {type_: {"href": type_} for type_ in COLLECTIONS},
+        "collections": {type_: {"href": type_} for type_ in (*COLLECTIONS, *api.settings.types)},
         "resource-metadata": "resource-metadata/job",
     }
 

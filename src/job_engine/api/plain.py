@@ -1,7 +1,10 @@
-"""Plain documents: added, edited and deleted whatever is in them; their operations add jobs. See `plain_types`."""
+"""Documents of declared types: added, edited and deleted; operations on them add jobs."""
 
+import asyncio
 import sqlite3
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from uuid_utils import uuid7
@@ -12,7 +15,7 @@ from job_engine.api.audited import watching_acl
 from job_engine.api.call import Call, selected
 from job_engine.api.filter import parse
 from job_engine.api.identity import Caller, may_act_by_get
-from job_engine.api.plain_types import BULK, TYPES
+from job_engine.api.plain_types import PlainType
 from job_engine.api.resources import Document, demanded, shown
 from job_engine.api.settings import Quota
 from job_engine.job.attributes import checked
@@ -30,12 +33,14 @@ PRIORITY: Final = 50
 _EDITS: Final = frozenset({"edit-acl", "edit-data", "edit-meta"})
 
 
-async def post(call: Call) -> Json:
+async def post(type_: PlainType, call: Call) -> Json:
     """``POST /api/TYPE``."""
-    acl.demand(call.caller.claims, call.id, "add")
+    acl.demand(call.caller.claims, call.id, "add", type_.by)
     sent = _object(await call.json())
     id_, at = f"{call.id}/{uuid7()}", iso(time.time())
     document = {name: value for name, value in sent.items() if name not in SERVICES and value is not None}
+    if type_.schema is not None:
+        await asyncio.to_thread(_check, type_, document)
     given = document.get("acl")
     document |= {
         "id": id_,
@@ -49,39 +54,65 @@ async def post(call: Call) -> Json:
     return created(id_)
 
 
-async def put(call: Call) -> Json:
+async def put(type_: PlainType, call: Call) -> Json:
     """``PUT /api/TYPE/UUID``: a merge, or a JSON patch."""
     _editable(await call.api.store.read(stored.find, call.id), call.id, call.caller)  # rights before values
     body = await call.json()
     if call.headers.get(b"content-type", b"").lower() == patch.MEDIA_TYPE:
-        document = await patch.unraced(call.id, lambda: _patch(call, body))
+        document = await patch.unraced(call.id, lambda: _edit_beside(call, type_, partial(_patched, patches=body)))
     else:
         sent, select = _object(body), selected(call.query)
-        merge = {name: None for name in select if name != "acl"} | sent
-        with watching_acl(call, merge) as api:
-            edited = await api.store.write(_edit, call.id, call.caller, api.settings.quota, merge)
-        assert edited is not None
-        document = edited
-    return Json(shown(document, call.caller))
+        merge: Document = {name: None for name in select if name != "acl"} | sent
+        if type_.schema is None:
+            edited = await _write(call, merge)
+            assert edited is not None
+            document = edited
+        else:
+            document = await patch.unraced(call.id, lambda: _edit_beside(call, type_, lambda _: merge))
+    return Json(shown(document, call.caller, plain=type_))
 
 
-async def _patch(call: Call, patches: Any) -> Document | None:
-    """Make a patch on a reader, because who sends it chooses what it costs, and write what it changes; None if the
-    document has changed meanwhile."""
-    seen, changes = await call.api.search(call.caller, _patched, call.id, call.caller, patches)
+async def _edit_beside(call: Call, type_: PlainType, make: Callable[[Document], Document]) -> Document | None:
+    """Make an edit on a reader, because who sends it chooses what it costs, and write it; None if the document has
+    changed meanwhile.
+
+    Args:
+        make: the new values of a document, by attribute.
+    """
+    seen, changes = await call.api.search(call.caller, _made, call.id, call.caller, type_, make)
+    return await _write(call, changes, seen)
+
+
+async def _write(call: Call, changes: Document, seen: Row | None = None) -> Document | None:
     with watching_acl(call, changes) as api:
-        return await api.store.write(_edit, call.id, call.caller, api.settings.quota, changes, seen)
+        edited: Document | None = await api.store.write(_edit, call.id, call.caller, api.settings.quota, changes, seen)
+    return edited
 
 
-def _patched(connection: sqlite3.Connection, id_: str, caller: Caller, patches: Any) -> tuple[Row, Document]:
+def _made(
+    connection: sqlite3.Connection, id_: str, caller: Caller, type_: PlainType, make: Callable[[Document], Document]
+) -> tuple[Row, Document]:
     seen = stored.row(connection, id_)
     document = _editable(stored.of_row(seen), id_, caller)
     assert seen is not None
+    changes = make(document)
+    edited = {**document, **_allowed(document, caller, changes)}
+    _check(type_, {name: value for name, value in edited.items() if value is not None})
+    return seen, changes
+
+
+def _patched(document: Document, patches: Any) -> Document:
     result = patch.apply(document, patches)
-    return seen, {name: None for name in document if name not in result} | result
+    return {name: None for name in document if name not in result} | result
 
 
-async def operate(call: Call) -> Json:
+def _check(type_: PlainType, document: Document) -> None:
+    """Raises Invalid if what clients choose of a document is not as its type's schema has it."""
+    if type_.schema is not None:
+        type_.schema.check({name: value for name, value in document.items() if name not in (*SERVICES, "acl")})
+
+
+async def operate(type_: PlainType, call: Call) -> Json:
     """``POST /api/TYPE/UUID/OPERATION``: 202, and a job on the document is added.
 
     By GET too, as some operations are called at Nuvla; but a link on a page of somebody else does nothing, see
@@ -94,21 +125,21 @@ async def operate(call: Call) -> Json:
     await call.api.store.read(resources.find, call.id, call.caller, "manage")
     body = await call.json()
     sent: Document = {} if body is None else _object(body)
-    type_, _, rest = call.id.partition("/")
     operation = call.scope["path"].rpartition("/")[2]
     location = await call.api.store.write(
-        _operate, call.id, call.caller, call.api.settings.quota, TYPES[type_][operation], sent
+        _operate, call.id, call.caller, call.api.settings.quota, type_.operations[operation], sent
     )
-    answer = {"status": 202, "message": f"{operation} {rest} with async {location}", "resource-id": call.id}
+    uuid = call.id.partition("/")[2]
+    answer = {"status": 202, "message": f"{operation} {uuid} with async {location}", "resource-id": call.id}
     return Json({**answer, "location": location}, 202, ((b"location", location.encode()),))
 
 
-async def operate_on_many(call: Call) -> Json:
+async def operate_on_many(type_: PlainType, call: Call) -> Json:
     """``PATCH /api/TYPE/OPERATION`` with the header ``bulk`` and a filter: 202, and a bulk job is added."""
-    type_, _, operation = call.id.partition("/")
-    if operation not in BULK[type_]:
-        raise NotFound(f"undefined action ({operation}) for {type_}")
-    acl.demand(call.caller.claims, type_, "bulk-action")
+    operation = call.id.partition("/")[2]
+    if operation not in type_.bulk:
+        raise NotFound(f"undefined action ({operation}) for {type_.name}")
+    acl.demand(call.caller.claims, type_.name, "bulk-action", type_.by)
     if b"bulk" not in call.headers:
         raise Invalid("Bulk request should contain bulk http header.")
     sent = _object(await call.json())
@@ -120,14 +151,14 @@ async def operate_on_many(call: Call) -> Json:
     # the action asks as the caller, whatever the body says of that
     identity = {"user-id": caller.user, "active-claim": caller.active, "claims": sorted(caller.claims)}
     job = {
-        "action": f"{operation}_{type_}".replace("-", "_"),
-        "target-resource": {"href": type_},
+        "action": type_.bulk[operation],
+        "target-resource": {"href": type_.name},
         "priority": LAST_PRIORITY if sent.get("low-priority") is True else PRIORITY,
         "payload": {**sent, "authn-info": identity},
     }
     rights = {"owners": [acl.ADMIN], "view-acl": [caller.active], "manage": [caller.active]}
     location = await call.api.store.write(_add, job, caller, call.api.settings.quota, rights)
-    answer = {"status": 202, "message": f"{operation} {type_} with async {location}", "resource-id": type_}
+    answer = {"status": 202, "message": f"{operation} {type_.name} with async {location}", "resource-id": type_.name}
     return Json({**answer, "location": location}, 202, ((b"location", location.encode()),))
 
 
@@ -162,8 +193,7 @@ def _edit(
     if seen is not None and row is not None and row != seen:
         return None
     document = _editable(stored.of_row(row), id_, caller)
-    rights = acl.rights_of(document["acl"], caller.claims, document["resource-type"])
-    allowed = {name: value for name, value in wanted.items() if name not in SERVICES and _allowed(name, rights)}
+    allowed = _allowed(document, caller, wanted)
     if "acl" in allowed:
         allowed["acl"] = acl.normal(checked("acl", allowed["acl"]))
     changed = stored.change(tx, id_, {**allowed, "updated-by": caller.user})
@@ -171,10 +201,12 @@ def _edit(
     return changed
 
 
-def _allowed(name: str, rights: frozenset[str]) -> bool:
-    if "edit-acl" in rights:
-        return True
-    return name != "acl" if "edit-data" in rights else name in acl.METADATA
+def _allowed(document: Document, caller: Caller, wanted: Document) -> Document:
+    """Those of the wanted changes that ``caller`` may make; the others are ignored."""
+    rights = acl.rights_of(document["acl"], caller.claims, document["resource-type"])
+    own = SERVICES if "edit-acl" in rights else {*SERVICES, "acl"}
+    every = not rights.isdisjoint(("edit-acl", "edit-data"))
+    return {name: value for name, value in wanted.items() if name not in own and (every or name in acl.METADATA)}
 
 
 def _operate(tx: Transaction, id_: str, caller: Caller, quota: Quota, action: str, sent: Document) -> str:

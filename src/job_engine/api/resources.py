@@ -4,16 +4,18 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from job_engine.api import acl, endings, plain_types
+from job_engine.api import acl, endings
 from job_engine.api.answers import Json, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import collection, one
 from job_engine.api.identity import Caller, end_cookie
 from job_engine.api.parameters import Parameters, asked
+from job_engine.api.plain_types import PlainType
 from job_engine.job.errors import Conflict, Forbidden, NotFound
 from job_engine.store import documents, resources
 from job_engine.store.conditions import And, Comparison
@@ -27,10 +29,9 @@ HIDDEN: Final = frozenset({"hash", "digest", "login-claims"})
 """What never leaves the server."""
 
 
-def _operations(document: Document, rights: frozenset[str]) -> list[dict[str, str]]:
+def _operations(plain: PlainType | None, document: Document, rights: frozenset[str]) -> list[dict[str, str]]:
     id_, type_ = document["id"], document["resource-type"]
     found = []
-    plain = plain_types.TYPES.get(type_)
     if (plain is not None or type_ in ("user", "group")) and not rights.isdisjoint(
         ("edit-acl", "edit-data", "edit-meta")
     ):
@@ -39,8 +40,8 @@ def _operations(document: Document, rights: frozenset[str]) -> list[dict[str, st
         plain is not None or type_ in ("session", "credential", "distribution", "user", "group")
     ):
         found.append({"rel": "delete", "href": id_})
-    if "manage" in rights and plain:
-        found += [{"rel": name, "href": f"{id_}/{name}"} for name in plain]
+    if "manage" in rights and plain is not None:
+        found += [{"rel": name, "href": f"{id_}/{name}"} for name in plain.operations]
     if "manage" in rights and type_ == "distribution":
         found += [{"rel": rel, "href": f"{id_}/{rel}"} for rel in ("resume" if document["paused"] else "pause", "run")]
     if "manage" in rights and type_ == "session":
@@ -48,13 +49,15 @@ def _operations(document: Document, rights: frozenset[str]) -> list[dict[str, st
     return found
 
 
-def shown(document: Document, caller: Caller, select: Sequence[str] | None = None) -> Document:
-    """A document as ``caller`` sees it."""
+def shown(
+    document: Document, caller: Caller, select: Sequence[str] | None = None, plain: PlainType | None = None
+) -> Document:
+    """A document as ``caller`` sees it; ``plain``: of this type."""
     rights = acl.rights_of(document["acl"], caller.claims, document["resource-type"])
     public = {name: value for name, value in document.items() if name not in HIDDEN}
     if document["resource-type"] == "user":
         public["groups"] = document.get("login-claims", [])
-    return one(public, rights, _operations, select)
+    return one(public, rights, partial(_operations, plain), select)
 
 
 def find(connection: sqlite3.Connection, id_: str, caller: Caller, right: str) -> Document:
@@ -88,28 +91,36 @@ def visible(connection: sqlite3.Connection, ids: Iterable[str], caller: Caller) 
     return found
 
 
-async def get_one(call: Call) -> Json:
+async def get_one(call: Call, plain: PlainType | None = None) -> Json:
     """``GET /api/TYPE/UUID``."""
     document = await call.api.store.read(find, call.id, call.caller, "view-meta")
-    return Json(shown(document, call.caller, selected(call.query) or None))
+    return Json(shown(document, call.caller, selected(call.query) or None, plain))
 
 
-async def get_many(call: Call) -> Json:
+async def get_many(call: Call, plain: PlainType | None = None) -> Json:
     """``GET /api/TYPE``, and ``PUT`` with a form."""
-    acl.demand(call.caller.claims, call.id, "query")
+    acl.demand(call.caller.claims, call.id, "query", None if plain is None else plain.by)
     wanted = await asked(call)
-    return Json(await call.api.search(call.caller, _search, call.id, call.caller, wanted, call.api.counts))
+    return Json(await call.api.search(call.caller, _search, call.id, call.caller, wanted, call.api.counts, plain))
 
 
-def _search(connection: sqlite3.Connection, type_: str, caller: Caller, wanted: Parameters, counts: Counts) -> bytes:
+def _search(
+    connection: sqlite3.Connection,
+    type_: str,
+    caller: Caller,
+    wanted: Parameters,
+    counts: Counts,
+    plain: PlainType | None,
+) -> bytes:
     page = wanted.page(caller, type_)
     if type_ == "session":  # a query answers only the caller's own, to everybody
         own = Comparison(("id",), "=", caller.session or "")
         terms = (own,) if page.condition is None else (own, page.condition)
         page = replace(page, condition=And(terms))
     found = documents.search_resources(connection, type_, page, time.time(), counts, aggregations=wanted.aggregations)
-    listed = [shown(document, caller, wanted.select) for document, _ in found.documents]
-    return msgspec.json.encode(collection(type_, caller, found.count, listed, found.aggregations))
+    listed = [shown(document, caller, wanted.select, plain) for document, _ in found.documents]
+    by = None if plain is None else plain.by
+    return msgspec.json.encode(collection(type_, caller, found.count, listed, found.aggregations, by))
 
 
 async def delete(call: Call) -> Json:

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from job_engine.api.audit import Audit
@@ -17,6 +17,9 @@ from job_engine.store.counts import Counts
 from job_engine.store.database import READERS, Store
 from job_engine.store.executors import Executors
 
+if TYPE_CHECKING:
+    from job_engine.api.dispatch import Type
+
 T = TypeVar("T")
 
 
@@ -25,6 +28,7 @@ class ApiState:
     """The parts of one server; made by `job_engine.api.app`, handed to every request."""
 
     settings: ServerSettings
+    types: Mapping[str, "Type"]  # what it serves, by name
     store: Store
     executors: Executors
     identities: Identities

@@ -1,6 +1,7 @@
 """The table of what the API serves: by type, by method; a later type is a line here and a module beside."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from job_engine.api import (
@@ -17,7 +18,6 @@ from job_engine.api import (
     jobs,
     metadata,
     plain,
-    plain_types,
     queue,
     resources,
     sessions,
@@ -31,7 +31,8 @@ from job_engine.api.audited import watched
 from job_engine.api.call import Call
 from job_engine.api.dispatch import Handler, Type
 from job_engine.api.parameters import asked
-from job_engine.job.errors import NotFound
+from job_engine.api.plain_types import PlainType
+from job_engine.job.errors import JobEngineError, NotFound
 
 
 def _in_memory(type_: str, documents: Any) -> Type:
@@ -58,16 +59,32 @@ def _either(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "POST": handler}
 
 
-def _plain(type_: str, operations: Iterable[str]) -> Type:
-    many = {"GET": resources.get_many, "PUT": resources.get_many, "POST": plain.post}
-    one = {"GET": resources.get_one, "PUT": plain.put, "DELETE": watched(f"{type_}.delete", resources.delete)}
-    if type_ in plain_types.BULK:
-        one["PATCH"] = plain.operate_on_many
-    return Type(many, one, {name: _either(plain.operate) for name in operations})
+def _plain(type_: PlainType) -> Type:
+    get_many = partial(resources.get_many, plain=type_)
+    many = {"GET": get_many, "PUT": get_many, "POST": partial(plain.post, type_)}
+    one: dict[str, Handler] = {
+        "GET": partial(resources.get_one, plain=type_),
+        "PUT": partial(plain.put, type_),
+        "DELETE": watched(f"{type_.name}.delete", resources.delete),
+    }
+    if type_.bulk:
+        one["PATCH"] = partial(plain.operate_on_many, type_)
+    return Type(many, one, {name: _either(partial(plain.operate, type_)) for name in type_.operations})
 
 
-TYPES: Final = {
-    **{type_: _plain(type_, operations) for type_, operations in plain_types.TYPES.items()},
+def served(types: Mapping[str, PlainType]) -> Mapping[str, Type]:
+    """The table of a server that has these types beside the engine's own.
+
+    Raises:
+        JobEngineError: one has the name of an own one.
+    """
+    for type_ in types.values():
+        if type_.name in TYPES:
+            raise JobEngineError(f"{type_.origin}: [{type_.name}] is a type of the engine itself; choose another name")
+    return {**TYPES, **{name: _plain(type_) for name, type_ in types.items()}}
+
+
+TYPES: Final[Mapping[str, Type]] = {
     "cloud-entry-point": Type({"GET": entry_point.get}),
     "job": Type(
         {
@@ -145,3 +162,4 @@ TYPES: Final = {
     "queue": Type({"GET": queue.get}, {"POST": watched("queue.reconcile", queue.post)}),
     "stream": Type({"GET": job_follow.get_stream}),
 }
+"""The types of the engine itself."""

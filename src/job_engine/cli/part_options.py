@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from job_engine.cli.options import Decorator, duration, engine_option
 from job_engine.job.errors import Invalid
+
+if TYPE_CHECKING:
+    from job_engine.api.plain_types import PlainType
 
 FOREVER: Final = "forever"
 """Instead of a time: no job is ever deleted."""
@@ -57,6 +60,16 @@ mask_patterns_option: Final = engine_option(
     type=click.Path(path_type=Path),
     help="Regular expressions, one a line, of what is masked in the logs and messages of jobs.",
 )
+types_option: Final = engine_option(
+    "--types",
+    metavar="FILE...",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Files in TOML that declare types of documents, which are served beside the engine's own.",
+)
+nuvla_types_option: Final = engine_option(
+    "--nuvla-types", is_flag=True, help="Serve the types of Nuvla's domain too, such as nuvlabox."
+)
 audit_log_option: Final = engine_option(
     "--audit-log", metavar="FILE", help="A file that gets the audit's events as JSON lines; - is the log."
 )
@@ -69,6 +82,13 @@ parent_option: Final[Decorator[Any]] = click.option("--parent-fd", type=int, hid
 def log_level_option(default: str = "INFO") -> Decorator[Any]:
     """``--log-level``."""
     return engine_option("-l", "--log-level", metavar="LEVEL", default=default, help="DEBUG, INFO, WARNING or ERROR.")
+
+
+def declared(types: tuple[Path, ...], nuvla_types: bool) -> "dict[str, PlainType]":
+    """The types that the options name; raises Invalid if a file does not declare any."""
+    from job_engine.api.plain_types import NUVLA, read
+
+    return read([*types, *((NUVLA,) if nuvla_types else ())])
 
 
 def patterns_in(path: Path | None) -> tuple[str, ...]:

@@ -14,7 +14,15 @@ from job_engine.cli.journal import log_to_stderr
 from job_engine.cli.listening import address_of, listening, local_url
 from job_engine.cli.options import command, data_option, duration, engine_option
 from job_engine.cli.parent import when_gone
-from job_engine.cli.part_options import audit_log_option, keep_audit_option, log_level_option, parent_option
+from job_engine.cli.part_options import (
+    audit_log_option,
+    declared,
+    keep_audit_option,
+    log_level_option,
+    nuvla_types_option,
+    parent_option,
+    types_option,
+)
 from job_engine.cli.screen import say
 from job_engine.cli.serving_tls import ServerTls, client_ca_option, tls_options
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
@@ -35,7 +43,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise click.BadParameter(f"{text} is not a network such as 10.0.0.0/8 ({error})") from None
 
 
-@command("server", several=("--trust-authn-header", "--trust-proxy", *ZK_SEVERAL))
+@command("server", several=("--trust-authn-header", "--trust-proxy", "--types", *ZK_SEVERAL))
 @engine_option("--database", metavar="URL", help=f"{SQLITE}PATH.  [default: {RECORD} in the data folder]")
 @data_option()
 @engine_option("--host", default="127.0.0.1", help="Address to listen on.")
@@ -92,6 +100,8 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     default=256,
     help="How many MiB the documents of each of them may have, jobs apart.",
 )
+@types_option
+@nuvla_types_option
 @audit_log_option
 @keep_audit_option
 @health_checked("server")
@@ -113,6 +123,8 @@ def server(
     user_job_bytes: int,
     user_priority: int,
     user_documents: int,
+    types: tuple[Path, ...],
+    nuvla_types: bool,
     audit_log: str | None,
     keep_audit: float,
     log_level: str,
@@ -153,6 +165,7 @@ def server(
             priority=user_priority,
             documents=user_documents << 20,
         ),
+        types=declared(types, nuvla_types),
         audit_log=audit_log,
         keep_audit=keep_audit,
         admin_folder=path.parent,

@@ -9,16 +9,19 @@ from job_engine.cli.options import certificate_options, command, data_option, en
 from job_engine.cli.part_options import (
     actions_option,
     audit_log_option,
+    declared,
     distributions_option,
     keep_audit_option,
     keep_jobs_option,
     keeping,
     log_level_option,
     mask_patterns_option,
+    nuvla_types_option,
     patterns_in,
     processes_option,
     shutdown_timeout_option,
     threads_option,
+    types_option,
 )
 from job_engine.cli.serving_tls import ServerTls, client_ca_option, tls_options
 from job_engine.client.discovery import data_folder
@@ -27,7 +30,7 @@ from job_engine.client.tls import Tls
 from job_engine.job.errors import Invalid
 
 
-@command("up", several=("--actions", "--distributions"))
+@command("up", several=("--actions", "--distributions", "--types"))
 @data_option()
 @engine_option("--host", default="127.0.0.1", help="Address to listen on.")
 @engine_option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on; 0 takes a free one.")
@@ -41,6 +44,8 @@ from job_engine.job.errors import Invalid
 @threads_option
 @shutdown_timeout_option
 @mask_patterns_option
+@types_option
+@nuvla_types_option
 @audit_log_option
 @keep_audit_option
 @log_level_option("WARNING")
@@ -58,6 +63,8 @@ def up(
     threads: int,
     shutdown_timeout: float,
     mask_patterns: Path | None,
+    types: tuple[Path, ...],
+    nuvla_types: bool,
     audit_log: str | None,
     keep_audit: float,
     log_level: str,
@@ -75,6 +82,7 @@ def up(
     level_number(log_level)
     keeping(keep_jobs)
     patterns_in(mask_patterns)
+    declared(types, nuvla_types)
     for what, sources in (("actions", actions), ("distributions", distributions)):
         for source in sources:
             if (os.sep in source or source.endswith(".py")) and not Path(source).expanduser().exists():
@@ -90,6 +98,8 @@ def up(
             sock,
             tls,
             server=[
+                *(part for file in types for part in ("--types", str(file.absolute()))),
+                *(("--nuvla-types",) if nuvla_types else ()),
                 *("--keep-audit", f"{keep_audit:g}"),
                 *(("--audit-log", audit_log if audit_log == "-" else os.path.abspath(audit_log)) if audit_log else ()),
             ],

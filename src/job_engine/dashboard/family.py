@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from job_engine.api.types import TYPES
 from job_engine.dashboard import people, record
 from job_engine.dashboard.jobs import Row
 from job_engine.dashboard.visitor import Visitor
@@ -31,8 +30,6 @@ ASKED: Final = 200
 MADE: Final = 10_000
 """Children that are looked at for links, as many as a page of the API has."""
 
-_DOCUMENTED: Final = {name for name, type_ in TYPES.items() if "GET" in type_.one}
-"""Types of which there are documents; `status` and the like answer otherwise."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
 
 
@@ -193,7 +190,8 @@ async def links_of(visitor: Visitor, document: dict[str, Any]) -> dict[str, str]
         made = await record.get(visitor, "job", filter=filter_, select="target-resource", last=MADE)
         targets |= {job["target-resource"]["href"] for job in made["resources"] if "target-resource" in job}
     links = {id_: _list(f"{mine} and target-resource/href='{id_}'") for id_ in targets & ids}
-    for type_ in sorted({id_.partition("/")[0] for id_ in ids - targets} & _DOCUMENTED):
+    documented = {name for name, type_ in visitor.api.types.items() if "GET" in type_.one}  # else as `status` answers
+    for type_ in sorted({id_.partition("/")[0] for id_ in ids - targets} & documented):
         for some in _batched([id_ for id_ in ids - targets if id_.startswith(f"{type_}/")], ASKED):
             with suppress(Forbidden, Invalid):  # not for this visitor, or not a type that one can search
                 there = await record.get(visitor, type_, filter=f"id={_array(some)}", select="id", last=len(some))

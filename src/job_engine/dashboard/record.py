@@ -10,7 +10,6 @@ from uuid_utils import uuid7
 
 from job_engine.api.call import Call
 from job_engine.api.dispatch import Type
-from job_engine.api.types import TYPES
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.errors import Forbidden, NotFound
 
@@ -71,7 +70,7 @@ async def _ask(
     body: bytes = b"",
 ) -> Any:
     type_, _, uuid = id_.partition("/")
-    served = TYPES.get(type_, Type())
+    served = visitor.api.types.get(type_, Type())
     methods = served.actions.get(action, {}) if action else served.one if uuid else served.collection
     if method not in methods:
         raise NotFound(f"{id_} has no {action or method}")

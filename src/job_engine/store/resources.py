@@ -93,6 +93,16 @@ def of_row(row: Row | None) -> Document | None:
     return document
 
 
+def types(connection: sqlite3.Connection) -> list[str]:
+    """The types of which there are documents; a look for each, however many documents it has."""
+    found: list[str] = []
+    after = ""
+    while row := connection.execute("select id from resource where id > ? order by id limit 1", (after,)).fetchone():
+        found.append(row[0].partition("/")[0])
+        after = f"{found[-1]}0"  # the character after "/"
+    return found
+
+
 def having(connection: sqlite3.Connection, type_: str, attribute: str, value: str) -> list[Document]:
     """The documents of a type with this value, without their ACLs; all of the type are looked at."""
     rows = connection.execute(

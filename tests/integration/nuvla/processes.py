@@ -24,6 +24,7 @@ from kazoo.exceptions import NoNodeError, NotEmptyError
 from kazoo.recipe.queue import LockingQueue
 
 from job_engine.api import ServerSettings, make_app
+from job_engine.api.plain_types import NUVLA, read
 from job_engine.client import Client
 from tests.integration.running import WITHIN, eventually
 from tests.nuvla import NuvlaLike
@@ -106,7 +107,7 @@ class NuvlaServer:
     def __init__(self, folder: Path, host: str, *, nuvla: bool = True) -> None:
         self.folder = folder
         self.host = host
-        settings: dict[str, Any] = {"trust_authn_header": (ip_network("127.0.0.1/32"),)}
+        settings: dict[str, Any] = {"trust_authn_header": (ip_network("127.0.0.1/32"),), "types": read([NUVLA])}
         app = make_app(ServerSettings(database=folder / "record.db", admin_folder=folder, **settings))
         self.like = NuvlaLike(app)
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from job_engine.api.app import open_state
-from job_engine.api.dispatch import Dispatch
+from job_engine.api.dispatch import dispatch
+from job_engine.api.plain_types import NUVLA, read
 from job_engine.api.settings import ServerSettings
-from job_engine.api.types import TYPES
 
 
 class InProcess:
@@ -21,9 +21,9 @@ class InProcess:
     def __init__(self, loop: asyncio.AbstractEventLoop, folder: Path, **more: Any) -> None:
         self.loop = loop
         trusted = (ip_network("127.0.0.1/32"),)
+        more.setdefault("types", read([NUVLA]))
         settings = ServerSettings(database=folder / "record.db", trust_authn_header=trusted, **more)
         self._open = open_state(settings)
-        self._dispatch = Dispatch(TYPES)
         self.state = loop.run_until_complete(self._open.__aenter__())
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class InProcess:
         async def send(message: Any) -> None:
             messages.append(message)
 
-        await self._dispatch(self.state, scope, receive, send)
+        await dispatch(self.state, scope, receive, send)
         answered = {k.decode(): v.decode() for k, v in messages[0]["headers"]}
         return messages[0]["status"], b"".join(m.get("body", b"") for m in messages[1:]), answered
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from job_engine.api.types import TYPES
 from job_engine.job.attributes import ATTRIBUTES
 from tests.unit.api.server import InProcess
 
@@ -368,7 +367,7 @@ def test_rights_come_before_values(api: InProcess) -> None:
     job = api.call("POST", "/api/job", {"action": "x"})[1]["resource-id"]
     plain = api.call("POST", "/api/nuvlabox", {"name": "mine"})[1]["resource-id"]
     there = {"job": job, "nuvlabox": plain}
-    for name, type_ in TYPES.items():
+    for name, type_ in api.state.types.items():
         one = there.get(name, f"{name}/x")
         served = [(name, type_.collection), (one, type_.one)]
         served += [(f"{one}/{action}", methods) for action, methods in type_.actions.items()]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from job_engine.api import sessions
+from job_engine.api.dispatch import dispatch
 from job_engine.job.errors import Forbidden, JobEngineError, Unavailable
 from job_engine.job.times import epoch
 from job_engine.store import resources, settings
@@ -302,5 +303,5 @@ def test_a_session_that_ends_while_the_body_comes(scene: Scene, method: str, pat
     async def send(message: Any) -> None:
         messages.append(message)
 
-    scene.run(scene.api._dispatch(scene.api.state, scope, receive, send))
+    scene.run(dispatch(scene.api.state, scope, receive, send))
     assert messages[0]["status"] == 403
