@@ -63,8 +63,12 @@ def problem(status: int, message: str, resource: str | None = None, headers: Seq
     return Json(body, status, headers)
 
 
-def of_error(error: Exception, resource: str | None = None) -> Json:
-    """The answer for an exception; one that is not ours is logged, and its details stay here."""
+def of_error(error: Exception, resource: str | None = None, *, admin: bool = False) -> Json:
+    """The answer for an exception; one that is not ours is logged, and its details stay here.
+
+    Args:
+        admin: whether it is for an administrator, who is told more.
+    """
     match error:
         case Refused():
             return problem(error.status, error.message, resource, error.headers)
@@ -77,7 +81,8 @@ def of_error(error: Exception, resource: str | None = None) -> Json:
         case Conflict():
             return problem(409, error.message, resource)
         case Unavailable():
-            return problem(503, error.message, resource, ((b"retry-after", b"%d" % RETRY_AFTER),))
+            message = error.for_admins if admin and error.for_admins else error.message
+            return problem(503, message, resource, ((b"retry-after", b"%d" % RETRY_AFTER),))
         case _:
             log.error("a request failed unexpectedly", exc_info=error)
             return problem(500, "unexpected error in the server; its log says more", resource)

@@ -14,6 +14,7 @@ from job_engine.api import connections
 from job_engine.api.answers import COMPRESSED, Json, Refused, compressed, of_error
 from job_engine.api.call import Call
 from job_engine.api.connections import Rank
+from job_engine.api.identity import Caller
 from job_engine.job.errors import NotFound
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ async def dispatch(api: "ApiState", scope: Scope, receive: Receive, send: Send) 
     """Serve one request to the API, as an ASGI application does."""
     headers = dict(scope["headers"])
     id_: str | None = None
+    caller: Caller | None = None
     answer: Response
     try:
         id_, handler = _find(api.types, scope["method"], scope["path"])
@@ -68,7 +70,7 @@ async def dispatch(api: "ApiState", scope: Scope, receive: Receive, send: Send) 
         if type(answer) is Json and len(answer.body) >= COMPRESSED:
             answer = await compressed(answer, headers.get(b"accept-encoding", b""))
     except Exception as error:  # noqa: BLE001 - boundary: whatever a handler raises becomes an answer, logged there
-        answer = of_error(error, id_)
+        answer = of_error(error, id_, admin=caller is not None and caller.admin)
     answer.raw_headers += GUARDED
     await answer(scope, receive, send)
 

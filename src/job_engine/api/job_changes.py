@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from job_engine.api import acl, named_jobs, patch, resources, submitting, tokens
+from job_engine.api import acl, connections, named_jobs, patch, resources, submitting, tokens
 from job_engine.api.answers import Json, created, deleted
 from job_engine.api.audited import watching_acl
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
+from job_engine.api.connections import Rank
 from job_engine.api.identity import COOKIE, Caller
 from job_engine.api.job_views import Secrets, demanded, operations_for, readable, veil
 from job_engine.api.jobs import scoped
@@ -338,4 +339,5 @@ async def post_token(call: Call) -> Json:
     job = await call.api.store.read(documents.job, call.id)
     if job is None or hold is None or not tokens.held(job, hold):
         raise Forbidden(f"invalid credentials for '{call.id}': no attempt with this Job-Hold runs")
+    connections.rank(call.scope, Rank.EXECUTOR)
     return Json({"cookie": f"{COOKIE}={call.api.identities.token(call.id, hold)}"})

@@ -1,12 +1,15 @@
 """The queue, for people: how deep it is and who has taken what; with ZooKeeper also what was repaired."""
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from job_engine.api import acl
 from job_engine.api.answers import Json
 from job_engine.api.call import Call
 from job_engine.job.errors import Forbidden, Invalid, NotFound
 from job_engine.store import publishing, settings
+
+FOR_ADMINS: Final = ("hosts", "path", "leader", "trouble")
+"""What names machines and processes."""
 
 
 class QueueView(Protocol):
@@ -26,24 +29,31 @@ class QueueView(Protocol):
 
 
 async def get(call: Call) -> Json:
-    """``GET /api/queue``."""
+    """``GET /api/queue``; machines and processes are for administrators."""
+    admin = call.caller.admin
     acl.demand(call.caller.claims, "queue", "query")
     depth = await call.api.search(call.caller, publishing.depth)
     shown: dict[str, Any] = {"depth": [{"priority": priority, "count": count} for priority, count in depth]}
     if call.api.queue is None:
         return Json({"zookeeper": None, **shown})
     found = await call.api.queue.shown()
+    if not admin:
+        found = {name: value for name, value in found.items() if name not in FOR_ADMINS}
     members = {executor.member: executor for executor in call.api.executors.present}
     if (there := found.pop("members", None)) is not None:
         found["absent"] = [
-            {"executor": f"executor/{executor.id}", "name": executor.name, "host": executor.hello.host}
+            {
+                "executor": f"executor/{executor.id}",
+                "name": executor.name if admin else executor.public_name,
+                **({"host": executor.hello.host} if admin else {}),
+            }
             for executor in call.api.executors.present
             if executor.hello is not None and executor.member not in there
         ]
     for taken in found.get("taken", ()):
         executor = members.get(taken["member"])
         if executor is not None:
-            taken |= {"executor": f"executor/{executor.id}", "name": executor.name}
+            taken |= {"executor": f"executor/{executor.id}", "name": executor.name if admin else executor.public_name}
     return Json({**found, **shown})
 
 

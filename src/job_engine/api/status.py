@@ -27,8 +27,8 @@ async def post(call: Call) -> Json:
 
 
 def status(api: ApiState, caller: Caller) -> dict[str, Any]:
-    """That the server is there; needs no login, so it says nothing of the jobs. Administrators also see whose
-    credentials were refused lately.
+    """That the server is there; needs no login, so it says nothing of the jobs. Administrators also see why the
+    record cannot be written, and whose credentials were refused lately.
     """
     found = {
         "status": "ok",
@@ -37,7 +37,7 @@ def status(api: ApiState, caller: Caller) -> dict[str, Any]:
         "now": iso(time.time()),
         "executors": len(api.executors.present),
     }
-    if api.store.trouble and caller.known:
+    if api.store.trouble and caller.admin:  # it may name a process
         found["trouble"] = api.store.trouble
     if api.queue is not None:
         found["queue"] = api.queue.status()

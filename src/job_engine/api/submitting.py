@@ -1,6 +1,6 @@
 """What a caller who is no administrator may add: jobs of named actions, in the caller's own name, within the quota."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from job_engine.api import acl
@@ -8,7 +8,7 @@ from job_engine.api.identity import Caller
 from job_engine.api.settings import Quota
 from job_engine.job.document import NewJob
 from job_engine.job.errors import Conflict, Forbidden
-from job_engine.store import jobs, resources, usage
+from job_engine.store import documents, jobs, resources, usage
 from job_engine.store.transaction import Transaction
 
 
@@ -49,7 +49,7 @@ def add(tx: Transaction, caller: Caller, quota: Quota, new: Sequence[NewJob], ke
     counts = not caller.admin and (key is None or jobs.added_before(tx, key) is None)
     if counts:
         demand_room(tx, caller, quota, len(new))
-    ids = jobs.add(tx, new, key)
+    ids = jobs.add(tx, new, key, _sees(tx, caller))
     if counts:
         demand_job_bytes(tx, caller.maker, quota, [job.id for job in new])
     return ids
@@ -60,10 +60,19 @@ def add_each(tx: Transaction, caller: Caller, quota: Quota, new: Sequence[NewJob
     counts = not caller.admin and (key is None or jobs.added_before(tx, key) is None)
     if counts:
         demand_room(tx, caller, quota, len(new))
-    added = jobs.add_each(tx, new, key)
+    added = jobs.add_each(tx, new, key, _sees(tx, caller))
     if counts:
         demand_job_bytes(tx, caller.maker, quota, [job.id for job in new])
     return added
+
+
+def _sees(tx: Transaction, caller: Caller) -> Callable[[str], bool]:
+    def sees(id_: str) -> bool:
+        job = documents.standing(tx.connection, id_)
+        there = job is None or "view-meta" in acl.rights(job.acl, caller.claims)  # of this very add, if not there yet
+        return caller.admin or there
+
+    return sees
 
 
 def demand_room(tx: Transaction, caller: Caller, quota: Quota, number: int) -> None:

@@ -108,7 +108,7 @@ class ServerStatus(Struct, frozen=True, rename="kebab"):
     status: str
     version: str = ""
     now: str | None = None  # its clock
-    trouble: str = ""  # why the record cannot be written now, and who keeps it from that; empty: it can
+    trouble: str = ""  # for administrators: why the record cannot be written now, and because of whom; empty: it can
     queue: dict[str, Any] | None = None  # of a server of a cluster: whether ZooKeeper is there, and who leads
     refused_logins: list[RefusedLogin] = []  # told to administrators
     write_seconds: float | None = None  # how long the write took that `try_a_write` had it make

@@ -4,6 +4,9 @@
 class JobEngineError(Exception):
     """Something went wrong in the job engine."""
 
+    for_admins: str | None = None
+    """The sentence for administrators, if it names what is nobody else's business, such as processes."""
+
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or " ".join((type(self).__doc__ or "").split()))
 

@@ -259,9 +259,9 @@ class Store:
             if isinstance(error, _SpoiltError):
                 raise
             if isinstance(error, sqlite3.OperationalError):
-                self.trouble = f"the record cannot be written: {self._reason(error)}"
+                self.trouble, reason = self._unavailable(error)
                 log.error("%s", self.trouble)
-                raise _SpoiltError(Unavailable(self.trouble)) from error
+                raise _SpoiltError(reason) from error
             if len(operations) == 1:
                 log.exception("an operation on the record failed; nothing was changed")
             raise _SpoiltError(error) from error
@@ -285,12 +285,12 @@ class Store:
                     raise sqlite3.OperationalError(_REPLACED)
             self._writer.execute("begin immediate")
         except sqlite3.Error as error:
-            trouble = f"the record cannot be written: {self._reason(error)}"
+            trouble, reason = self._unavailable(error)
             if trouble != self.trouble:
                 log.error("%s", trouble)
             self.trouble = trouble
             self._be_patient(STILL_BUSY)
-            raise _BarredError(Unavailable(trouble)) from error
+            raise _BarredError(reason) from error
         if self.trouble:
             self._be_patient(BUSY_WAIT)
 
@@ -352,6 +352,15 @@ class Store:
             with self._copying, contextlib.suppress(sqlite3.Error):
                 connection.execute("pragma wal_checkpoint(passive)")
         connection.close()
+
+    def _unavailable(self, error: sqlite3.Error) -> tuple[str, Unavailable]:
+        """Why the record cannot be written, for the log, and for who asked."""
+        text = f"the record cannot be written: {self._reason(error)}"
+        reason = Unavailable(text)
+        if "locked" in str(error):
+            reason = Unavailable("the record cannot be written: another process has locked it; try again")
+            reason.for_admins = text
+        return text, reason
 
     def _reason(self, error: sqlite3.Error) -> str:
         text = str(error)

@@ -1,6 +1,7 @@
 """Who sees only the metadata of a job learns nothing else of it, however they ask."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -73,3 +74,50 @@ def test_acls_are_asked_about_by_who_sees_them(api: InProcess) -> None:
         who = {"nuvla-authn-info": f"user/{name} user/{name} group/nuvla-user user/{name}"}
         assert api.call("GET", "/api/job?filter=action='y'", None, who)[1]["count"] == by_data
         assert api.call("GET", "/api/job?filter=acl/owners='user/carol'", None, who)[1]["count"] == by_acl
+
+
+def test_the_active_job_is_named_to_who_sees_it(api: InProcess) -> None:
+    submitter = {"nuvla-authn-info": "user/fay user/fay group/nuvla-user group/job-engine-submitter action/*"}
+    wanted = {"action": "once", "unless-active": True}
+    theirs = str(api.call("POST", "/api/job", wanted)[1]["resource-id"])
+    own = str(api.call("POST", "/api/job", {**wanted, "action": "own"}, submitter)[1]["resource-id"])
+    hidden = "conflict: once is active already: a job that you may not see"
+    for headers in (submitter, {**submitter, "idempotency-key": "k"}):
+        assert api.call("POST", "/api/job", wanted, headers)[1]["message"] == hidden
+    sent = [wanted, {**wanted, "action": "own"}, {**wanted, "action": "new"}, {**wanted, "action": "new"}]
+    answer = api.call("POST", "/api/job?partial=true", sent, submitter)[1]
+    new = answer["resource-ids"][0]
+    told = json.dumps(answer)
+    assert (theirs in told, own in told, told.count(new)) == (False, True, 4), answer
+    assert theirs in api.call("POST", "/api/job", wanted)[1]["message"], "an administrator sees it"
+    sent = [{**wanted, "idempotency-key": "a"}, {"action": "x", "idempotency-key": "b"}]
+    assert theirs not in json.dumps(api.call("POST", "/api/job", sent, submitter))
+
+
+class Queue:
+    """What a server shows of ZooKeeper."""
+
+    def status(self) -> dict[str, Any]:
+        return {"zookeeper": "connected", "leads": False}
+
+    async def shown(self) -> dict[str, Any]:
+        taken = [{"entry": "e", "job": "job/1", "member": "m"}]
+        where = {"hosts": "zk.internal:2181", "path": "/p", "leader": "a relay on host.internal", "trouble": "pid 8"}
+        return {**self.status(), **where, "members": [], "taken": taken}
+
+    async def reconcile(self, dry_run: bool) -> list[dict[str, Any]]:
+        return []
+
+
+def test_machines_and_processes_are_for_administrators(api: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    hello = {"name": "host.internal-1", "host": "host.internal", "pid": 9, "version": "0", "processes": 1, "slots": 1}
+    said = {"n": 1, "hello": {**hello, "actions": []}}
+    assert api.call("POST", "/api/executor/q/attend", said)[0] == 200
+    monkeypatch.setattr(api.state, "queue", Queue())
+    monkeypatch.setattr(api.state.store, "trouble", "the record cannot be written: cat (pid 6) has locked it")
+    words = ("internal", "pid")
+    for path in ("/api/queue", "/api/status"):
+        assert "pid" in json.dumps(api.call("GET", path)[1])
+        viewer = {"nuvla-authn-info": "user/v user/v group/nuvla-user group/job-engine-viewer"}
+        status, answer = api.call("GET", path, None, viewer)
+        assert (status, [word for word in words if word in json.dumps(answer)]) == (200, []), answer

@@ -1,6 +1,6 @@
 """The first verb: add, which a caller may repeat after a lost answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +22,15 @@ KEY_KEPT: Final = 7 * 86400.0
 _DELETED: Final = "conflict: of the jobs that were added with this idempotency key some are deleted"
 
 
+Sees = Callable[[str], bool]
+"""Whether the caller may be told of the job with this id."""
+
+
+def anything(id_: str) -> bool:
+    """What an administrator sees."""
+    return True
+
+
 @dataclass(slots=True)
 class Added:
     """What an add came to whose jobs may fail one by one.
@@ -39,18 +48,19 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why one job is not added, and the active job because of which, if there is one."""
+    """Why one job is not added, and the active job because of which, if there is one that the caller sees."""
 
     error: JobEngineError
     active: str | None = None
 
 
-def add(tx: Transaction, jobs: Sequence[NewJob], key: str | None = None) -> list[str]:
+def add(tx: Transaction, jobs: Sequence[NewJob], key: str | None = None, sees: Sees = anything) -> list[str]:
     """Add jobs, all or none.
 
     Args:
         jobs: checked jobs, in the order in which they shall run within one priority.
         key: the caller's name for this add; when an add with it was done before, nothing is added.
+        sees: whether the caller may be told of a job that others have added, by its id.
 
     Returns:
         The ids, of the first add with this key if there was one. A job with a key of its own likewise.
@@ -61,21 +71,22 @@ def add(tx: Transaction, jobs: Sequence[NewJob], key: str | None = None) -> list
         Invalid: one is to wait for a job that there is not.
     """
     if key is not None:
-        return _once(tx, key, jobs)
+        return _once(tx, key, jobs, sees)
     if any(job.key is not None for job in jobs):
-        return _keyed(tx, jobs)
-    return _insert(tx, jobs, _needed(tx, jobs))[1]
+        return _keyed(tx, jobs, sees)
+    return _insert(tx, jobs, _needed(tx, jobs, sees))[1]
 
 
-def add_each(tx: Transaction, jobs: Sequence[NewJob], key: str | None = None) -> Added:
+def add_each(tx: Transaction, jobs: Sequence[NewJob], key: str | None = None, sees: Sees = anything) -> Added:
     """Add those of ``jobs`` that can be added; the keys of single ones do not count here.
 
     Args:
-        key: as for `add`; when it is known, what is left of the first add's jobs is the answer, however few.
+        sees: as for `add`.
+        key: likewise; when it is known, what is left of the first add's jobs is the answer, however few.
     """
     if key is not None and (first := added_before(tx, key)) is not None:
         return Added(first[0], repeated=True)
-    known, refused = _checked(tx, jobs)
+    known, refused = _checked(tx, jobs, sees)
     accepted = [job for n, job in enumerate(jobs) if n not in refused] if refused else jobs
     number, ids = _insert(tx, accepted, known)
     if key is not None:
@@ -92,18 +103,18 @@ def added_before(tx: Transaction, key: str) -> tuple[list[str], int] | None:
     return ids, row[1] - row[0] + 1
 
 
-def _once(tx: Transaction, key: str, jobs: Sequence[NewJob]) -> list[str]:
+def _once(tx: Transaction, key: str, jobs: Sequence[NewJob], sees: Sees) -> list[str]:
     if (first := added_before(tx, key)) is not None:
         ids, number = first
         if len(ids) < number:
             raise Conflict(_DELETED)
         return ids
-    number, ids = _insert(tx, jobs, _needed(tx, jobs))
+    number, ids = _insert(tx, jobs, _needed(tx, jobs, sees))
     _remember(tx, [(key, number, number + len(ids) - 1)])
     return ids
 
 
-def _keyed(tx: Transaction, jobs: Sequence[NewJob]) -> list[str]:
+def _keyed(tx: Transaction, jobs: Sequence[NewJob], sees: Sees) -> list[str]:
     """Add jobs that have keys of their own, if not all of them; what is known by its key is not added again."""
     keys = [None if job.key is None else f"{job.acl['owners'][0]} {job.key}" for job in jobs]
     rows = tx.execute(
@@ -125,7 +136,7 @@ def _keyed(tx: Transaction, jobs: Sequence[NewJob]) -> list[str]:
                 there[key] = id_
         ids.append(id_)
     accepted = [job for _, job in new]
-    number, _ = _insert(tx, accepted, _needed(tx, accepted, [n for n, _ in new], len(jobs)))
+    number, _ = _insert(tx, accepted, _needed(tx, accepted, sees, [n for n, _ in new], len(jobs)))
     _remember(tx, [(key, seq, seq) for seq, (n, _) in enumerate(new, number) if (key := keys[n]) is not None])
     return ids
 
@@ -141,14 +152,18 @@ def _remember(tx: Transaction, adds: Sequence[tuple[str, int, int]]) -> None:
 
 
 def _needed(
-    tx: Transaction, jobs: Sequence[NewJob], places: Sequence[int] | None = None, number: int | None = None
+    tx: Transaction,
+    jobs: Sequence[NewJob],
+    sees: Sees,
+    places: Sequence[int] | None = None,
+    number: int | None = None,
 ) -> dict[str, Needed]:
     """What jobs are to wait for; raises what keeps one of them from being added, as `add` does.
 
     Args:
         places: where each is among the ``number`` jobs of the add, for messages; None: they are all.
     """
-    known, refused = _checked(tx, jobs)
+    known, refused = _checked(tx, jobs, sees)
     number = len(jobs) if number is None else number
     for n, refusal in refused.items():
         place = f"job {n if places is None else places[n]} of {number}: " if number > 1 else ""
@@ -158,7 +173,7 @@ def _needed(
     return known
 
 
-def _checked(tx: Transaction, jobs: Sequence[NewJob]) -> tuple[dict[str, Needed], dict[int, Refusal]]:
+def _checked(tx: Transaction, jobs: Sequence[NewJob], sees: Sees) -> tuple[dict[str, Needed], dict[int, Refusal]]:
     """What jobs are to wait for, and which of them cannot be added, by their places."""
     refused: dict[int, Refusal] = {}
     parents = {job.parent for job in jobs if job.parent is not None}
@@ -175,7 +190,9 @@ def _checked(tx: Transaction, jobs: Sequence[NewJob]) -> tuple[dict[str, Needed]
         elif (error := after.missing(job, known)) is not None:
             refused[n] = Refusal(error)
         elif job.unless_active and (other := there.get(what) or active(tx, *what)) is not None:
-            refused[n] = Refusal(Conflict(f"conflict: {job.action} is active already: {other}"), other)
+            shown = other if sees(other) else None
+            what_else = shown or "a job that you may not see"
+            refused[n] = Refusal(Conflict(f"conflict: {job.action} is active already: {what_else}"), shown)
         else:
             seq += 1
             known[job.id] = Needed(seq, State.QUEUED, None)
