@@ -10,6 +10,7 @@ from job_engine.actions.errors import NotJson
 from job_engine.job import json_value
 from job_engine.job.attributes import PAYLOAD_LIMIT
 from job_engine.job.errors import Invalid
+from job_engine.job.nesting import bounded
 
 
 def encode(value: Any, what: str = "the result") -> bytes:
@@ -24,4 +25,7 @@ def encode(value: Any, what: str = "the result") -> bytes:
         raise NotJson(error.message) from None
     if len(encoded) > PAYLOAD_LIMIT:
         raise NotJson(f"{what} is too large: {len(encoded)} bytes of JSON, and {PAYLOAD_LIMIT} is the limit")
-    return encoded
+    try:
+        return bounded(encoded, what)
+    except Invalid as error:
+        raise NotJson(error.message) from None

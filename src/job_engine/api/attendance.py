@@ -12,7 +12,9 @@ from job_engine.api.connections import Rank
 from job_engine.api.identity import Caller
 from job_engine.api.state import ApiState
 from job_engine.job.attend import Answer, Attend
+from job_engine.job.attributes import PAYLOAD_LIMIT
 from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.nesting import DEPTH_LIMIT, bounded
 from job_engine.job.nodes import MANY_LIMIT, limited
 from job_engine.job.times import iso
 
@@ -49,7 +51,19 @@ async def attend(call: Call) -> Json:
 
 
 def _said(body: bytes) -> Attend:
-    return _decode(limited(body, "the attend", MANY_LIMIT))
+    said = _decode(limited(body, "the attend", MANY_LIMIT))
+    if len(body) > DEPTH_LIMIT:  # else nothing in it is deep
+        for end in said.finished:
+            _check(end.result, "the result")
+        for write in said.writes:
+            _check(write.checkpoint, "the checkpoint")
+    return said
+
+
+def _check(value: Any, what: str) -> None:
+    """Raises Invalid if this JSON of an executor costs more than a document may."""
+    if value is not None and len(bounded(bytes(value), what)) > PAYLOAD_LIMIT:
+        raise Invalid(f"{what} has more than {PAYLOAD_LIMIT} bytes")
 
 
 async def _leave(call: Call, id_: str) -> None:

@@ -17,7 +17,7 @@ from job_engine.api.transport import CERTIFIED
 from job_engine.job.errors import Forbidden, Invalid
 from job_engine.job.foreign import shown
 from job_engine.job.nesting import DEPTH_LIMIT, shallow
-from job_engine.job.nodes import NODES_LIMIT, limited
+from job_engine.job.nodes import NODES_LIMIT, limited, with_short_numbers
 
 if TYPE_CHECKING:
     from job_engine.api.state import ApiState
@@ -193,11 +193,11 @@ def decoded(body: bytes, nodes: int = NODES_LIMIT) -> Any:
     """``body`` as JSON; None when it is empty.
 
     Raises:
-        Invalid: it is not JSON, has more than ``nodes`` values, or is nested too deeply.
+        Invalid: it is not JSON, has more than ``nodes`` values or too long numbers, or is nested too deeply.
     """
     if not body:
         return None
-    limited(body, "the body", nodes)
+    with_short_numbers(limited(body, "the body", nodes), "the body")
     try:
         value = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

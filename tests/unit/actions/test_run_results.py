@@ -1,6 +1,7 @@
 """What an action returns is its result, if JSON can say it; of Nuvla's classes it is a return code."""
 
 import enum
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from job_engine import action
 from job_engine.job.attributes import PAYLOAD_LIMIT
 from job_engine.testing import run_action
 from tests.unit.actions.samples import nuvla
+
+DEEP = "the result is nested too deeply: it has more than 100 levels of objects and arrays"
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,8 @@ def endless():
         (["\ud800"], "f: the result is not JSON: result[0] is a text that is not valid Unicode"),
         ((n for n in range(3)), "f: the result is not JSON: result is of type generator"),
         (endless(), "f: the result is not JSON: it nests too deeply, or contains itself"),
+        (json.loads("[" * 101 + "]" * 101), f"f: {DEEP}"),
+        ([0] * 100_000, "f: the result has more than 100,000 values; send it in parts, or as a text"),
         ("x" * PAYLOAD_LIMIT, "f: the result is too large: 1048578 bytes of JSON, and 1048576 is the limit"),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """The writer thread serves everybody: what a caller makes expensive is done beside it, and checked there."""
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from job_engine.store import query
 from tests.unit.api.server import InProcess
 
 PATCH = {"content-type": "application/json-patch+json"}
+numbers = itertools.count(1)
 
 
 def nested(levels: int) -> Any:
@@ -134,6 +136,41 @@ def test_what_nests_as_deep_as_it_may_is_kept_and_patched(api: InProcess) -> Non
     id_ = api.call("POST", "/api/module", sent)[1]["resource-id"]
     status, body = api.call("PUT", f"/api/{id_}", [{"op": "copy", "from": "/content", "path": "/other"}], PATCH)
     assert (status, body["content"], body["other"]) == (200, sent["content"], sent["content"])
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (nested(DEPTH_LIMIT + 1), "is nested too deeply"),
+        ([0] * 100_000, "has more than 100,000 values"),
+        ("x" * (1 << 20), "has more than 1048576 bytes"),
+        ([int("7" * 401), "x" * (64 << 10)], "has a number of more than 400 digits"),
+    ],
+)
+def test_results_and_checkpoints_are_bounded_as_bodies_are(api: InProcess, value: Any, why: str) -> None:
+    hello = {"name": "x", "host": "h", "pid": 1, "version": "0", "processes": 1, "slots": 1, "actions": ["deep"]}
+    id_ = api.call("POST", "/api/job", {"action": "deep"})[1]["resource-id"]
+    said = {"n": next(numbers), "free": 1, "hello": hello}
+    ((seq, claim, granted, *_),) = api.call("POST", "/api/executor/deep/attend", said)[1]["jobs"]
+    assert granted == id_
+    key = {"holds": [[seq, claim]]}
+    for more, what in (
+        ({"writes": [[seq, claim, None, {}, value]]}, "the checkpoint"),
+        ({"finished": [[seq, claim, "SUCCESS", 0, 0, 0, None, value]]}, "the result"),
+    ):
+        status, body = api.call("POST", "/api/executor/deep/attend", {"n": next(numbers), **key, **more})
+        assert (status, body["message"].startswith(f"{what} {why}")) == (400, True), body
+    assert api.call("GET", f"/api/{id_}")[1]["state"] == "RUNNING"
+    end = [seq, claim, "SUCCESS", 0, 0, 0, None, nested(DEPTH_LIMIT)]
+    assert api.call("POST", "/api/executor/deep/attend", {"n": next(numbers), **key, "finished": [end]})[0] == 200
+    assert api.call("GET", f"/api/{id_}")[1]["result"] == nested(DEPTH_LIMIT)
+
+
+def test_numbers_of_thousands_of_digits_are_refused_in_large_bodies(api: InProcess) -> None:
+    sent = b'{"numbers": [%s], "text": "%s"}' % (b"7" * 401, b"7" * (64 << 10))
+    status, body = api.call("POST", "/api/module", sent)
+    assert (status, "400 digits" in body["message"]) == (400, True)
+    assert api.call("POST", "/api/module", sent.replace(b"7" * 401 + b"]", b"7]"))[0] == 201
 
 
 def test_copies_are_charged_before_they_are_made(api: InProcess) -> None:
