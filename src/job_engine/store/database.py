@@ -174,7 +174,7 @@ class Store:
                 self._reader.connection = connection
             return query(self._reader.connection, *arguments)
         except sqlite3.OperationalError as error:
-            raise Unavailable(f"the record cannot be read: {self._reason(error)}") from error
+            raise self._unavailable(error, "read")[1] from error
 
     def _serve(self) -> None:
         """The writer thread. A server without one must not go on answering: its failure ends the process."""
@@ -353,12 +353,12 @@ class Store:
                 connection.execute("pragma wal_checkpoint(passive)")
         connection.close()
 
-    def _unavailable(self, error: sqlite3.Error) -> tuple[str, Unavailable]:
-        """Why the record cannot be written, for the log, and for who asked."""
-        text = f"the record cannot be written: {self._reason(error)}"
+    def _unavailable(self, error: sqlite3.Error, what: str = "written") -> tuple[str, Unavailable]:
+        """Why the record cannot be read or written, for the log, and for who asked."""
+        text = f"the record cannot be {what}: {self._reason(error)}"
         reason = Unavailable(text)
         if "locked" in str(error):
-            reason = Unavailable("the record cannot be written: another process has locked it; try again")
+            reason = Unavailable(f"the record cannot be {what}: another process has locked it; try again")
             reason.for_admins = text
         return text, reason
 
