@@ -65,11 +65,11 @@ def main(arguments: list[str]) -> None:
     level = configure(setup.log_level)
     board = Board(setup.threads, board_fd)
     children.install()  # first: actions may import what it replaces by name
+    clients = Clients(setup)
+    entrust(setup.api_url, partial(_found, clients, setup.hands_out))  # modules may make clients, which are no job's
     actions = _load(sock, setup)
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
     outbox = Outbox(sock, board)
-    clients = Clients(setup)
-    entrust(setup.api_url, partial(_found, clients, setup.hands_out))
     slots = Slots(
         actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace, setup.output,
         [re.compile(pattern) for pattern in setup.masked],
