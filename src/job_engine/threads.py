@@ -4,12 +4,10 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from typing import Final
+
+from job_engine.exit_codes import INTERNAL
 
 log = logging.getLogger(__name__)
-
-BROKEN: Final = 70
-"""Exit code of a process whose thread has failed (sysexits.h: EX_SOFTWARE)."""
 
 
 def start(name: str, run: Callable[[], object], end: Callable[[], object] | None = None) -> threading.Thread:
@@ -18,7 +16,7 @@ def start(name: str, run: Callable[[], object], end: Callable[[], object] | None
     A process that goes on without such a thread accepts work that nobody does; a process that ends is replaced.
 
     Args:
-        end: ends the process; default: at once, with exit code `BROKEN`.
+        end: ends the process; default: at once, with exit code `INTERNAL`.
     """
 
     def guarded() -> None:
@@ -36,4 +34,4 @@ def start(name: str, run: Callable[[], object], end: Callable[[], object] | None
 
 
 def _end() -> None:
-    os._exit(BROKEN)
+    os._exit(INTERNAL)

@@ -7,9 +7,10 @@ from typing import Any, NoReturn
 
 import click
 
-from job_engine.cli.exits import DONE, INTERNAL, INTERRUPTED, WRONG, exit_code, sentence
+from job_engine.cli.exits import exit_code, sentence
 from job_engine.cli.group import Session, group
 from job_engine.cli.screen import Styled, say
+from job_engine.exit_codes import DONE, INTERNAL, INTERRUPTED, WRONG
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -8,12 +8,12 @@ import click
 
 from job_engine.cli.checks import FAIL, WARN, Finding, local
 from job_engine.cli.checks_engine import engine
-from job_engine.cli.exits import DONE, FAILED
 from job_engine.cli.options import command, connectable, json_option
 from job_engine.cli.screen import Styled, print_json, say
 from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client import Client
 from job_engine.client.discovery import data_folder
+from job_engine.exit_codes import DONE, FAILED
 from job_engine.job.errors import JobEngineError
 
 if TYPE_CHECKING:

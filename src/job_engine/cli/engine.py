@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from job_engine import threads
-from job_engine.cli.exits import DONE, FAILED, WRONG
 from job_engine.cli.parts import Parts
 from job_engine.cli.pasted import pasted
 from job_engine.cli.screen import Styled, say
@@ -20,6 +19,7 @@ from job_engine.cli.signals import Signals, caught
 from job_engine.client import Client
 from job_engine.client.answers import ExecutorInfo
 from job_engine.client.discovery import ADMIN_FILE, APPLICATION, data_folder
+from job_engine.exit_codes import DONE, FAILED, WRONG
 from job_engine.job.errors import JobEngineError
 
 READY_WITHIN: Final = 60.0

@@ -1,17 +1,12 @@
-"""Exit codes, and the sentence that goes with them."""
+"""The exit code of a command that failed, and the sentence that goes with it."""
 
 from typing import Final
 
 import click
 
+from job_engine.exit_codes import FAILED, INTERNAL, UNREACHABLE, WRONG
 from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
 
-DONE: Final = 0
-FAILED: Final = 1  # the job failed or was canceled, or a check failed
-WRONG: Final = 2  # wrong use: arguments, files, what the server refuses
-UNREACHABLE: Final = 3  # no engine answers
-INTERNAL: Final = 70  # a fault of ours (sysexits.h: EX_SOFTWARE)
-INTERRUPTED: Final = 130  # Ctrl-C, as shells count
 NOBODY: Final = "credentials required"
 """What a server answers to a caller without credentials."""
 CREDENTIALS: Final = "give --api-user and --api-pass, --api-key and --api-secret, or --profile"

@@ -13,7 +13,6 @@ from job_engine.cli.health import Start, health_checked
 from job_engine.cli.journal import log_to_stderr
 from job_engine.cli.listening import address_of, listening, local_url
 from job_engine.cli.options import command, data_option, duration, engine_option
-from job_engine.cli.parent import when_gone
 from job_engine.cli.part_options import (
     audit_log_option,
     declared,
@@ -29,6 +28,7 @@ from job_engine.cli.zk_options import ZK_SEVERAL, zk_options
 from job_engine.client.discovery import ADMIN_FILE, data_folder
 from job_engine.client.private import warn_if_exposed
 from job_engine.job.errors import Invalid
+from job_engine.parent import when_gone
 
 if TYPE_CHECKING:
     from job_engine.queue import ZooKeeper

@@ -26,6 +26,7 @@ from job_engine.api.settings import ServerSettings
 from job_engine.api.state import ApiState
 from job_engine.api.transport import over_tls
 from job_engine.dashboard import routes
+from job_engine.exit_codes import ORPHANED
 from job_engine.job.errors import JobEngineError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Serving:
     def orphaned(self) -> None:
         """Ends the server, whose parent has died; for any thread."""
         self._uvicorn.leave()
-        force = threading.Timer(ORPHAN, os._exit, (1,))
+        force = threading.Timer(ORPHAN, os._exit, (ORPHANED,))
         force.daemon = True
         force.start()
 

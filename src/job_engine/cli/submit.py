@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from job_engine.cli.completing import action_names, job_ids, parameter_names
-from job_engine.cli.exits import INTERRUPTED, CommandFailed
+from job_engine.cli.exits import CommandFailed
 from job_engine.cli.family import counts, follow, print_result
 from job_engine.cli.ids import whole_id
 from job_engine.cli.known import is_text, parameters_of
@@ -18,6 +18,7 @@ from job_engine.cli.options import command, connecting, duration, json_option, o
 from job_engine.cli.pasted import here
 from job_engine.cli.screen import Styled, print_json, say
 from job_engine.client import Client, JobCanceled, JobFailed, JobHandle
+from job_engine.exit_codes import INTERRUPTED
 from job_engine.job.action_details import Parameter
 from job_engine.job.bulk import is_bulk
 from job_engine.job.bulk_message import found, in_short

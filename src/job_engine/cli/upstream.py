@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any, Final, NoReturn
 
 from job_engine.cli import run
-from job_engine.cli.exits import INTERNAL, UNREACHABLE
+from job_engine.exit_codes import INTERNAL, UNREACHABLE
 from job_engine.job.errors import Invalid
 
 API_URL: Final = "https://nuvla.io"

@@ -16,14 +16,12 @@ from job_engine.distributor.distributor import Distributor
 from job_engine.distributor.load import load
 from job_engine.distributor.settings import DistributorSettings
 from job_engine.distributor.upstream import Host
+from job_engine.exit_codes import DONE, NO_SERVER, ORPHANED, WRONG
 from job_engine.job.errors import Invalid, JobEngineError
+from job_engine.parent import when_gone
 
 log = logging.getLogger(__name__)
 
-REFUSED: Final = 1
-"""Exit code, as Nuvla's engine has it: the API server accepts no login, or does not answer and is not waited for."""
-WRONG: Final = 2
-"""Exit code: what was asked cannot be done, e.g. a folder of distributions that does not exist."""
 LEAVING: Final = 3.0
 """Seconds from a signal to the end, to hand the elections over and to say goodbye; whatever hangs then is left."""
 
@@ -34,6 +32,8 @@ def run(settings: DistributorSettings) -> int:
     Returns:
         The exit code: 0, 1 or 2; why it is not 0 is logged.
     """
+    if settings.parent_fd is not None:  # from now on: the import of a distribution may hang
+        when_gone(settings.parent_fd, lambda: os._exit(ORPHANED))
     found = Found(settings.api_url, settings.credentials, settings.tls, "the distributor")
     entrust(settings.api_url, lambda: found)
     name = settings.name or f"{socket.gethostname()}-{secrets.token_hex(2)}"
@@ -53,10 +53,10 @@ def run(settings: DistributorSettings) -> int:
         return WRONG
     except JobEngineError as error:
         log.error("%s", error)
-        return REFUSED
+        return NO_SERVER
     if hanging:
         _leave(f"{hanging} calls of distributions were still under way; what they would have made is not made")
-    return 0
+    return DONE
 
 
 async def _run(settings: DistributorSettings, distributor: Distributor, host: Host, name: str) -> int:
@@ -74,8 +74,6 @@ async def _run(settings: DistributorSettings, distributor: Distributor, host: Ho
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop)
-    if settings.parent_fd is not None:
-        loop.add_reader(settings.parent_fd, _parent, settings.parent_fd)
     work, asked = asyncio.create_task(distributor.run()), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((work, asked), return_when=asyncio.FIRST_COMPLETED)
@@ -95,14 +93,4 @@ def _leave(why: str) -> NoReturn:
     log.warning("%s", why)
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(0)
-
-
-def _parent(fd: int) -> None:
-    """The parent is gone: end like it."""
-    try:
-        if os.read(fd, 64):
-            return
-    except OSError as error:
-        log.error("the pipe to the parent cannot be read: %s", error)
-    os._exit(1)
+    os._exit(DONE)

@@ -10,6 +10,7 @@ from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
 from job_engine.executor.sources.nuvla_api import document
 from job_engine.executor.stop import Stop
+from job_engine.exit_codes import ORPHANED
 from job_engine.job.errors import Forbidden, Unavailable, Unreachable
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ async def is_ours(client: WireClient, *, wait: bool) -> bool:
 
 async def unless_stopped(look: "asyncio.Task[bool]", parent_fd: int | None) -> bool | None:
     """What ``look`` finds; None when the executor is asked to stop before."""
-    stop = Stop(parent_fd, lambda: os._exit(1))
+    stop = Stop(parent_fd, lambda: os._exit(ORPHANED))
     asked = asyncio.get_running_loop().create_task(stop.asked.wait())
     await asyncio.wait((look, asked), return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()

@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 from dataclasses import replace
-from typing import Final
 from uuid import uuid4
 
 import uvloop
@@ -19,14 +18,10 @@ from job_engine.executor.sources import Source
 from job_engine.executor.sources.api import ApiSource
 from job_engine.executor.sources.nuvla_api import CONNECTIONS, NuvlaApi
 from job_engine.executor.supervisor import Supervisor
+from job_engine.exit_codes import DONE, NO_SERVER, WRONG
 from job_engine.job.errors import Forbidden, Invalid, Unreachable
 
 log = logging.getLogger(__name__)
-
-REFUSED: Final = 1
-"""Exit code, as Nuvla's engine has it: the API server accepts no login, or does not answer and is not waited for."""
-WRONG: Final = 2
-"""Exit code: what was asked cannot be done, e.g. a folder of actions that does not exist."""
 
 
 def run(settings: ExecutorSettings) -> int:
@@ -43,11 +38,11 @@ def run(settings: ExecutorSettings) -> int:
             runner.run(_run(settings, id_, folder))
     except (Forbidden, Unreachable) as error:
         log.error("%s", error)
-        return REFUSED
+        return NO_SERVER
     except Invalid as error:
         log.error("%s", error)
         return WRONG
-    return 0
+    return DONE
 
 
 async def _run(settings: ExecutorSettings, id_: str, folder: RunFolder | None) -> None:

@@ -1,12 +1,10 @@
 """What ends an executor: a first signal, a second one, or the end of its parent."""
 
 import asyncio
-import logging
-import os
 import signal
 from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+from job_engine import parent
 
 
 class Stop:
@@ -35,13 +33,9 @@ class Stop:
         self.asked.set()
 
     def _parent(self, fd: int) -> None:
-        try:
-            if os.read(fd, 64):
-                return
-        except OSError as error:
-            log.error("the pipe to the parent cannot be read: %s", error)
-        self._loop.remove_reader(fd)
-        self._orphaned()
+        if parent.gone(fd):
+            self._loop.remove_reader(fd)
+            self._orphaned()
 
 
 async def first(*events: asyncio.Event, within: float | None = None) -> bool:

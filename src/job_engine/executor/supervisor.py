@@ -24,6 +24,7 @@ from job_engine.executor.run_folder import RunFolder
 from job_engine.executor.settings import ExecutorSettings
 from job_engine.executor.sources import GOOD, Source
 from job_engine.executor.stop import Stop, first
+from job_engine.exit_codes import ORPHANED
 from job_engine.job.attend import Finished, Granted, Hello, Released, Write
 from job_engine.job.errors import Invalid
 
@@ -163,7 +164,7 @@ class Supervisor:
     def _orphaned(self) -> NoReturn:
         """The parent is gone: end like it, and at once, so that a successor can begin."""
         self._pool.kill()
-        os._exit(1)
+        os._exit(ORPHANED)
 
     # --- the deadline
 

@@ -34,6 +34,7 @@ from job_engine.executor.outbox import Outbox
 from job_engine.executor.service import end_now, here, service
 from job_engine.executor.slot import Slots
 from job_engine.executor.watchdog import Watchdog
+from job_engine.exit_codes import WRONG
 from job_engine.job.errors import Forbidden, JobEngineError
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ def _load(sock: socket.socket, setup: Setup) -> Actions:
         )
     except JobEngineError as error:
         _report(sock, RawReport(loaded=Loaded(actions=[], failed={}, duplicates=[], wrong=error.message)))
-        sys.exit(2)
+        sys.exit(WRONG)
 
 
 def _report(sock: socket.socket, report: RawReport) -> None:

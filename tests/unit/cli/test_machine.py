@@ -14,11 +14,11 @@ from job_engine.cli.child import Child, how
 from job_engine.cli.engine import Engine
 from job_engine.cli.folder import LOCK, in_use, locked, prepare
 from job_engine.cli.listening import address_of, listening
-from job_engine.cli.parent import when_gone
 from job_engine.cli.pasted import pasted
 from job_engine.cli.signals import caught
 from job_engine.executor.supervisor import KILLED, LAST_WORDS, STOP_GRACE
 from job_engine.job.errors import Conflict, Invalid
+from job_engine.parent import when_gone
 from tests.integration.running import alive, eventually
 
 
