@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from job_engine.actions.errors import Failed, Interrupted, JobUpdateError, Skipped, Unfinished
 from job_engine.actions.job import Job
+from job_engine.job.backoff import pauses
 from job_engine.job.bulk import MONITOR, BulkResult, own_tags
 from job_engine.job.bulk_message import found
 from job_engine.job.errors import JobEngineError
@@ -229,7 +230,7 @@ class BulkAction:
         from nuvla.api import NuvlaError
         from requests import exceptions
 
-        pause, longest = PAUSES
+        pause = pauses(*PAUSES)
         while True:
             try:
                 return call()
@@ -238,9 +239,8 @@ class BulkAction:
                     raise
             except (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError) as error:
                 self.job.logger.warning("the API server does not answer, it is asked again: %s", error)
-            if self.job.interrupted.wait(pause):
+            if self.job.interrupted.wait(next(pause)):
                 raise Interrupted
-            pause = min(2 * pause, longest)
 
     # What it says.
 

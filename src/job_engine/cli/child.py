@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+from job_engine.job.backoff import backoff
 from job_engine.loading.interpreter import python_command
 
 FIRST_PAUSE: Final = 0.1
@@ -47,7 +48,7 @@ class Child:
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._since = 0.0
-        self._pause = FIRST_PAUSE
+        self._deaths = 0  # in a row, each soon after its start
 
     @property
     def pid(self) -> int | None:
@@ -80,10 +81,11 @@ class Child:
         """Plans the next start after an end with ``code``, and says so."""
         now = time.monotonic()
         if now - self._since > PROVEN:
-            self._pause = FIRST_PAUSE
-        self.due = now + self._pause
-        self._say(f"the {self.name} ended ({how(code)}); starting it again in {self._pause:g} s")
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._deaths = 0
+        pause = backoff(self._deaths, FIRST_PAUSE, LONGEST_PAUSE)
+        self.due = now + pause
+        self._say(f"the {self.name} ended ({how(code)}); starting it again in {pause:g} s")
+        self._deaths += 1
 
     def signal(self, number: int) -> None:
         """Sends a signal, if it still runs."""

@@ -28,6 +28,7 @@ from job_engine.client.endpoint import (
 from job_engine.client.message import AnswerReader, header_lines, request_bytes
 from job_engine.client.proxy import proxy_of
 from job_engine.client.tls import VERIFY, Tls
+from job_engine.job.backoff import backoff
 from job_engine.job.errors import Unavailable, Unreachable
 
 FIRST_PAUSE: Final = 0.05
@@ -146,7 +147,7 @@ class Connection:
         if until is not None:
             deadline = min(deadline, until)
         extra = header_lines(headers) if headers else b""
-        pause, repeated = FIRST_PAUSE, False
+        failures = 0
         while True:
             failure: Unreachable | None = None
             try:
@@ -157,14 +158,15 @@ class Connection:
             else:
                 self._met = True
                 if status not in (502, 503, 504):
-                    return Reply(status, answered, repeated)
-            length = pause * random.uniform(0.5, 1.0)  # spreads clients that wait for one server
+                    return Reply(status, answered, repeated=failures > 0)
+            length = backoff(failures, FIRST_PAUSE, LONGEST_PAUSE)
+            length *= random.uniform(0.5, 1.0)  # spreads clients that wait for one server
             if not (repeatable and self._met) or time.monotonic() + length >= deadline:
                 if failure is not None:
                     raise failure
-                return Reply(status, answered, repeated)
+                return Reply(status, answered, repeated=failures > 0)
             time.sleep(length)
-            pause, repeated = min(2 * pause, LONGEST_PAUSE), True
+            failures += 1
 
     def close(self) -> None:
         """Closes the connections of all threads; the next call makes a new one."""

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from job_engine.client.endpoint import Credentials, Endpoint, no_session, session_lives
 from job_engine.client.proxy import proxy_of
 from job_engine.client.tls import VERIFY, Tls
+from job_engine.job.backoff import pauses
 from job_engine.job.errors import Forbidden, Unavailable
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def steady(api: Any) -> None:
     log_in_once, ended = session.cimi_login, session.need_to_login
 
     def log_in_patiently(params: Any) -> Any:
-        pause, said = FIRST_PAUSE, False
+        pause, said = pauses(FIRST_PAUSE, LONGEST_PAUSE), False
         while True:
             answer = log_in_once(params)
             if answer is None or answer.status_code < 400:
@@ -111,8 +112,7 @@ def steady(api: Any) -> None:
             if not said:
                 said = True
                 log.warning("%s makes no session now: %s; it is waited for", api.endpoint, error)
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            time.sleep(next(pause))
 
     def needs_login(url: str, status: int) -> bool:
         if status != 403 or not ended(url, status):

@@ -18,6 +18,7 @@ from job_engine.distributor.records import Made, PausedError, Record
 from job_engine.distributor.standing import Standing
 from job_engine.distributor.tick import Tick
 from job_engine.distributor.trouble import Trouble, one_line
+from job_engine.job.backoff import backoff
 from job_engine.job.errors import JobEngineError
 from job_engine.job.schedule import FUTURE, MOST, Missed, plan
 from job_engine.job.times import epoch, iso
@@ -141,7 +142,7 @@ class Leader:
             except PausedError:
                 await clock.until(clock.now() + AGAIN, standing.woken)  # the record tells when it goes on
             except Exception as error:  # noqa: BLE001 - the boundary between the engine and a function, which may do anything
-                pause = min(BACKOFF[0] * 2.0 ** min(self._function.count, 30), BACKOFF[1])
+                pause = backoff(self._function.count, *BACKOFF)
                 self._function.note(error, f"its tick of {iso(due / 1000)} is tried again, until a later one is due")
                 standing.tell(last_error=one_line(error))
                 self._failed, self._seen = due, due

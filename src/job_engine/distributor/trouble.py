@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from job_engine.job.backoff import pauses
 from job_engine.job.errors import JobEngineError, Unavailable, Unreachable
 from job_engine.job.foreign import described, is_a, text
 
@@ -60,14 +61,13 @@ class Trouble:
             then: what happens until then, see `note`.
             of: the errors that do not end it.
         """
-        pause, longest = RETRIED_AFTER
+        pause = pauses(*RETRIED_AFTER)
         while True:
             try:
                 answer = await call()
             except of as error:
                 self.note(error, then)
-                await sleep(pause)
-                pause = min(2 * pause, longest)
+                await sleep(next(pause))
             else:
                 self.over()
                 return answer

@@ -15,6 +15,7 @@ from job_engine.executor.backlog import QUICK, Pace
 from job_engine.executor.holds import Batch, Held, Holds, Key
 from job_engine.executor.sources import Source
 from job_engine.job.attend import Answer, Attend, Granted, Hello
+from job_engine.job.backoff import backoff
 from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, Unavailable, Unreachable
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Attending:
         self._speak_anyway = False
         self._leaving = False
         self._may_write = 0.0
-        self._pause = FIRST_PAUSE
+        self._unanswered = 0  # exchanges in a row
         self._sent = self._last_answered = 0
         self._poll: asyncio.Task[None] | None = None
         self._poll_free = 0
@@ -184,13 +185,14 @@ class Attending:
             if self.away_since is None:
                 self.away_since = time.monotonic()
                 log.warning("%s; trying again", error)
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._unanswered += 1
         elif isinstance(error, Invalid) and not batch.size and not self.answered.is_set():
             self.refused = error  # there was only a greeting to refuse
         else:
             self._narrow(error, batch)
         self._host.exchanged()
-        await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))  # spreads executors that wait for one server
+        pause = backoff(self._unanswered, FIRST_PAUSE / 2, LONGEST_PAUSE)
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # spreads executors that wait for one server
 
     def _narrow(self, error: JobEngineError, batch: Batch) -> None:
         """The source does not take what it was told: find the one thing that it does not take, and go on without it.
@@ -266,7 +268,7 @@ class Attending:
         if self.away_since is not None:
             log.info("%s answers again, after %.1f s", self._source.where, time.monotonic() - self.away_since)
         self.away_since = self.refused = None
-        self._pause = FIRST_PAUSE / 2
+        self._unanswered = 0
         self.answered.set()
         self._host.exchanged()
         if answer.hello and self._greeting is not None:

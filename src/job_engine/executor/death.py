@@ -8,6 +8,7 @@ from job_engine.executor.board import ALARM, BROKEN, EXPIRED
 from job_engine.executor.holds import Held
 from job_engine.executor.process import Process
 from job_engine.job.attend import Finished, Released
+from job_engine.job.backoff import backoff
 from job_engine.job.states import State
 
 DEAF: Final = "timed out by its own alarm, and its main thread did not react"
@@ -62,4 +63,4 @@ class Lives:
         """Seconds until a process that has ended is replaced; ``proven``: it was of use before."""
         self._short = 0 if proven else self._short + 1
         excess = self._short - self._wanted
-        return min(FIRST_PAUSE * 2 ** min(excess, 10), LONGEST_PAUSE) if excess > 0 else 0.0
+        return backoff(excess, FIRST_PAUSE, LONGEST_PAUSE) if excess > 0 else 0.0

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from job_engine.job.backoff import backoff as bounded
+
 BACKOFF: Final = 2.0
 """Seconds; what the first retry waits at most, unless the action says otherwise."""
 LONGEST: Final = 3600.0
@@ -20,5 +22,5 @@ def delay(failures: int, roll: float, *, backoff: float = BACKOFF, jitter: bool 
         backoff: seconds; the bound at the first failure.
         jitter: whether to wait ``roll`` of the bound, or all of it.
     """
-    bound = min(LONGEST, backoff * 2.0 ** min(failures, 64))
+    bound = bounded(failures, backoff, LONGEST)
     return bound * roll if jitter else bound

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Hashable, Iterable
 from typing import Final, Generic, TypeVar
 
+from job_engine.job.backoff import backoff
+
 Thing = TypeVar("Thing", bound=Hashable)
 
 FIRST, LONGEST = 1.0, 60.0
@@ -56,4 +58,4 @@ class Backoff:
 
     def _due(self, job: str) -> float:
         count, last = self._done.get(job, (0, 0.0))
-        return last + min(LONGEST, FIRST * 2.0 ** (count - 1)) if count else 0.0
+        return last + backoff(count - 1, FIRST, LONGEST) if count else 0.0

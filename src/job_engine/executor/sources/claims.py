@@ -5,6 +5,7 @@ from typing import Final
 
 from job_engine.executor.sources.ends import AVOID, CONSUME, LATER, RELEASE
 from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim
+from job_engine.job.backoff import backoff
 from job_engine.queue import Taken
 
 FIRST_PAUSE: Final = 0.02
@@ -23,13 +24,13 @@ End = tuple[int, Taken]
 
 
 class _Claimed:
-    __slots__ = ("asked", "due", "pause", "since", "taken", "verdict")
+    __slots__ = ("asked", "due", "repeats", "since", "taken", "verdict")
 
     def __init__(self, taken: Taken) -> None:
         self.taken = taken
         self.asked = False  # in an exchange that was not answered yet, or could not be
         self.due = 0.0  # monotonic seconds
-        self.pause = FIRST_PAUSE
+        self.repeats = 0
         self.verdict = ""  # the last one
         self.since = 0.0  # since when it is that
 
@@ -124,8 +125,8 @@ class Claims:
             claimed.verdict, claimed.since = verdict, now
         if now - claimed.since > PATIENCE.get(verdict, 0.0):
             return LATER if verdict == MISSING else RELEASE, self._drop(claimed.taken)
-        claimed.due = now + claimed.pause
-        claimed.pause = min(2 * claimed.pause, LONGEST_PAUSE)
+        claimed.due = now + backoff(claimed.repeats, FIRST_PAUSE, LONGEST_PAUSE)
+        claimed.repeats += 1
         return None
 
     def _drop(self, taken: Taken) -> Taken:

@@ -15,6 +15,7 @@ import msgspec
 
 from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
+from job_engine.job.backoff import pauses
 from job_engine.job.errors import Forbidden, JobEngineError, NotFound, Unavailable, Unreachable
 
 log = logging.getLogger(__name__)
@@ -125,13 +126,12 @@ class NuvlaApi:
     async def _call(
         self, method: str, path: str, body: bytes | None = None, done: Callable[[], Any] | None = None
     ) -> bytes:
-        patience, pause = FIRST_PATIENCE, FIRST_PAUSE
+        patience, pause = pauses(FIRST_PATIENCE, LONGEST_PATIENCE), pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
-                status, answered = await self._once(method, path, body, patience)
+                status, answered = await self._once(method, path, body, next(patience))
             except (Unreachable, Unavailable, Forbidden):
-                patience, pause = min(2 * patience, LONGEST_PATIENCE), min(2 * pause, LONGEST_PAUSE)
-                await asyncio.sleep(pause)
+                await asyncio.sleep(next(pause))
                 await self._answering.wait()
                 if done is not None and await done():
                     return b"{}"
