@@ -13,6 +13,7 @@ from job_engine.actions.job import Job
 from job_engine.job.backoff import pauses
 from job_engine.job.bulk import MONITOR, BulkResult, own_tags
 from job_engine.job.bulk_message import found
+from job_engine.job.entry_point import ENTRY_POINT, is_ours
 from job_engine.job.errors import JobEngineError
 from job_engine.job.foreign import kind, text
 
@@ -174,8 +175,7 @@ class BulkAction:
     @cached_property
     def _ours(self) -> bool:
         """Whether the server takes many jobs at once, and keys; a Nuvla server does not."""
-        entry = self._patiently(lambda: self.job.api.get("cloud-entry-point").data)
-        return "executor" in entry.get("collections", {})
+        return is_ours(self._patiently(lambda: self.job.api.get(ENTRY_POINT).data))
 
     @cached_property
     def _acl(self) -> dict[str, Any]:

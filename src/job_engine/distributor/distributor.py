@@ -4,13 +4,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from job_engine.client import Client
+from job_engine.client import Client, kind
 from job_engine.client.discovery import Found
-from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
 from job_engine.distributor.leader import Leader
 from job_engine.distributor.records import Record
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     from job_engine.distributor.contenders import Contenders
     from job_engine.queue import Election, Lead, Session
 
-CALL: Final = 15.0
-"""Seconds that the API server may take to say what it is."""
 CONNECTIONS: Final = 8
 """Calls to it at a time: the parked report, and the ticks of those that are due together."""
 RESTARTED_AFTER: Final = 5.0
@@ -37,10 +32,6 @@ FIRST: Final = 5.0
 """Seconds without ZooKeeper after which the log says so."""
 
 log = logging.getLogger(__name__)
-
-
-class _EntryPoint(msgspec.Struct):
-    collections: dict[str, Any]
 
 
 class Distributor:
@@ -71,7 +62,7 @@ class Distributor:
             Unreachable: it does not answer, and is not waited for.
         """
         try:
-            ours = await (self._patiently(self._is_ours) if self._settings.wait_for_api else self._is_ours())
+            ours = await kind.ask(self._wire, f"the distributor {self._name}", wait=self._settings.wait_for_api)
             if ours:
                 self.standings = [each for each in self.standings if not each.distribution.beside_nuvla]
             if self._settings.zookeeper is None:
@@ -140,21 +131,6 @@ class Distributor:
             self._client = Client.of(Found(settings.api_url, settings.credentials, settings.tls))
         return self._client
 
-    async def _is_ours(self) -> bool:
-        """Whether the record is one of ours; asked as who we are, so that wrong credentials show now."""
-        status, body = await self._wire.get("/api/cloud-entry-point", timeout=CALL)
-        if status >= 500:
-            raise Unavailable(refusal(status, body).message)
-        if status >= 400:
-            raise refusal(status, body)
-        try:
-            return "distribution" in msgspec.json.decode(body, type=_EntryPoint).collections
-        except msgspec.DecodeError:
-            raise Unavailable(
-                f"what answers at {self._wire.endpoint.url} is no API server (status {status}, and not the JSON of"
-                " one); is the address right?"
-            ) from None
-
     async def _meet(self, session: "Session") -> None:
         """Wait for ZooKeeper, as long as that takes; the log says so once, and when it is there."""
         hosts, late = session.settings.hosts, asyncio.Event()
@@ -177,10 +153,6 @@ class Distributor:
             saying.cancel()
         if late.is_set():
             log.warning("distributor %s: ZooKeeper at %s answers", self._name, hosts)
-
-    async def _patiently(self, call: "Callable[[], Awaitable[Any]]") -> Any:
-        """Make a call until it is answered."""
-        return await Trouble(log, f"distributor {self._name}").outlast(call)
 
 
 def _leading(leader: Leader, election: "Election | None", name: str) -> Callable[[], Awaitable[None]]:

@@ -9,19 +9,23 @@ from uuid import uuid4
 
 import uvloop
 
+from job_engine.client import kind
 from job_engine.client.wire import WireClient
-from job_engine.executor.discovery import is_ours, unless_stopped
 from job_engine.executor.log_format import configure
 from job_engine.executor.run_folder import RunFolder
 from job_engine.executor.settings import ExecutorSettings
 from job_engine.executor.sources import Source
 from job_engine.executor.sources.api import ApiSource
 from job_engine.executor.sources.nuvla_api import CONNECTIONS, NuvlaApi
+from job_engine.executor.stop import unless_stopped
 from job_engine.executor.supervisor import Supervisor
 from job_engine.exit_codes import DONE, NO_SERVER, WRONG
 from job_engine.job.errors import Forbidden, Invalid, Unreachable
 
 log = logging.getLogger(__name__)
+
+WHO = "the executor"
+"""Who calls, in messages."""
 
 
 def run(settings: ExecutorSettings) -> int:
@@ -53,11 +57,10 @@ async def _run(settings: ExecutorSettings, id_: str, folder: RunFolder | None) -
         return
     if settings.zookeeper is None:
         if not settings.wait_for_api:
-            await is_ours(client, wait=False)
+            await kind.ask(client, WHO, wait=False)
         source: Source = ApiSource(client, id_)
     else:
-        look = asyncio.get_running_loop().create_task(is_ours(client, wait=settings.wait_for_api))
-        ours = await unless_stopped(look, settings.parent_fd)
+        ours = await unless_stopped(kind.ask(client, WHO, wait=settings.wait_for_api), settings.parent_fd)
         if ours is None:
             await client.close()
             return
@@ -90,7 +93,7 @@ async def _run_one(settings: ExecutorSettings, job: str, id_: str, client: WireC
     from job_engine.executor.sources.nuvla import NuvlaSource
     from job_engine.executor.sources.one import OneEntry
 
-    await is_ours(client, wait=False)
+    await kind.ask(client, WHO, wait=False)
     entry = OneEntry(job)
     source = NuvlaSource(NuvlaApi(client), id_, entry, settings.version)
     alone = replace(settings, names_hold=False, processes=1, threads=1)

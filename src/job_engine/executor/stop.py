@@ -1,10 +1,15 @@
 """What ends an executor: a first signal, a second one, or the end of its parent."""
 
 import asyncio
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from job_engine import parent
+from job_engine.exit_codes import ORPHANED
+
+T = TypeVar("T")
 
 
 class Stop:
@@ -47,3 +52,16 @@ async def first(*events: asyncio.Event, within: float | None = None) -> bool:
         for task in waiting:
             task.cancel()
     return bool(done)
+
+
+async def unless_stopped(work: Coroutine[Any, Any, T], parent_fd: int | None) -> T | None:
+    """What ``work`` returns; None when the executor is asked to stop before."""
+    stop = Stop(parent_fd, lambda: os._exit(ORPHANED))
+    loop = asyncio.get_running_loop()
+    task, asked = loop.create_task(work), loop.create_task(stop.asked.wait())
+    await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    return None

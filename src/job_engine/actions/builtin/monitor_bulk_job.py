@@ -10,6 +10,7 @@ from job_engine.actions.errors import Interrupted
 from job_engine.actions.job import Job
 from job_engine.job.bulk import MONITOR, BulkResult, Child
 from job_engine.job.bulk_message import found
+from job_engine.job.entry_point import ENTRY_POINT, is_ours
 from job_engine.job.states import State, is_final
 
 PAGE: Final = 10_000
@@ -32,7 +33,7 @@ class MonitorBulkJob:
         bulk = api.get(id_).data
         if is_final(bulk["state"]):
             return 0
-        ours = "executor" in api.get("cloud-entry-point").data.get("collections", {})
+        ours = is_ours(api.get(ENTRY_POINT).data)
         if ours and MONITOR in bulk.get("tags", ()):
             self.job.set_status_message("the server counts its children itself")
             return 0

@@ -21,6 +21,7 @@ from job_engine.client.submission import EXTENSIONS
 from job_engine.client.wire import WireClient
 from job_engine.distributor.records import Made
 from job_engine.distributor.standing import Standing
+from job_engine.job.entry_point import ENTRY_POINT
 from job_engine.job.errors import Forbidden, Invalid, JobEngineError, Unavailable, Unreachable
 from job_engine.job.schedule import FUTURE
 from job_engine.queue import Lead, Session, SessionLost, Unanswered, folders, wire
@@ -133,7 +134,7 @@ class NuvlaRecord:
         """What queued and running jobs do to what, of the actions for which that matters; one search."""
         actions = {str(document.get("action")) for document in documents if document.get(UNLESS_ACTIVE)}
         if not actions:
-            await self._call("GET", "/api/cloud-entry-point", None)
+            await self._call("GET", f"/api/{ENTRY_POINT}", None)
             return set()
         named = " or ".join(f"action={msgspec.json.encode(action).decode()}" for action in sorted(actions))
         asked = {
