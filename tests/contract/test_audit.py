@@ -3,12 +3,14 @@
 import json
 import logging
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from job_engine.api import audit as module
+from job_engine.api.types import TYPES
 from job_engine.cli import run
 from job_engine.dashboard import routes
 from tests.contract.conftest import Server, serve
@@ -83,10 +85,63 @@ def test_what_is_done_to_jobs_and_distributions(server: Server) -> None:
     for operation in ("pause", "resume", "run"):
         assert server.call("POST", f"distribution/nightly/{operation}")[0] == 200
     told = [event["operation"] for event in reversed(events(server))]
-    wanted = ["job.cancel", "job.retry", "job.edit-acl", "job.delete", "job.bulk-delete"]
+    wanted = ["job.cancel", "job.retry", "job.edit-acl", "job.delete", "job.bulk-delete", "job.bulk-delete"]
     wanted += ["distribution.pause", "distribution.resume", "distribution.run"]
     assert [one for one in told if one in wanted] == wanted
-    assert events(server, operation="job.bulk-delete")[0]["detail"] == f"id='{other}'"
+    done, begun = events(server, operation="job.bulk-delete")
+    assert (begun["detail"], done["detail"]) == (f"id='{other}'", f"1 jobs deleted: id='{other}'")
+
+
+def test_what_is_done_to_sessions(server: Server) -> None:
+    id_, name = user(server)
+    ops = group(server)
+    server.call("PUT", ops, {"users": [id_]})
+    cookie = server.log_in(name, PASSWORD)
+    session = events(server, user=id_, operation="session.add")[0]["resource"]
+    assert call_as(server, cookie, "POST", f"{session}/switch-group", {"claim": ops})[0] == 200
+    assert call_as(server, cookie, "POST", f"{session}/switch-group", {"claim": "group/others"})[0] == 403
+    assert server.call("POST", f"{id_}/end-sessions")[0] == 200
+    assert [event["outcome"] for event in events(server, operation="session.switch-group", user=id_)][-1] == "success"
+    eventually(lambda: events(server, operation="session.switch-group", user=id_, outcome="refused"))
+    ended = events(server, operation="user.end-sessions")[0]
+    assert (ended["resource"], ended["user-name"], ended["outcome"]) == (id_, "admin", "success")
+
+
+def test_sign_in_links_are_told_when_they_are_made_used_and_refused(server: Server) -> None:
+    token = server.call("POST", "session/sign-in-token")[1]["token"]
+    made = events(server, operation="session.sign-in-link")[0]
+    assert (made["user-name"], made["outcome"], made["client-ip"]) == ("admin", "success", "127.0.0.1")
+    for _ in range(2):  # it is good once
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.request("GET", f"/sign-in?token={token}")
+        connection.getresponse()
+        connection.close()
+    used = events(server, operation="session.add", detail="sign-in")[0]
+    assert (used["user-name"], used["outcome"]) == ("admin", "success")
+    eventually(lambda: events(server, operation="session.add", outcome="refused"))
+    assert token not in json.dumps(events(server))
+
+
+UNTOLD = {
+    "job POST", "job/ID PUT", "job/ID/token POST", "job/ID/get-context POST", "job/ID/wait POST", "job/ID/log POST",
+    "job/ID/events POST", "job/ID/explain POST", "executor/ID/attend POST", "distribution/ID POST",
+    "distribution/ID/tick POST", "status POST",
+}  # fmt: skip
+"""What changes something, or looks by POST, and leaves no event: the work itself, and its edits but for their ACL."""
+
+
+def test_each_verb_is_audited_or_named_here() -> None:
+    told, untold = set(), set()
+    for name, type_ in TYPES.items():
+        served = {name: type_.collection, f"{name}/ID": type_.one}
+        served |= {f"{name}/ID/{action}": methods for action, methods in type_.actions.items()}
+        for path, methods in served.items():
+            for method, handler in methods.items():
+                if method == "GET" or (method == "PUT" and path == name):  # a search with a form
+                    continue
+                (told if handler.__qualname__ == "watched.<locals>.audited" else untold).add(f"{path} {method}")
+    assert untold == UNTOLD
+    assert {"job/ID DELETE", "user POST", "queue/ID POST", "distribution/ID/pause POST"} <= told
 
 
 def test_what_changes_nothing_leaves_no_event(server: Server) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from job_engine.api import acl
 from job_engine.api.answers import Json
-from job_engine.api.audited import about
+from job_engine.api.audited import about, watching
 from job_engine.api.call import Call
 from job_engine.api.parameters import asked
 from job_engine.job.errors import Invalid
@@ -38,6 +38,10 @@ async def delete_many(call: Call) -> Json:
         for portion in _portions(found):
             total += await call.api.store.write(_delete_some, portion)
             batches += 1
+    if total:  # the first event says what was asked for, before more than a part of it is done; this one how many went
+        with watching(call.api, "job.bulk-delete", call.caller, call.address, call.id) as api:
+            about(api, detail=f"{total} jobs deleted: {wanted.text}")
+            await api.store.write(_delete_some, [])
     return Json(
         {
             "took": round((time.time() - began) * 1000),

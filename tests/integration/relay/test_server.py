@@ -132,6 +132,8 @@ def test_a_comparison_on_demand_says_what_it_would_do_and_does_it(host: str, tmp
         assert (would["kind"], would["job"]) == ("stray", None)
         assert "another system put it" in server.command("reconcile", "--dry-run").stdout
         client.reconcile()
+        told = json.loads(server.command("audit", "--operation", "queue.", "--json").stdout)
+        assert {(event["operation"], event["outcome"]) for event in told} == {("queue.reconcile", "success")}
         assert len(queue) == 2
         assert "another system put it" in server.command("queue").stdout
         assert client.document(job)["state"] == "QUEUED"
