@@ -18,7 +18,7 @@ from uuid_utils import uuid7
 
 from job_engine.api import acl
 from job_engine.job.errors import JobEngineError
-from job_engine.job.times import iso
+from job_engine.job.times import iso, least_uuid7
 from job_engine.store import resources
 from job_engine.store.database import Store
 from job_engine.store.transaction import Transaction
@@ -244,12 +244,6 @@ def _remove(tx: Transaction, before: float) -> int:
     ).fetchall()
     tx.executemany("delete from resource where id = ?", rows)
     return len(rows)
-
-
-def least_uuid7(at: float) -> str:
-    """The least UUID version 7 of a point in time (RFC 9562: 48 bits of milliseconds first)."""
-    text = f"{int(max(at, 0.0) * 1000):012x}"
-    return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
 
 
 def _append_to(path: str, text: str) -> str:

@@ -17,7 +17,7 @@ from job_engine.api.identity import SESSION_DAYS, Caller, Link, same_site, set_c
 from job_engine.api.resources import find, shown
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid, NotFound, Unavailable
-from job_engine.job.times import epoch, iso
+from job_engine.job.times import epoch, iso, least_uuid7
 from job_engine.store import resources, settings
 from job_engine.store.resources import Document
 from job_engine.store.transaction import Transaction
@@ -220,7 +220,7 @@ def _add(tx: Transaction, document: Document, seen: str | None, link: Link | Non
     _check(tx.connection, document, seen)
     if link is not None and not settings.use(tx, link.number, link.expires):
         raise Forbidden(_USED)
-    oldest = f"session/{_uuid7_of(tx.now - LASTS)}"
+    oldest = f"session/{least_uuid7(tx.now - LASTS)}"
     resources.delete_before(tx, "session", oldest)  # expired; their ids are ordered by time
     resources.add(tx, [document])
 
@@ -233,12 +233,6 @@ def _check(connection: Any, document: Document, seen: str | None) -> None:
         raise Forbidden(f"invalid credentials for '{document['identifier']}'")
     if key is not None and resources.find(connection, key) is None:
         raise Forbidden(f"invalid credentials for '{document['identifier']}'")
-
-
-def _uuid7_of(at: float) -> str:
-    """The least UUID version 7 of a point in time (RFC 9562: 48 bits of milliseconds first)."""
-    text = f"{int(at * 1000):012x}"
-    return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
 
 
 async def switch_group(call: Call) -> Json:

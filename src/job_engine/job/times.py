@@ -62,3 +62,9 @@ def _bounded(length: float, duration: object) -> float:
     if not length <= LONGEST:  # nor is NaN
         raise Invalid(f"{shown(duration)} is too long; a duration is at most 10 years ({LONGEST:.0f} s)")
     return float(length)
+
+
+def least_uuid7(at: float) -> str:
+    """The least UUID version 7 of a point in time (RFC 9562: 48 bits of milliseconds first)."""
+    text = f"{int(max(at, 0.0) * 1000):012x}"
+    return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"

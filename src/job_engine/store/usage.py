@@ -61,10 +61,10 @@ def count(tx: Transaction, maker: str, ids: Sequence[str], more: int) -> int:
     """
     tx.execute(_COUNTED)
     row = tx.execute(
-        "insert into job_bytes (maker, since, bytes) values (?1,"
-        " (select min(seq) from job where id in (select value from json_each(?2))), max(0, ?3))"
-        " on conflict (maker) do update set bytes = max(0, bytes + ?3) returning bytes",
-        (maker, msgspec.json.encode(ids).decode(), more),
+        "insert into job_bytes (maker, since, bytes)"
+        " values (?, (select min(seq) from job where id in (select value from json_each(?))), max(0, ?))"
+        " on conflict (maker) do update set bytes = max(0, bytes + ?) returning bytes",
+        (maker, msgspec.json.encode(ids).decode(), more, more),
     ).fetchone()
     return int(row[0])
 

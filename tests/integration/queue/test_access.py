@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 from job_engine.job.errors import Forbidden, Unreachable
-from job_engine.queue import Outcome, Session, Tls, ZooKeeper, look, parse_acl, wire
+from job_engine.queue import Election, LockingQueue, Outcome, Session, Tls, ZooKeeper, look, parse_acl, wire
 from job_engine.queue.link import Link
 from tests import certificates, zookeeper
 from tests.integration.queue.scene import TIMEOUT, Stage, play, until
@@ -143,6 +143,38 @@ def test_digest_rights_keep_strangers_out(host):
         assert await ours.queue.consume([taken]) == [Outcome.DONE]
 
     play(scene, host)
+
+
+def test_what_we_make_is_ours_whichever_node_it_is(host):
+    async def scene(stage: Stage) -> None:
+        chroot = f"{host}/ours{stage.path}"
+        mine = {"auth": (("digest", "us:secret"),), "acl": (parse_acl("auth::cdrwa"),)}
+        session = Session(ZooKeeper(hosts=chroot, path=stage.path, session_timeout=TIMEOUT, **mine))
+        queue, election = LockingQueue(session), Election(session, "nightly")
+        await session.start()
+        stage.push_async_callback(session.close)
+        await queue.put_many([("job/1", 1), ("job/2", 2)])
+        await queue.take(1)
+        async with election.lead():
+            client = await stage.kazoo(chroot)
+            await asyncio.to_thread(client.add_auth, "digest", "us:secret")
+            paths = await asyncio.to_thread(_below, client, "/")
+            for kind in ("/entries/entry-", "/taken/", "/members/", "/election/nightly/"):
+                assert any(kind in path for path in paths), paths
+            for path in paths:
+                rules, _ = await asyncio.to_thread(client.get_acls, path)
+                assert {rule.id.scheme for rule in rules if rule.perms} == {"digest"}, path
+
+    play(scene, host)
+
+
+def _below(client, path):
+    """The nodes below one, with their paths."""
+    found = []
+    for name in client.get_children(path):
+        found.append(f"{path.rstrip('/')}/{name}")
+        found += _below(client, found[-1])
+    return found
 
 
 def test_a_queue_that_anybody_may_change_is_warned_of_once(host, caplog):
