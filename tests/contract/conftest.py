@@ -21,7 +21,7 @@ from job_engine.api import ServerSettings, make_app, passwords
 from job_engine.api.plain_types import NUVLA, read
 from job_engine.api.protocol import OneWriteProtocol
 from job_engine.api.transport import over_tls
-from job_engine.cli.serving_tls import ServerTls
+from job_engine.cli.serving.tls import ServerTls
 
 START = 20.0  # seconds that a server may take until it listens
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from job_engine.cli import run, submit
+from job_engine.cli import run
+from job_engine.cli.commands import submit
 from job_engine.client import Client
 from tests.contract.conftest import Server, serve
 from tests.contract.test_wire import attend

@@ -16,7 +16,7 @@ import pytest
 
 from job_engine.actions.interruption import Interruption
 from job_engine.actions.job import Job
-from job_engine.cli.serving_tls import ServerTls
+from job_engine.cli.serving.tls import ServerTls
 from job_engine.client import Client
 from job_engine.client.connection import Connection
 from job_engine.client.discovery import Found, read_admin

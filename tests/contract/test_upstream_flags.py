@@ -7,9 +7,9 @@ import click
 import pytest
 
 from job_engine.cli import upstream
-from job_engine.cli.distributor import distributor
-from job_engine.cli.executor import executor
-from job_engine.cli.restore import restore
+from job_engine.cli.commands.distributor import distributor
+from job_engine.cli.commands.executor import executor
+from job_engine.cli.commands.restore import restore
 
 WHAT = {"executor": "actions", "distributor": "distributions"}
 BOTH = (

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from job_engine.cli import checks_engine
-from job_engine.cli.checks import FAIL
+from job_engine.cli.checks import engine as checks_engine
+from job_engine.cli.checks.machine import FAIL
 from job_engine.job.times import epoch
 from tests.faults.short_up import Http, engine
 from tests.integration.running import eventually

@@ -9,7 +9,7 @@ import threading
 
 from kazoo.client import KazooClient
 
-from job_engine.cli import checks_zookeeper
+from job_engine.cli.checks import zookeeper as checks_zookeeper
 from job_engine.queue import LockingQueue, Session, ZooKeeper, parse_acl
 from job_engine.queue.examine import Server
 from tests import certificates, zookeeper

@@ -124,7 +124,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"job_engine.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(import_module(f"job_engine.cli.commands.{cmd_name}"), cmd_name)
         return command
 
     def resolve_command(
@@ -185,7 +185,7 @@ def _one_by_one(args: list[str], several: tuple[str, ...]) -> Iterator[str]:
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        ctx.invoke(import_module("job_engine.cli.version").version, as_json=False)
+        ctx.invoke(import_module("job_engine.cli.commands.version").version, as_json=False)
         ctx.exit()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kazoo.recipe.queue import LockingQueue
 
-from job_engine.cli import restore
+from job_engine.cli.commands import restore
 from job_engine.job.errors import JobEngineError
 from tests.integration.nuvla.processes import APP, BIN, NuvlaServer, program
 from tests.zookeeper import free_port

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from job_engine.cli import checks_engine
+from job_engine.cli.checks import engine as checks_engine
 from job_engine.job.times import iso
 
 

@@ -80,7 +80,7 @@ def test_debug_shows_the_traceback_too(capsys):
 
 
 def test_a_fault_of_ours_is_told_as_such(capsys, monkeypatch):
-    monkeypatch.setattr("job_engine.cli.jobs.jobs.callback", lambda **_: 1 / 0)
+    monkeypatch.setattr("job_engine.cli.commands.jobs.jobs.callback", lambda **_: 1 / 0)
     assert run(["jobs"]) == 70
     assert "ZeroDivisionError: division by zero (a fault of job-engine; -d shows where)" in capsys.readouterr().err
 
@@ -89,7 +89,7 @@ def test_ctrl_c(capsys, monkeypatch):
     def interrupt(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("job_engine.cli.jobs.jobs.callback", interrupt)
+    monkeypatch.setattr("job_engine.cli.commands.jobs.jobs.callback", interrupt)
     assert run(["jobs"]) == 130
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from job_engine.cli.distributions import _leader, _next
+from job_engine.cli.commands.distributions import _leader, _next
 from job_engine.job.times import iso
 
 NOW = 1_700_000_000.0

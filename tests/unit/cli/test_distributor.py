@@ -4,10 +4,10 @@ import click
 import pytest
 
 from job_engine import Invalid
-from job_engine.cli import distributor
-from job_engine.cli.distributor import _interval
+from job_engine.cli.commands import distributor
+from job_engine.cli.commands.distributor import _interval
 from job_engine.cli.group import Session, group
-from job_engine.cli.part_options import keeping
+from job_engine.cli.options.parts import keeping
 
 
 def told(monkeypatch, *arguments):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from job_engine.cli.health import health
+from job_engine.cli.processes.health import health
 
 
 def test_the_socket_of_a_successor_stays(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import threading
 
 import pytest
 
-from job_engine.cli.child import Child, how
-from job_engine.cli.engine import Engine
-from job_engine.cli.folder import LOCK, in_use, locked, prepare
-from job_engine.cli.listening import address_of, listening
 from job_engine.cli.pasted import pasted
-from job_engine.cli.signals import caught
+from job_engine.cli.processes.child import Child, how
+from job_engine.cli.processes.engine import Engine
+from job_engine.cli.processes.folder import LOCK, in_use, locked, prepare
+from job_engine.cli.processes.signals import caught
+from job_engine.cli.serving.listening import address_of, listening
 from job_engine.executor.supervisor import KILLED, LAST_WORDS, STOP_GRACE
 from job_engine.job.errors import Conflict, Invalid
 from job_engine.parent import when_gone
@@ -46,7 +46,7 @@ def test_one_at_a_time(tmp_path):
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from job_engine.cli.folder import locked\n"
+        "import sys, time; from pathlib import Path; from job_engine.cli.processes.folder import locked\n"
         "with locked(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as other:

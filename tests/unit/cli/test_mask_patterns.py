@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from job_engine.cli import run
-from job_engine.cli.part_options import patterns_in
+from job_engine.cli.options.parts import patterns_in
 from job_engine.job.errors import Invalid
 
 

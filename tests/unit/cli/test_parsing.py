@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from job_engine.cli.commands.jobs import _any_of
+from job_engine.cli.commands.submit import payload_of
 from job_engine.cli.group import _one_by_one
-from job_engine.cli.jobs import _any_of
-from job_engine.cli.options import duration
-from job_engine.cli.submit import payload_of
+from job_engine.cli.options.shared import duration
 from job_engine.job.action_details import Parameter
 
 

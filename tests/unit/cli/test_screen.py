@@ -27,7 +27,7 @@ def printing(path: Path) -> list[int]:
 
 
 def test_nothing_else_prints() -> None:
-    modules = [path for path in Path(job_engine.cli.__file__).parent.glob("*.py") if path.name != "screen.py"]
+    modules = [path for path in Path(job_engine.cli.__file__).parent.rglob("*.py") if path.name != "screen.py"]
     assert {path.name: lines for path in modules if (lines := printing(path))} == {}
 
 

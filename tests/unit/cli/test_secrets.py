@@ -7,10 +7,10 @@ from typing import Any
 import click
 import pytest
 
-from job_engine.cli.executor import executor
-from job_engine.cli.folder import LOCK, in_use, locked, prepare
-from job_engine.cli.options import engine_option
-from job_engine.cli.secrets import VARIABLES, forget, secret_option
+from job_engine.cli.commands.executor import executor
+from job_engine.cli.options.secrets import VARIABLES, forget, secret_option
+from job_engine.cli.options.shared import engine_option
+from job_engine.cli.processes.folder import LOCK, in_use, locked, prepare
 from job_engine.job.errors import Invalid
 
 

@@ -23,7 +23,7 @@ VARIABLES = {
 
 
 def command(name: str) -> click.Command:
-    found: click.Command = getattr(import_module(f"job_engine.cli.{name}"), name)
+    found: click.Command = getattr(import_module(f"job_engine.cli.commands.{name}"), name)
     return found
 
 

@@ -5,8 +5,8 @@ import pytest
 from click.testing import CliRunner
 from kazoo.security import Permissions
 
-from job_engine.cli.options import command
-from job_engine.cli.zk_options import ZK_SEVERAL, hosts_of, zk_options
+from job_engine.cli.options.shared import command
+from job_engine.cli.options.zookeeper import ZK_SEVERAL, hosts_of, zk_options
 from job_engine.job.errors import Invalid
 
 
@@ -88,7 +88,10 @@ def test_who_we_are_and_what_others_may():
     ],
 )
 def test_with_credentials_nodes_are_for_who_has_them_unless_told_otherwise(credentials, scheme, monkeypatch):
-    monkeypatch.setattr("job_engine.cli.zk_options.find_spec", lambda _: True)  # the image has no package for SASL
+    # the image has no package for SASL
+    monkeypatch.setattr(
+        "job_engine.cli.options.zookeeper.find_spec", lambda _: True
+    )  # the image has no package for SASL
     (rule,) = parsed("--zk-hosts", "a", *credentials).acl
     assert (rule.id.scheme, rule.perms) == (scheme, Permissions.ALL)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from job_engine import action
-from job_engine.cli.options import duration
+from job_engine.cli.options.shared import duration
 from job_engine.client.submission import Options
 from job_engine.distributor.distribution import distribution
 from job_engine.job.attributes import checked

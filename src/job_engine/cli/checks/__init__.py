@@ -1,0 +1,1 @@
+"""What `doctor` inspects: the machine, the engine that answers, and ZooKeeper."""

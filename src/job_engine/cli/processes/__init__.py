@@ -1,0 +1,1 @@
+"""The processes of an engine on one machine: their start, their end, and what they share."""
