@@ -32,7 +32,7 @@ class Report:
 def ours(host: str, path: str, report: Report) -> None:
     import uvloop
 
-    from job_engine.queue import LockingQueue, Outcome, Session, ZooKeeper
+    from job_engine.queue import EndOutcome, LockingQueue, Session, ZooKeeper
 
     async def run() -> None:
         session = Session(ZooKeeper(hosts=host, path=path, session_timeout=20))
@@ -43,7 +43,7 @@ def ours(host: str, path: str, report: Report) -> None:
 
         async def consume(taken: list) -> None:
             for one, outcome in zip(taken, await queue.consume(taken), strict=True):
-                if outcome is Outcome.DONE:
+                if outcome is EndOutcome.DONE:
                     report.note(one.job)
             places.release()
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable
 from typing import Final
 
 from job_engine.distributor.standing import Standing
-from job_engine.queue import Election, Folder, Session
-from job_engine.queue.election import PATH
+from job_engine.queue import Election, Session, WatchedFolder
+from job_engine.queue.election import ELECTION_PATH
 from job_engine.queue.errors import SessionLost, Unanswered
 from job_engine.queue.link import Link
 
@@ -15,14 +15,14 @@ AGAIN: Final = 1.0
 
 
 class Contenders:
-    """Watches one election. A Part of the session; made before it starts."""
+    """Watches one election. A listener of the session; made before it starts."""
 
     def __init__(self, session: Session, election: Election, standing: Standing) -> None:
         self._session = session
         self._election = election
         self._standing = standing
         self._changed = asyncio.Event()
-        self._folder = Folder(PATH, standing.name, changed=self._changed)
+        self._folder = WatchedFolder(ELECTION_PATH, standing.name, changed=self._changed)
         session.add(self)
 
     async def watch(self) -> None:
@@ -31,7 +31,7 @@ class Contenders:
             self._changed.clear()
             link = await self._session.usable()
             try:
-                (names,) = await link.answers(self._folder.send(link))
+                (names,) = await link.responses(self._folder.send(link))
                 if isinstance(names, Exception):
                     await asyncio.sleep(AGAIN)
                     continue
@@ -42,14 +42,14 @@ class Contenders:
             self._standing.tell(leader=found[0] if found else None, contenders=found)
             await self._changed.wait()
 
-    def lapsed(self) -> Awaitable[object] | None:
-        """See `queue.Part`."""
+    def on_session_lapsed(self) -> Awaitable[object] | None:
+        """See `queue.SessionListener`."""
         return None
 
-    async def returned(self, link: Link) -> None:
-        """See `queue.Part`."""
+    async def on_reconnected(self, link: Link) -> None:
+        """See `queue.SessionListener`."""
         self._folder.fire()
 
-    def renewed(self, link: Link) -> None:
-        """See `queue.Part`."""
+    def on_session_renewed(self, link: Link) -> None:
+        """See `queue.SessionListener`."""
         self._folder.fire()

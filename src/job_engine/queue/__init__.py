@@ -6,33 +6,33 @@ await session.start()
 for taken in await queue.take(8): ...
 """
 
-from job_engine.queue import look, predecessor
+from job_engine.queue import inspection, predecessor
 from job_engine.queue.clock import boottime
 from job_engine.queue.election import Election, Lead
 from job_engine.queue.errors import SessionLost, Unanswered
-from job_engine.queue.folder import Folder
+from job_engine.queue.inspection import TakeHolder
 from job_engine.queue.locking_queue import LockingQueue
-from job_engine.queue.look import Holder
-from job_engine.queue.session import Part, Session
-from job_engine.queue.settings import Tls, ZooKeeper, parse_acl
-from job_engine.queue.take import Outcome, Taken
+from job_engine.queue.session import Session, SessionListener
+from job_engine.queue.settings import ZooKeeper, ZooKeeperTls, parse_acl
+from job_engine.queue.take import EndOutcome, Taken
+from job_engine.queue.watched_folder import WatchedFolder
 
 __all__ = [
     "Election",
-    "Folder",
-    "Holder",
+    "EndOutcome",
     "Lead",
     "LockingQueue",
-    "Outcome",
-    "Part",
     "Session",
+    "SessionListener",
     "SessionLost",
+    "TakeHolder",
     "Taken",
-    "Tls",
     "Unanswered",
+    "WatchedFolder",
     "ZooKeeper",
+    "ZooKeeperTls",
     "boottime",
-    "look",
+    "inspection",
     "parse_acl",
     "predecessor",
 ]

@@ -19,19 +19,19 @@ from kazoo.exceptions import NoNodeError
 from kazoo.protocol.states import EventType
 
 from job_engine.job.errors import Forbidden
-from job_engine.queue import folders, wire
+from job_engine.queue import wire, znodes
 from job_engine.queue.errors import SessionLost, Unanswered
 from job_engine.queue.link import Link
 from job_engine.queue.session import Session
 
-PATH = "/election"
-"""Where elections are, beside the queue."""
+ELECTION_PATH = "/election"
+"""The folder of elections, beside the queue."""
 
-NAMELESS = "(without a name)"
-"""Who contends without saying who he is, as kazoo's recipe lets them."""
+UNNAMED_CONTENDER = "(without a name)"
+"""The name shown for a contender without one, which kazoo's recipe permits."""
 
-MARK = "__lock__"
-_CONTENDER = re.compile(rf"{MARK}(-?[0-9]{{10}})$")
+CONTENDER_MARK = "__lock__"
+_CONTENDER = re.compile(rf"{CONTENDER_MARK}(-?[0-9]{{10}})$")
 
 _log = logging.getLogger(__name__)
 
@@ -66,9 +66,12 @@ class Lead:
 
 
 class Election:
-    """Contends in one election, through as many sessions as it takes. A Part of the session; made before it starts."""
+    """Contends in one election, through as many sessions as it takes.
 
-    def __init__(self, session: Session, name: str, about: bytes = b"", *, path: str = PATH) -> None:
+    An election is a listener of its session, and is made before that starts.
+    """
+
+    def __init__(self, session: Session, name: str, about: bytes = b"", *, path: str = ELECTION_PATH) -> None:
         """``about`` is how `contenders` lists us. ``path`` is below the same chroot as the queue's."""
         self._session = session
         self._about = about
@@ -136,27 +139,27 @@ class Election:
         link = await self._session.usable()
         paths = [self._node(link, name) for name in await self._names(link)]
         nodes = await link.nodes(link.send_reads(paths))
-        return [node.data.decode(errors="replace").strip() or NAMELESS for node in nodes if node]
+        return [node.data.decode(errors="replace").strip() or UNNAMED_CONTENDER for node in nodes if node]
 
-    # Part of the session
+    # SessionListener
 
-    def lapsed(self) -> Awaitable[object] | None:
+    def on_session_lapsed(self) -> Awaitable[object] | None:
         lead = self._lead
         if lead is None or lead.left:
             return None
         lead.lost.set()
         return lead.until_left()
 
-    def renewed(self, link: Link) -> None:
-        self._prefix = secrets.token_hex(16) + MARK
+    def on_session_renewed(self, link: Link) -> None:
+        self._prefix = secrets.token_hex(16) + CONTENDER_MARK
         self._changed.set()
 
-    async def returned(self, link: Link) -> None:
+    async def on_reconnected(self, link: Link) -> None:
         """Our node is kept: watch it again, or see that it is gone; or take away what nobody needs any more."""
         if not self._contending:
             await self._withdraw(link)
         elif self._lead and not self._lead.lost.is_set():
-            (node,) = await link.answers(link.send(wire.watch(self._lead.node, self._on_watch)))
+            (node,) = await link.responses(link.send(wire.watch(self._lead.node, self._on_watch)))
             if isinstance(node, Exception) and not isinstance(node, NoNodeError):
                 raise node
             if isinstance(node, NoNodeError) or node.owner != link.session:
@@ -176,7 +179,7 @@ class Election:
             self._contending = False
             link = self._session.current
             if link and self._session.good:
-                with contextlib.suppress(Unanswered, SessionLost):  # `returned` does it, or the session is over
+                with contextlib.suppress(Unanswered, SessionLost):  # `on_reconnected` does it, or the session is over
                     await asyncio.shield(self._withdraw(link))
 
     async def _win(self) -> Lead:
@@ -220,7 +223,7 @@ class Election:
         request = wire.multi([wire.create(node, self._about, link.acl, wire.EPHEMERAL | wire.SEQUENTIAL)])
         made = await link.call(request)
         if wire.NO_NODE in made.codes:
-            await folders.make(link, [link.path(*self._path)])
+            await znodes.create_missing(link, [link.path(*self._path)])
             made = await link.call(request)
         if not made.done:
             raise Forbidden(
@@ -230,7 +233,7 @@ class Election:
     async def _withdraw(self, link: Link) -> None:
         ours = [name for name in await self._names(link) if name.startswith(self._prefix)]
         if ours:
-            await link.answers(*[link.send(wire.multi([wire.delete(self._node(link, name))])) for name in ours])
+            await link.responses(*[link.send(wire.multi([wire.delete(self._node(link, name))])) for name in ours])
 
     def _node(self, link: Link, name: str) -> bytes:
         return link.path(*self._path, name)

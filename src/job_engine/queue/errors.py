@@ -1,10 +1,10 @@
-"""What can go wrong between us and ZooKeeper."""
+"""Errors of the connection to ZooKeeper."""
 
 from job_engine.job.errors import Unavailable
 
 
 class Unanswered(Unavailable):
-    """ZooKeeper did not answer: the call may have been done, or not. Wait for the connection, then look."""
+    """ZooKeeper did not answer: the call may have been applied or not. Wait for the connection, then read."""
 
 
 class SessionLost(Unavailable):

@@ -1,6 +1,6 @@
-"""Look at ZooKeeper from outside, for `job-engine doctor`: each server, one session, rights, and what is left over.
+"""Checks of ZooKeeper for `job-engine doctor`: each server, one session, rights, and leftovers.
 
-Nothing is put and nobody is told: no member is made, and what is created to try the rights is deleted in the same
+The checks put no entry and make no member, and a node that is created to try the rights is deleted in the same
 transaction, so that no listing ever shows it. kazoo takes any name among the entries for a job.
 """
 
@@ -21,10 +21,10 @@ from job_engine.queue.link import Link
 from job_engine.queue.names import parse
 from job_engine.queue.openness import open_folders
 from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN
-from job_engine.queue.settings import Tls, ZooKeeper
+from job_engine.queue.settings import ZooKeeper, ZooKeeperTls
 from job_engine.queue.tls import context
 
-ANSWER = 3.0
+ANSWER_SECONDS = 3.0
 """Seconds that a server may take to answer a four-letter word."""
 FOLDERS = (ENTRIES, TAKEN, MEMBERS)
 
@@ -34,7 +34,7 @@ _MODE = re.compile(r"Mode: (\w+)")
 
 @dataclass(frozen=True)
 class Server:
-    """What one server says of itself, or why it does not."""
+    """The state that one server reports, or why it reports none."""
 
     host: str
     trouble: str = ""  # it cannot be reached, or serves nobody
@@ -45,7 +45,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Examination:
-    """What one session saw."""
+    """The findings of one session."""
 
     granted: float  # session timeout, seconds
     missing: list[str]  # folders that do not exist
@@ -93,7 +93,7 @@ async def _examine(link: Link, settings: ZooKeeper) -> Examination:
     link.send(wire.sync(paths[ENTRIES]))
     # The taken nodes twice: what is consumed meanwhile is in the first listing only, what is taken in the second.
     asked = (TAKEN, ENTRIES, TAKEN, MEMBERS)
-    listed = await link.answers(*[link.send(wire.Children(paths[folder].decode(), None)) for folder in asked])
+    listed = await link.responses(*[link.send(wire.Children(paths[folder].decode(), None)) for folder in asked])
     for answer in listed:
         if isinstance(answer, Exception) and getattr(answer, "code", None) != wire.NO_NODE:
             raise answer
@@ -153,7 +153,7 @@ async def _clock(link: Link, members: bytes) -> tuple[float | None, float | None
     return float(min(max(created, before), after) - created), took
 
 
-def _ask(host: str, port: int, tls: Tls | None) -> Server:
+def _ask(host: str, port: int, tls: ZooKeeperTls | None) -> Server:
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         said = _word(host, port, tls)
@@ -167,12 +167,12 @@ def _ask(host: str, port: int, tls: Tls | None) -> Server:
     return Server(name, silent=True)
 
 
-def _word(host: str, port: int, tls: Tls | None) -> str:
+def _word(host: str, port: int, tls: ZooKeeperTls | None) -> str:
     with contextlib.ExitStack() as stack:
-        connection: Any = stack.enter_context(socket.create_connection((host, port), ANSWER))
+        connection: Any = stack.enter_context(socket.create_connection((host, port), ANSWER_SECONDS))
         if tls:
             connection = stack.enter_context(context(tls).wrap_socket(connection, server_hostname=host))
-        connection.settimeout(ANSWER)
+        connection.settimeout(ANSWER_SECONDS)
         connection.sendall(b"srvr")
         said = b""
         with contextlib.suppress(TimeoutError, ConnectionResetError):  # it says nothing, and that is an answer too

@@ -35,16 +35,16 @@ from job_engine.queue import tls, wire
 from job_engine.queue.errors import SessionLost, Unanswered
 from job_engine.queue.settings import ZooKeeper
 
-RECONNECT_DELAY = 0.3
+RECONNECT_SECONDS = 0.3
 """Seconds between attempts at most. kazoo's own go up to an hour; with this, sessions survive short outages."""
 
-DEADLINE = 2 / 3
+DEADLINE_SHARE = 2 / 3
 """A call, like a session, is given up after this part of the session timeout."""
 
-READS = 500
+NODES_PER_READ = 500
 """Nodes in one read: some 50 kB of requests, 100 kB of answers."""
 
-REMEMBERED = 600.0
+WITHOUT_MULTI_READ_SECONDS = 600.0
 """Seconds for which a server that lacks an operation is not asked for it again, since asking costs the connection."""
 
 _SASL_REQUIRED = -124
@@ -54,14 +54,14 @@ _PROBE = 1  # a request's number; kazoo begins with it again, once this one is a
 _log = logging.getLogger(__name__)
 
 
-class Credentials(NamedTuple):
-    """What it takes to come back to a session, or to end it."""
+class SessionCredentials(NamedTuple):
+    """The number and password with which a session is resumed or ended."""
 
     session: int
     password: bytes
 
 
-class Lacking:
+class ServersWithoutMultiRead:
     """Servers that do not know the read of many nodes at once: those before 3.6.
 
     Such a server answers at once what it does not know, ahead of what was sent before it, and closes the connection;
@@ -77,7 +77,7 @@ class Lacking:
         return self._until.get(address, 0.0) > time.monotonic()
 
     def add(self, address: object) -> None:
-        self._until[address] = time.monotonic() + REMEMBERED
+        self._until[address] = time.monotonic() + WITHOUT_MULTI_READ_SECONDS
 
 
 class Link:
@@ -87,13 +87,13 @@ class Link:
         self,
         settings: ZooKeeper,
         changed: Callable[[], None],
-        credentials: Credentials | None = None,
-        lacking: Lacking | None = None,
+        credentials: SessionCredentials | None = None,
+        without_multi_read: ServersWithoutMultiRead | None = None,
     ) -> None:
         """``changed`` is called in the loop whenever ``connected`` or ``ended`` may have changed.
 
-        With ``credentials`` this very session goes on here, and no other is begun when it is over. Without ``lacking``
-        nodes are read one by one on any server.
+        With ``credentials`` this very session goes on here, and no other is begun when it is over. Nodes are read one
+        by one on any server if ``without_multi_read`` is None.
         """
         self.session = credentials.session if credentials else 0  # its number, once connected
         self.credentials = credentials
@@ -107,7 +107,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._box: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._lock = threading.Lock()
-        self._lacking = lacking
+        self._without_multi_read = without_multi_read
         self._reads_many = False  # in this connection
         self._client = _client(settings, credentials)
         self._chroot = str(self._client.chroot).encode()
@@ -127,7 +127,7 @@ class Link:
         stopping = asyncio.ensure_future(asyncio.to_thread(self._stop))
         while unheard and not stopping.done():
             self.cut()  # else kazoo waits for who has taken its connection, be it only now, and says nothing
-            await asyncio.wait((stopping,), timeout=RECONNECT_DELAY)
+            await asyncio.wait((stopping,), timeout=RECONNECT_SECONDS)
         await stopping
 
     def cut(self) -> None:
@@ -160,16 +160,16 @@ class Link:
             self._client._call(request, _Reply(self, request, future))
         return future
 
-    async def answers(self, *futures: "asyncio.Future[Any]") -> list[Any]:
+    async def responses(self, *futures: "asyncio.Future[Any]") -> list[Any]:
         """The values or errors. One that takes too long is Unanswered, and the connection is cut."""
-        await asyncio.wait(futures, timeout=self.granted * DEADLINE)
+        await asyncio.wait(futures, timeout=self.granted * DEADLINE_SHARE)
         if not all(future.done() for future in futures):
             self.cut()
         return [future.result() if future.done() else Unanswered() for future in futures]
 
     async def call(self, request: wire.Request | wire.Children) -> Any:
         """Send and wait. Raises Unanswered, SessionLost, Forbidden, or kazoo's error for what the server refused."""
-        (answer,) = await self.answers(self.send(request))
+        (answer,) = await self.responses(self.send(request))
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -177,12 +177,14 @@ class Link:
     def send_reads(self, paths: Sequence[bytes]) -> "list[asyncio.Future[Any]]":
         """Read some nodes, in the flight of what was sent before. ``nodes`` puts the answers together."""
         if self._reads_many:
-            return [self.send(wire.read_many(paths[i : i + READS])) for i in range(0, len(paths), READS)]
+            return [
+                self.send(wire.read_many(paths[i : i + NODES_PER_READ])) for i in range(0, len(paths), NODES_PER_READ)
+            ]
         return [self.send(wire.read(path)) for path in paths]
 
     async def nodes(self, sent: "list[asyncio.Future[Any]]") -> list[wire.Node | None]:
         """The nodes, None for what is not there or must not be read. Raises as ``call`` does."""
-        answers = await self.answers(*sent) if sent else []
+        answers = await self.responses(*sent) if sent else []
         nodes: list[wire.Node | None] = []
         for answer in answers:
             if isinstance(answer, list):
@@ -233,17 +235,17 @@ class Link:
             raise (AuthFailedError if isinstance(error, KazooException) else ConnectionDropped) from error
         self.session, password = self._client._session_id, self._client._session_passwd
         # The first of the pair is the read timeout in ms, two thirds of what the server granted.
-        self.post(self._on_connected, result[0] * 1.5 / 1000, Credentials(self.session, password), reads_many)
+        self.post(self._on_connected, result[0] * 1.5 / 1000, SessionCredentials(self.session, password), reads_many)
         return result
 
     def _probe(self, address: tuple[Any, ...], timeout: float) -> bool:
         """Whether this server can read many nodes at once. Raises ConnectionDropped, but once, when it cannot."""
-        if self._lacking is None or address in self._lacking:
+        if self._without_multi_read is None or address in self._without_multi_read:
             return False
         try:
             self._client._connection._invoke(timeout, wire.read_many(()), xid=_PROBE)
         except (UnimplementedError, ConnectionDropped) as error:
-            self._lacking.add(address)
+            self._without_multi_read.add(address)
             raise ConnectionDropped(f"{address[0]}:{address[1]} reads nodes one by one: connecting again") from error
         return True
 
@@ -269,7 +271,7 @@ class Link:
 
     # In the loop
 
-    def _on_connected(self, granted: float, credentials: Credentials, reads_many: bool) -> None:
+    def _on_connected(self, granted: float, credentials: SessionCredentials, reads_many: bool) -> None:
         if self.ended:
             return
         self.granted, self.credentials, self.connected = granted, credentials, True
@@ -290,7 +292,7 @@ class Link:
 
 
 class _Reply:
-    """What kazoo's connection asks of an asynchronous result."""
+    """The methods of an asynchronous result that kazoo's connection calls."""
 
     __slots__ = ("_connection", "_future", "_link", "_request")
 
@@ -325,14 +327,14 @@ class _Reply:
             self._future.set_result(error)
 
 
-def _client(settings: ZooKeeper, credentials: Credentials | None) -> KazooClient:
+def _client(settings: ZooKeeper, credentials: SessionCredentials | None) -> KazooClient:
     client = KazooClient(
         hosts=settings.hosts,
         timeout=settings.session_timeout,
         client_id=credentials,
         auth_data=set(settings.auth),
         sasl_options=dict(settings.sasl) if settings.sasl else None,
-        connection_retry={"max_tries": -1, "max_delay": RECONNECT_DELAY},
+        connection_retry={"max_tries": -1, "max_delay": RECONNECT_SECONDS},
         logger=logging.getLogger("job_engine.queue.kazoo"),
         **(tls.for_kazoo(settings.tls) if settings.tls else {}),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from job_engine.queue.put import put_many
 from job_engine.queue.session import Session
-from job_engine.queue.take import Outcome, Taken, Takes
+from job_engine.queue.take import EndOutcome, Taken, Takes
 from job_engine.queue.view import View
 
 
@@ -18,7 +18,7 @@ class LockingQueue:
 
     @property
     def held(self) -> list[Taken]:
-        """What is taken now: neither consumed nor released, and the session has not lapsed."""
+        """The takes that are neither consumed nor released, in a session that has not lapsed."""
         return self._takes.held
 
     async def take(self, want: int) -> list[Taken]:
@@ -35,11 +35,11 @@ class LockingQueue:
         """Take those of these very entries that are free."""
         return await self._takes.take(names)
 
-    async def consume(self, takes: Sequence[Taken]) -> list[Outcome]:
-        """Remove the entries: nothing is left to do for them. Waits through outages for as long as the hold lasts."""
+    async def consume(self, takes: Sequence[Taken]) -> list[EndOutcome]:
+        """Delete entries whose jobs are done. Waits through outages for as long as the session lasts."""
         return await self._takes.consume(takes)
 
-    async def release(self, takes: Sequence[Taken], *, avoid: float = 0.0) -> list[Outcome]:
+    async def release(self, takes: Sequence[Taken], *, avoid: float = 0.0) -> list[EndOutcome]:
         """Give the entries back. With ``avoid`` leave them to others for so many seconds; inf: while they exist."""
         if avoid > 0:
             self._view.avoid([taken.name for taken in takes], avoid)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from job_engine.job.errors import Invalid
 
 PREFIX = "entry"
-KEPT = 8192
-"""Parsed names remembered: each listing has most of the names of the one before."""
+PARSED_NAMES = 8192
+"""Parsed names in the cache: each listing has most of the names of the one before."""
 LOWEST, HIGHEST = 0, 999
 _REGULAR = len("entry-PPP-NNNNNNNNNN")
 _ENTRY = re.compile(r"entry-([0-9]{3,6})-(-?[0-9]{9,10})")
@@ -36,7 +36,7 @@ class Order(NamedTuple):
     number: int
 
 
-@lru_cache(KEPT)
+@lru_cache(PARSED_NAMES)
 def parse(name: str) -> Order | None:
     """The place of an entry, or None for a name that is no entry's."""
     match = _ENTRY.fullmatch(name)

@@ -17,7 +17,7 @@ ADVICE: Final = (
 
 async def open_folders(link: Link, folders: Sequence[bytes]) -> list[str]:
     """Those of these nodes that anybody may change; one whose rights we may not see is none."""
-    answers = await link.answers(*[link.send(wire.read_acl(folder)) for folder in folders]) if folders else []
+    answers = await link.responses(*[link.send(wire.read_acl(folder)) for folder in folders]) if folders else []
     return [
         folder.decode()
         for folder, rules in zip(folders, answers, strict=True)

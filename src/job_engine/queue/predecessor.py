@@ -11,15 +11,15 @@ import logging
 import os
 from pathlib import Path
 
-from job_engine.queue.link import Credentials, Link
+from job_engine.queue.link import Link, SessionCredentials
 from job_engine.queue.settings import ZooKeeper
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["Credentials", "end", "forget", "read", "save"]
+__all__ = ["SessionCredentials", "end", "forget", "read", "save"]
 
 
-def save(file: Path, credentials: Credentials) -> None:
+def save(file: Path, credentials: SessionCredentials) -> None:
     """Note a session, for a successor; whoever reads the file can end it, so nobody else may. Raises OSError."""
     fresh = file.with_name(f"{file.name}.new")
     fresh.unlink(missing_ok=True)
@@ -63,9 +63,9 @@ async def end(settings: ZooKeeper, file: Path, within: float = 5.0) -> bool:
     return ended
 
 
-def read(file: Path) -> Credentials | None:
+def read(file: Path) -> SessionCredentials | None:
     """The session that is noted; None: there is none."""
     with contextlib.suppress(OSError, ValueError):
         session, password = file.read_text().split()
-        return Credentials(int(session), bytes.fromhex(password))
+        return SessionCredentials(int(session), bytes.fromhex(password))
     return None

@@ -10,15 +10,15 @@ from kazoo.security import ACL, Id
 
 from job_engine.job.errors import Forbidden
 from job_engine.queue import wire
+from job_engine.queue.batches import in_batches
 from job_engine.queue.errors import SessionLost, Unanswered
-from job_engine.queue.flight import in_flights
 from job_engine.queue.names import prefix
 from job_engine.queue.session import ENTRIES, Session
 
-BATCH = 256
+ENTRIES_PER_MULTI = 256
 """Entries in a multi: far below the limit of a request, and a server's other clients do not wait long for it."""
-ASKED = 256
-"""Entries that are asked together who put them."""
+ENTRIES_PER_QUESTION = 256
+"""Access lists that are read in one batch."""
 
 _SCHEME, _WHO = "digest", "job-engine-record-"
 _NO_PASSWORD = ":-"  # no digest is "-"; who may not change the list is shown another text in its place
@@ -36,16 +36,16 @@ async def put_many(session: Session, jobs: Sequence[tuple[str, int]], record: st
 
     wanted = [(folder + prefix(priority).encode(), job.encode()) for job, priority in jobs]  # raises Invalid
 
-    async def put(some: Sequence[tuple[bytes, bytes]]) -> wire.Answer:
+    async def put(some: Sequence[tuple[bytes, bytes]]) -> wire.MultiResult:
         def request(acl: bytes) -> wire.Request:
             return wire.multi(wire.create(path, job, acl, wire.SEQUENTIAL) for path, job in some)
 
-        answer: wire.Answer = await link.call(request(named if record else link.acl))
+        answer: wire.MultiResult = await link.call(request(named if record else link.acl))
         if record and wire.INVALID_ACL in answer.codes:  # this server knows no digests: then nothing tells who put it
             answer = await link.call(request(link.acl))
         return answer
 
-    answers = await in_flights(put, wanted, BATCH)
+    answers = await in_batches(put, wanted, ENTRIES_PER_MULTI)
     if not all(answer.done for answer in answers):
         raise Forbidden("ZooKeeper does not let us put entries; check that the queue exists, and its rights.")
     return [path.rpartition("/")[2] for answer in answers for path in answer.paths]
@@ -57,10 +57,10 @@ async def put_by(session: Session, names: Sequence[str], record: str) -> set[str
 
     async def ask(some: Sequence[str]) -> set[str]:
         paths = [link.path(session.settings.path, ENTRIES, name) for name in some]
-        answers = await link.answers(*[link.send(wire.read_acl(path)) for path in paths])
+        answers = await link.responses(*[link.send(wire.read_acl(path)) for path in paths])
         return {name for name, answer in zip(some, answers, strict=True) if _is_named(answer, record)}
 
-    return set().union(*await in_flights(ask, names, ASKED))
+    return set().union(*await in_batches(ask, names, ENTRIES_PER_QUESTION))
 
 
 def _is_named(answer: "list[tuple[int, str, str]] | Exception", record: str) -> bool:

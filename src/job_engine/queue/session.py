@@ -19,16 +19,16 @@ from typing import Protocol
 from kazoo.exceptions import KazooException, NoNodeError
 
 from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
-from job_engine.queue import folders, names, openness, wire
+from job_engine.queue import names, openness, wire, znodes
 from job_engine.queue.clock import boottime
 from job_engine.queue.errors import SessionLost, Unanswered
-from job_engine.queue.link import DEADLINE, Credentials, Lacking, Link
+from job_engine.queue.link import DEADLINE_SHARE, Link, ServersWithoutMultiRead, SessionCredentials
 from job_engine.queue.settings import ZooKeeper
 
-BEATS = 5
+HEARTBEATS_PER_TIMEOUT = 5
 """Heartbeats in a session timeout: three may go missing before the deadline."""
 
-RETRY = 1.0
+RETRY_SECONDS = 1.0
 """Seconds until the next client when the servers refuse us (credentials, rights): nothing mends that in a hurry."""
 
 MEMBERS, ENTRIES, TAKEN = "members", "entries", "taken"
@@ -36,23 +36,25 @@ MEMBERS, ENTRIES, TAKEN = "members", "entries", "taken"
 _log = logging.getLogger(__name__)
 
 
-class Part(Protocol):
-    """Somebody whose work depends on the session. The session calls; an exception is logged and changes nothing."""
+class SessionListener(Protocol):
+    """Receives the events of a session. An exception that a method raises is logged and changes nothing."""
 
-    def lapsed(self) -> Awaitable[object] | None:
-        """The deadline has passed or the session is gone or closed: stop, give up. Returns at once; what it returns is
-        awaited (at most one session timeout) before the session is renewed, so that nobody is both old and new. May be
-        called again before that."""
+    def on_session_lapsed(self) -> Awaitable[object] | None:
+        """The deadline has passed, or the session is gone or closed: stop, give up. Returns at once.
 
-    async def returned(self, link: Link) -> None:
-        """Connected again in the same session; nothing else is sent by others before this is done."""
+        The result is awaited, for at most one session timeout, before another session begins, so that no work of the
+        old session overlaps with the new one. May be called again before that.
+        """
 
-    def renewed(self, link: Link) -> None:
-        """Connected in a new session: every name, version and id of the old one means nothing now."""
+    async def on_reconnected(self, link: Link) -> None:
+        """The same session is connected again; nobody else sends a request before this has returned."""
+
+    def on_session_renewed(self, link: Link) -> None:
+        """A new session is connected: no name, version or id of the old one is valid now."""
 
 
 class Session:
-    """Our part in ZooKeeper, from `start` to `close`, through as many sessions of ZooKeeper's as it takes."""
+    """The connection to ZooKeeper from `start` to `close`, through as many of ZooKeeper's sessions as it takes."""
 
     def __init__(
         self, settings: ZooKeeper, *, kind: str = "executor", about: bytes = b"", clock: Callable[[], float] = boottime
@@ -61,12 +63,12 @@ class Session:
         self.settings = settings
         self.kind = kind
         self.until = -math.inf  # the deadline, on the clock
-        self.moved: Callable[[], None] = lambda: None  # called when a heartbeat has moved it on
+        self.on_extended: Callable[[], None] = lambda: None  # called when a heartbeat has extended it
         self._about = about
         self._clock = clock
-        self._parts: list[Part] = []
+        self._listeners: list[SessionListener] = []
         self._link: Link | None = None
-        self._lacking = Lacking()
+        self._without_multi_read = ServersWithoutMultiRead()
         self._member = b""
         self._open = False
         self._change = asyncio.Event()
@@ -101,13 +103,13 @@ class Session:
         return self._link is not None and not self._link.ended and self._clock() < self.until
 
     @property
-    def credentials(self) -> Credentials | None:
+    def credentials(self) -> SessionCredentials | None:
         """Number and password of the session that we have, for a successor to end it: see `predecessor`."""
         return self._link.credentials if self._link else None
 
-    def add(self, part: Part) -> None:
-        """Tell this part of what happens; before `start`."""
-        self._parts.append(part)
+    def add(self, listener: SessionListener) -> None:
+        """Notify this listener of what happens to the session; before `start`."""
+        self._listeners.append(listener)
 
     async def start(self, within: float = 15.0) -> None:
         """Connect. Raises Unreachable or Forbidden after ``within`` seconds; the session is closed then."""
@@ -127,7 +129,7 @@ class Session:
             raise
 
     async def close(self) -> None:
-        """End the session, once the parts have stopped (they have at most one session timeout): the member node and
+        """End the session, once the listeners have stopped (they have at most one session timeout): the member node and
         all that was taken go with it."""
         if self._task:
             self._task.cancel()
@@ -169,7 +171,7 @@ class Session:
 
     async def _run(self) -> None:
         while True:
-            link = self._link = Link(self.settings, self._tell, lacking=self._lacking)
+            link = self._link = Link(self.settings, self._tell, without_multi_read=self._without_multi_read)
             try:
                 link.open()
                 await self._live(link)
@@ -191,7 +193,7 @@ class Session:
                 self._shut()
                 await link.close()
             if self._refusal:
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _live(self, link: Link) -> None:
         """From the first connection to the end of the session."""
@@ -233,9 +235,9 @@ class Session:
         return lapsed
 
     async def _join(self, link: Link) -> None:
-        """Make the member node of a new session: the first write that counts."""
+        """Create the member node of a new session: the first write that proves the session alive."""
         ours = [link.path(self.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)]
-        await folders.make(link, ours)
+        await znodes.create_missing(link, ours)
         if not self._warned and (found := await openness.open_folders(link, ours)):
             self._warned = True
             _log.warning("Anybody who reaches ZooKeeper may change %s: %s.", ", ".join(found), openness.ADVICE)
@@ -245,20 +247,21 @@ class Session:
         if not made.done and wire.NODE_EXISTS not in made.codes:  # it is there when the first answer was lost
             raise Forbidden(f"ZooKeeper does not let us create {member.decode()}; check the rights.")
         self._member = member
-        self.until = sent + link.granted * DEADLINE
+        self.until = sent + link.granted * DEADLINE_SHARE
 
     async def _beat(self, link: Link, new: bool, lapsed: bool) -> bool:
         """Write to the member node, one write at a time, until the connection or the deadline is gone.
 
-        Returns whether the deadline passed, now or before. The first answer starts the parts' work in this connection.
+        Returns whether the deadline passed, now or before. After the first response the listeners are notified of this
+        connection.
         """
         connection, welcomed = link.connections, False
         while link.still(connection):
             sent = self._clock()
             answer = link.send(wire.overwrite(self._member, self._about))
-            limit = sent + link.granted * DEADLINE if lapsed else self.until
+            limit = sent + link.granted * DEADLINE_SHARE if lapsed else self.until
             while not answer.done() and self._clock() < limit:
-                await asyncio.wait([answer], timeout=min(limit - self._clock(), link.granted / BEATS))
+                await asyncio.wait([answer], timeout=min(limit - self._clock(), link.granted / HEARTBEATS_PER_TIMEOUT))
             if not lapsed and self._clock() >= limit:  # looked at before the answer is: a passed deadline stays passed
                 await self._lapse(link)
                 return True
@@ -273,27 +276,29 @@ class Session:
                 return lapsed
             if isinstance(answer.result(), Exception):
                 raise answer.result()
-            self.until, lapsed = sent + link.granted * DEADLINE, False
-            self.moved()
+            self.until, lapsed = sent + link.granted * DEADLINE_SHARE, False
+            self.on_extended()
             if not welcomed:
                 welcomed = True
                 self._opening = asyncio.create_task(self._welcome(link, new, connection))
-            while link.still(connection) and (pause := sent + link.granted / BEATS - self._clock()) > 0:
+            while (
+                link.still(connection) and (pause := sent + link.granted / HEARTBEATS_PER_TIMEOUT - self._clock()) > 0
+            ):
                 await self._wait(link, pause)
         return lapsed
 
     async def _welcome(self, link: Link, new: bool, connection: int) -> None:
-        """Let the parts look at the session, then open the gate."""
+        """Notify the listeners of the connection, then let others use it."""
         try:
-            for part in self._parts:
+            for listener in self._listeners:
                 if new:
-                    part.renewed(link)
+                    listener.on_session_renewed(link)
                 else:
-                    await part.returned(link)
+                    await listener.on_reconnected(link)
         except (Unanswered, SessionLost):
             return  # the connection is gone again; the next one begins anew
-        except Exception:  # noqa: BLE001 - boundary: as in _guarded; nothing may be taken before the parts have looked
-            _log.exception("A part of the ZooKeeper session failed; connecting again")
+        except Exception:  # noqa: BLE001 - boundary: as in _guarded; nothing may be taken before the listeners have looked
+            _log.exception("A listener of the ZooKeeper session failed; connecting again")
             link.cut()
             return
         if link.still(connection):
@@ -301,9 +306,11 @@ class Session:
             self._tell()
 
     async def _lapse(self, link: Link, *, cut: bool = True) -> None:
-        """The deadline: tell everybody, shut the socket, wait until they are done."""
+        """The deadline has passed: notify the listeners, shut the socket, wait until they are done."""
         self._shut()
-        waits = [wait for part in self._parts if (wait := self._guarded(part.lapsed)) is not None]
+        waits = [
+            wait for listener in self._listeners if (wait := self._guarded(listener.on_session_lapsed)) is not None
+        ]
         if cut:
             link.cut()
         if waits:
@@ -319,8 +326,8 @@ class Session:
     def _guarded(self, function: Callable[[], Awaitable[object] | None]) -> Awaitable[object] | None:
         try:
             return function()
-        except Exception:  # noqa: BLE001 - boundary: one part's fault must not keep the others from being told
-            _log.exception("A part of the ZooKeeper session failed")
+        except Exception:  # noqa: BLE001 - boundary: the fault of one listener must not keep the others from being notified
+            _log.exception("A listener of the ZooKeeper session failed")
             return None
 
     def _member_is_of(self, link: Link) -> bool:
@@ -330,7 +337,7 @@ class Session:
         """Until something changes, or that time has passed; in steps, because the loop's clock stops when the machine
         sleeps and ours does not."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(seconds, link.granted / BEATS)):
+            async with asyncio.timeout(min(seconds, link.granted / HEARTBEATS_PER_TIMEOUT)):
                 await self._changed()
 
 
@@ -338,4 +345,4 @@ async def _finished(wait: Awaitable[object]) -> None:
     try:
         await wait
     except Exception:  # noqa: BLE001 - boundary: as in _guarded
-        _log.exception("A part of the ZooKeeper session failed")
+        _log.exception("A listener of the ZooKeeper session failed")

@@ -29,7 +29,7 @@ def parse_acl(text: str) -> ACL:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tls:
+class ZooKeeperTls:
     """Files and checks of an encrypted connection."""
 
     ca: str | None = None
@@ -49,7 +49,7 @@ class ZooKeeper:
     session_timeout: float = 10.0  # seconds asked for; the server clamps it to 2..20 of its ticks
     auth: tuple[tuple[str, str], ...] = ()  # (scheme, credential): ("digest", "user:password")
     sasl: Mapping[str, str] | None = None  # kazoo's sasl_options; needs the package pure-sasl
-    tls: Tls | None = None
+    tls: ZooKeeperTls | None = None
     acl: tuple[ACL, ...] = (ACL(Permissions.ALL, Id("world", "anyone")),)
 
     @property

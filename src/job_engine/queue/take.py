@@ -5,9 +5,9 @@
 - A consume checks our member and deletes entry and taken node, a release the taken node alone; always at version 1.
   So a zombie is refused, against ours (its member is gone) and against kazoo's (whose taken nodes have version 0).
 - A take ends once, here: as a consume or as a release. While that is under way nothing else ends it.
-- An unanswered call is known again after the next connection: `returned` compares what is taken in our session with
-  what we know, and releases the rest. Only then does anybody look: a taken node is ours when its owner is our session
-  *and* it carries the mark of this very take.
+- The outcome of an unanswered call is known after the next connection: `on_reconnected` compares the nodes that are
+  taken in our session with those that we know, and releases the rest. Only then is anything else read: a taken node is
+  ours when its owner is our session *and* it carries the mark of this very take.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from kazoo.exceptions import NoNodeError
 
 from job_engine.job.errors import Forbidden
 from job_engine.queue import wire
+from job_engine.queue.batches import in_batches
 from job_engine.queue.errors import SessionLost, Unanswered
-from job_engine.queue.flight import in_flights
 from job_engine.queue.link import Link
 from job_engine.queue.session import ENTRIES, TAKEN, Session
 
-BATCH = 64
+ENTRIES_PER_MULTI = 64
 """Entries in a multi: the best of what was measured, and at most some 200 operations, far below the size limit."""
 
-REFUSED = 5.0
+REFUSED_SECONDS = 5.0
 """Seconds for which an entry is left to others that we have no right to take: rights come back, and nobody tells."""
 
 T = TypeVar("T")
@@ -38,8 +38,8 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class Outcome(enum.Enum):
-    """What became of a consume or release."""
+class EndOutcome(enum.Enum):
+    """The outcome of a consume or release."""
 
     DONE = "done"
     REFUSED = "refused"  # not ours any more: nothing was changed
@@ -63,7 +63,7 @@ class Taken:
 
 
 class Takes:
-    """What this session has taken. A Part of the session."""
+    """The entries that this session has taken. A listener of the session."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Takes:
 
     @property
     def held(self) -> list[Taken]:
-        """What is taken now."""
+        """The entries that are taken now."""
         return list(self._held.values())
 
     async def take(self, names: Sequence[str]) -> list[Taken]:
@@ -100,28 +100,28 @@ class Takes:
             task.add_done_callback(self._give_back)
             raise
 
-    async def consume(self, takes: Sequence[Taken]) -> list[Outcome]:
-        """Remove the entries: their jobs are finished, or need none. Raises Forbidden; they are ours still."""
+    async def consume(self, takes: Sequence[Taken]) -> list[EndOutcome]:
+        """Delete entries whose jobs are final, or need no entry. Raises Forbidden; then they are still taken."""
         return await asyncio.shield(self._keep(self._end(takes, consume=True)))
 
-    async def release(self, takes: Sequence[Taken]) -> list[Outcome]:
+    async def release(self, takes: Sequence[Taken]) -> list[EndOutcome]:
         """Give the entries back, for anybody to take."""
         return await asyncio.shield(self._keep(self._end(takes, consume=False)))
 
-    # Part of the session
+    # SessionListener
 
-    def lapsed(self) -> None:
-        """Nothing is ours any more; should the session come back, `returned` releases it all."""
+    def on_session_lapsed(self) -> None:
+        """All takes are void; if the session comes back, `on_reconnected` releases them."""
         freed = list(self._held)
         self._held.clear()
         self._freed(freed)
 
-    def renewed(self, link: Link) -> None:
-        """Nothing to do: `lapsed` came before, and nothing was taken since."""
+    def on_session_renewed(self, link: Link) -> None:
+        """Nothing to do: `on_session_lapsed` came before, and nothing was taken since."""
 
-    async def returned(self, link: Link) -> None:
+    async def on_reconnected(self, link: Link) -> None:
         """Release what is taken in our session and unknown to us, forget what is no longer there."""
-        _, listed = await link.answers(
+        _, listed = await link.responses(
             link.send(wire.sync(self._folder(link, TAKEN))),
             link.send(wire.Children(self._folder(link, TAKEN).decode(), None)),
         )
@@ -154,14 +154,14 @@ class Takes:
             wire.multi([wire.check(self._session.member), wire.delete(self._path(link, TAKEN, name), 1)])
             for name in names
         ]
-        return await link.answers(*[link.send(request) for request in requests]) if requests else []
+        return await link.responses(*[link.send(request) for request in requests]) if requests else []
 
     # Take
 
     async def _take_all(self, names: Sequence[str]) -> list[Taken]:
         link = await self._session.usable()
         self._forbidden.clear()
-        taken = await in_flights(lambda batch: self._take(link, batch), names, BATCH)
+        taken = await in_batches(lambda batch: self._take(link, batch), names, ENTRIES_PER_MULTI)
         takes = list(chain.from_iterable(taken))
         if self._forbidden and not takes:  # what was won must not get lost
             raise self._forbidden[0]
@@ -177,18 +177,18 @@ class Takes:
         paths = [self._path(link, ENTRIES, name) for name in names]
         first = link.send(self._take_request(link, names, mark))
         reads = link.send_reads(paths)
-        answers = await link.answers(first) * len(names)
-        if len(names) > 1 and isinstance(answers[0], wire.Answer) and not answers[0].done:
+        answers = await link.responses(first) * len(names)
+        if len(names) > 1 and isinstance(answers[0], wire.MultiResult) and not answers[0].done:
             singles = [link.send(self._take_request(link, [name], mark)) for name in names]
             reads = link.send_reads(paths)
-            answers = await link.answers(*singles)
+            answers = await link.responses(*singles)
         try:
             nodes = await link.nodes(reads)
             won = [_is_done(answer) for answer in answers]
         except (Unanswered, SessionLost):
             won = []
         if not won or not self._session.still(link, connection):
-            # Some of it may be ours. `returned` releases it before anything else is sent; then the names are free.
+            # Some may be ours: `on_reconnected` releases those before anything else is sent; then the names are free.
             await self._session.back(link)
             self._freed(names)
             return []
@@ -207,7 +207,7 @@ class Takes:
         self._held.update((taken.name, taken) for taken in takes)
         await self._drop_nodes(link, vanished)  # a stranger removed the entry after our take
         if forbidden:
-            self._avoid(forbidden, REFUSED)
+            self._avoid(forbidden, REFUSED_SECONDS)
         self._freed(vanished + refused + forbidden)
         return takes
 
@@ -224,13 +224,13 @@ class Takes:
 
     # Consume and release
 
-    async def _end(self, takes: Sequence[Taken], *, consume: bool) -> list[Outcome]:
-        outcomes = dict.fromkeys(takes, Outcome.REFUSED)
+    async def _end(self, takes: Sequence[Taken], *, consume: bool) -> list[EndOutcome]:
+        outcomes = dict.fromkeys(takes, EndOutcome.REFUSED)
         ours = [taken for taken in takes if self._held.get(taken.name) is taken and not taken.ending]
         for taken in ours:
             taken.ending = True
         try:
-            for ended in await in_flights(lambda batch: self._end_batch(batch, consume), ours, BATCH):
+            for ended in await in_batches(lambda batch: self._end_batch(batch, consume), ours, ENTRIES_PER_MULTI):
                 outcomes.update(ended)
         except Forbidden:  # what had no right to be consumed can still be released
             for taken in ours:
@@ -242,21 +242,23 @@ class Takes:
         self._freed([taken.name for taken in ours])
         return [outcomes[taken] for taken in takes]
 
-    async def _end_batch(self, takes: Sequence[Taken], consume: bool) -> dict[Taken, Outcome]:
+    async def _end_batch(self, takes: Sequence[Taken], consume: bool) -> dict[Taken, EndOutcome]:
         """Send until each is settled; after a lost answer only for those that are still ours."""
-        outcomes: dict[Taken, Outcome] = {}
+        outcomes: dict[Taken, EndOutcome] = {}
         sent = False
         while True:
             link = await self._link_of(takes)
             if link is None:
                 return outcomes | {
-                    taken: Outcome.UNKNOWN if sent else Outcome.REFUSED for taken in takes if taken not in outcomes
+                    taken: EndOutcome.UNKNOWN if sent else EndOutcome.REFUSED
+                    for taken in takes
+                    if taken not in outcomes
                 }
             left = [taken for taken in takes if taken not in outcomes]
             try:
                 if sent:
                     there = await self._still_ours(link, left)
-                    outcomes.update((taken, Outcome.DONE) for taken in left if taken not in there)
+                    outcomes.update((taken, EndOutcome.DONE) for taken in left if taken not in there)
                     left = there
                 sent = True
                 outcomes.update(await self._send_end(link, left, consume))
@@ -285,13 +287,13 @@ class Takes:
             if node and node.owner == link.session and node.data == taken.mark
         ]
 
-    async def _send_end(self, link: Link, takes: list[Taken], consume: bool) -> dict[Taken, Outcome]:
+    async def _send_end(self, link: Link, takes: list[Taken], consume: bool) -> dict[Taken, EndOutcome]:
         if not takes:
             return {}
         answer = await link.call(self._end_request(link, takes, consume))
         if answer.done:
-            return dict.fromkeys(takes, Outcome.DONE)
-        one_by_one = await link.answers(*[link.send(self._end_request(link, [taken], consume)) for taken in takes])
+            return dict.fromkeys(takes, EndOutcome.DONE)
+        one_by_one = await link.responses(*[link.send(self._end_request(link, [taken], consume)) for taken in takes])
         outcomes = {}
         for taken, one in zip(takes, one_by_one, strict=True):
             if isinstance(one, Exception):
@@ -300,7 +302,7 @@ class Takes:
                 one = await link.call(self._end_request(link, [taken], consume=False))
             if wire.NO_AUTH in one.codes:
                 raise Forbidden("ZooKeeper does not let us remove entries; check the rights on the queue's folders.")
-            outcomes[taken] = Outcome.DONE if one.done else Outcome.REFUSED
+            outcomes[taken] = EndOutcome.DONE if one.done else EndOutcome.REFUSED
         return outcomes
 
     def _end_request(self, link: Link, takes: Sequence[Taken], consume: bool) -> wire.Request:
@@ -311,7 +313,7 @@ class Takes:
             operations.append(wire.delete(self._path(link, TAKEN, taken.name), 1))
         return wire.multi(operations)
 
-    # Small things
+    # Paths and tasks
 
     def _folder(self, link: Link, folder: str) -> bytes:
         return link.path(self._session.settings.path, folder)

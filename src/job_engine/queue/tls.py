@@ -4,12 +4,12 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from job_engine.queue.settings import Tls
+from job_engine.queue.settings import ZooKeeperTls
 
 Ready = tuple[Sequence[Any], Sequence[Any], Sequence[Any]]
 
 
-def for_kazoo(tls: Tls) -> dict[str, Any]:
+def for_kazoo(tls: ZooKeeperTls) -> dict[str, Any]:
     """Arguments of a KazooClient."""
     return {
         "use_ssl": True, "ca": tls.ca, "certfile": tls.certificate, "keyfile": tls.key,
@@ -17,7 +17,7 @@ def for_kazoo(tls: Tls) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def context(tls: Tls) -> ssl.SSLContext:
+def context(tls: ZooKeeperTls) -> ssl.SSLContext:
     """The same, for a connection without kazoo."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.load_default_certs(ssl.Purpose.SERVER_AUTH)

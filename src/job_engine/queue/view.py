@@ -1,10 +1,9 @@
-"""The queue as one taker sees it: listed rarely, served from memory, woken by watches.
+"""The names that one taker may try: from rare listings, kept in memory, woken by watches.
 
-One listing serves many takes. A new one is made when our share of it is used up and something has changed, or when
-something has changed and the listing is `FRESH` seconds old. One that brought nothing for us is not repeated at once:
-the idle takers of a fleet together list some 300 times a second at most, however busy the queue is. On an idle queue
-the next entry's number is known, and so whose it will be: that one lists at once, and the others leave it the machines
-and the server for a moment.
+One listing serves many takes. The queue is listed again when it has changed and our share of the listing is used up, or
+when it has changed and the listing is older than `FRESH_SECONDS`. A listing without an entry for us is not repeated at
+once: the idle takers of a fleet together list some 300 times a second at most, however busy the queue is. On an idle
+queue the number of the next entry is known, and so its owner: the owner lists at once, and the others wait a moment.
 """
 
 import asyncio
@@ -15,43 +14,43 @@ from collections.abc import Iterable
 
 from kazoo.exceptions import NoNodeError
 
-from job_engine.queue import folders
-from job_engine.queue.choice import GRACE, Plan, Share, front, head, plan
+from job_engine.queue import znodes
+from job_engine.queue.choice import GRACE_SECONDS, Share, TakePlan, front, head, plan
 from job_engine.queue.errors import SessionLost, Unanswered
-from job_engine.queue.folder import Folder
 from job_engine.queue.link import Link
 from job_engine.queue.names import ordered
 from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN, Session
+from job_engine.queue.watched_folder import WatchedFolder
 
-FRESH = 0.1
-"""Seconds after which a listing is renewed, if something has changed, though our share is not used up. Listing every
-10 ms costs a fifth of the throughput; the best entry waits this long at most, or `RARELY` times as long as a listing
-of so deep a queue takes."""
+FRESH_SECONDS = 0.1
+"""Seconds after which a changed queue is listed again although our share is not used up. Listing every 10 ms costs a
+fifth of the throughput; the best entry waits this long at most, or `LISTING_COSTS_APART` times as long as a listing of
+so deep a queue takes."""
 
-RARELY = 5
-COSTLY = 0.02
+LISTING_COSTS_APART = 5
+COSTLY_SECONDS = 0.02
 """Seconds that a listing may take; of one that takes longer a larger head is used, since the next is far away."""
 
-PAUSE, LONGEST_PAUSE = 0.003, 0.1
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.003, 0.1
 """Seconds, times the number of takers, between listings that bring nothing; and at most."""
 
-COURTESY = 0.01
+COURTESY_SECONDS = 0.01
 """Seconds that an idle taker leaves a change of an idle queue to the owner of the next entry: by then it is taken,
 unless the owner has no room or is dead."""
 
 
 class View:
-    """Names to try, for `Takes`. A Part of the session. One caller at a time."""
+    """The names that `Takes` may try. A listener of the session; for one caller at a time."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._changed = asyncio.Event()
         path = session.settings.path
         self._entries, self._taken, self._members = (
-            Folder(path, name, changed=self._changed) for name in (ENTRIES, TAKEN, MEMBERS)
+            WatchedFolder(path, name, changed=self._changed) for name in (ENTRIES, TAKEN, MEMBERS)
         )
         self._share = Share(0, 1)
-        self._plan = Plan([], [], [], [])
+        self._plan = TakePlan([], [], [], [])
         self._blocked = False  # some listed entries are taken: a release would not show among the entries
         self._listed = 0.0
         self._cost = 0.0  # seconds that the last listing took
@@ -72,7 +71,7 @@ class View:
         """At most ``want`` names worth trying now; waits for the first. They are not offered again until `freed`."""
         while True:
             link = await self._session.usable()
-            if self._stale(max(FRESH, RARELY * self._cost)) and time.monotonic() >= self._courtesy:
+            if self._stale(max(FRESH_SECONDS, LISTING_COSTS_APART * self._cost)) and time.monotonic() >= self._courtesy:
                 await self._list(link, want)
             names = self._pop(want)
             if names:
@@ -94,23 +93,23 @@ class View:
             self._rested = until
             self._changed.set()  # for who waits longer than that
 
-    # Part of the session
+    # SessionListener
 
-    def lapsed(self) -> None:
+    def on_session_lapsed(self) -> None:
         self._forget()
 
-    def renewed(self, link: Link) -> None:
+    def on_session_renewed(self, link: Link) -> None:
         self._tried.clear()
         self._dead.clear()
         self._resting.clear()
         self._rested = math.inf
         self._forget()
 
-    async def returned(self, link: Link) -> None:
+    async def on_reconnected(self, link: Link) -> None:
         self._forget()
 
     def _forget(self) -> None:
-        self._plan = Plan([], [], [], [])
+        self._plan = TakePlan([], [], [], [])
         self._seen.clear()
         self._waiting.clear()
         self._fruitless = False
@@ -127,7 +126,7 @@ class View:
         return names
 
     def _stale(self, age: float) -> bool:
-        """Something has changed that matters to us, and the listing is that old."""
+        """Whether a change concerns us and the listing is older than ``age`` seconds."""
         fired = self._entries.fired or self._members.fired or (self._taken.fired and self._blocked)
         fired = fired or time.monotonic() >= self._rested
         return fired and time.monotonic() - self._listed >= age
@@ -135,8 +134,8 @@ class View:
     def _pause(self) -> float:
         """Seconds between the last listing and the next."""
         if not (self._entries.fired or self._members.fired):
-            return LONGEST_PAUSE  # takes come by the thousand; a release is worth a look now and then
-        return min(LONGEST_PAUSE, PAUSE * self._share.of) if self._fruitless else 0.0
+            return LONGEST_PAUSE_SECONDS  # takes come by the thousand; a release is worth a look now and then
+        return min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * self._share.of) if self._fruitless else 0.0
 
     async def _wait(self, link: Link, want: int) -> None:
         """The plan is used up: list again when something has changed, or turn to the others' entries in a while."""
@@ -150,9 +149,9 @@ class View:
         elif self._plan.spare or self._plan.rest:
             patience = self._grace - time.monotonic()
             if patience <= 0:
-                self._grace += GRACE
+                self._grace += GRACE_SECONDS
                 _, _, spare, rest = self._plan
-                self._plan = Plan([], spare, [], rest) if spare else Plan([], rest, [], [])
+                self._plan = TakePlan([], spare, [], rest) if spare else TakePlan([], rest, [], [])
                 return
         else:
             patience = min(link.granted, self._rested - time.monotonic())
@@ -161,7 +160,7 @@ class View:
             async with asyncio.timeout(patience):
                 await self._changed.wait()
                 if idle and not self._next_is_ours:
-                    self._courtesy = time.monotonic() + COURTESY
+                    self._courtesy = time.monotonic() + COURTESY_SECONDS
 
     async def _list(self, link: Link, want: int) -> None:
         dead, self._dead = self._dead, []
@@ -169,7 +168,7 @@ class View:
         sent = [self._entries.send(link), self._taken.send(link)]
         if self._members.fired:
             sent.append(self._members.send(link))
-        answers = await link.answers(*sent)
+        answers = await link.responses(*sent)
         now = time.monotonic()
         self._listed = now
         self.listings += 1
@@ -192,14 +191,14 @@ class View:
         free = [name for name in ordered(entries) if name not in not_free]
         self._blocked = len(free) < len(entries)
         self._cost = time.monotonic() - began
-        first = head(free, want * (1 + int(self._cost / COSTLY)), self._share)
+        first = head(free, want * (1 + int(self._cost / COSTLY_SECONDS)), self._share)
         self._seen = {name: self._seen.get(name, now) for name in first}
         self._waiting = {name: self._waiting.get(name, now) for name in front(first, self._share)}
         ages, waits = ({name: now - since for name, since in some.items()} for some in (self._seen, self._waiting))
         divided = plan(first, self._share, ages, waits)
         self._fruitless = not (divided.neglected or divided.mine)
-        self._plan = Plan(*(part[::-1] for part in divided))  # taken from the end, which costs nothing
-        self._grace = now + GRACE
+        self._plan = TakePlan(*(part[::-1] for part in divided))  # taken from the end, which costs nothing
+        self._grace = now + GRACE_SECONDS
 
     async def _mend(self, link: Link, failed: "list[Exception]") -> None:
         """After listings that failed: a folder that somebody has deleted is made anew; raises what will not pass."""
@@ -210,7 +209,7 @@ class View:
             raise next(error for error in failed if not isinstance(error, NoNodeError))
         path = self._session.settings.path
         with contextlib.suppress(Unanswered, SessionLost):
-            await folders.make(link, [link.path(path, name) for name in (ENTRIES, TAKEN, MEMBERS)])
+            await znodes.create_missing(link, [link.path(path, name) for name in (ENTRIES, TAKEN, MEMBERS)])
 
 
 def share_of(member: str, members: Iterable[str]) -> Share:

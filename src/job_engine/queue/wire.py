@@ -64,10 +64,10 @@ class Request:
 
     def value(self, decoded: Any) -> Any:
         """What the caller gets: kazoo makes a list of whatever a multi was decoded to."""
-        return Answer._make(decoded) if self.type == _MULTI else decoded
+        return MultiResult._make(decoded) if self.type == _MULTI else decoded
 
 
-class Watching(Request):
+class WatchingRequest(Request):
     """A request that leaves a watch on its node, if the node is there: kazoo calls ``watcher`` once, on its thread."""
 
     __slots__ = ("path", "watcher")
@@ -78,20 +78,20 @@ class Watching(Request):
         self.watcher = watcher
 
 
-class Answer(NamedTuple):
-    """What a multi came to: an error code and, for a create, the path, of each of its operations."""
+class MultiResult(NamedTuple):
+    """The result of a multi: the error code of each operation and, for a create, its path."""
 
     codes: list[int]
     paths: list[str]
 
     @property
     def done(self) -> bool:
-        """All of it; a multi is done whole or not at all."""
+        """Whether the multi was applied: whole, or not at all."""
         return not any(self.codes)
 
 
 class Node(NamedTuple):
-    """What is in a node, and who holds it: data, its session (0: none), version, time of creation (s)."""
+    """The content of a node: data, the session that owns it (0: none), version, time of creation (s)."""
 
     data: bytes
     owner: int
@@ -131,12 +131,15 @@ def write(path: bytes, data: bytes, version: int = -1) -> bytes:
 
 
 def multi(operations: Iterable[bytes]) -> Request:
-    """All of the operations or none; answered by an Answer. Raises Invalid when it is too large to send."""
-    return Request(_MULTI, b"".join((*operations, _END)), _answer)
+    """All of the operations or none; the result is a MultiResult. Raises Invalid when it is too large to send."""
+    return Request(_MULTI, b"".join((*operations, _END)), _multi_result)
 
 
 def read_many(paths: Iterable[bytes]) -> Request:
-    """The nodes at these paths, None for one that is not there. Only for servers that know it: see `link.Lacking`."""
+    """The nodes at these paths, None for one that is not there.
+
+    Servers before 3.6 do not know this request: see `link.ServersWithoutMultiRead`.
+    """
     operation = _HEADER.pack(_GET, False, -1)
     body = b"".join([operation + _text(path) + b"\0" for path in paths])
     return Request(_MULTI_READ, body + _END, _nodes)
@@ -154,7 +157,7 @@ def read_acl(path: bytes) -> Request:
 
 def watch(path: bytes, watcher: Callable[[Any], None]) -> Request:
     """As ``read``; ``watcher`` is called when the node is written or deleted."""
-    return Watching(read(path), path.decode(), watcher)
+    return WatchingRequest(read(path), path.decode(), watcher)
 
 
 def exists(path: bytes) -> Request:
@@ -223,14 +226,14 @@ def _nothing(buffer: bytes, offset: int) -> None:
     return None
 
 
-def _answer(buffer: bytes, offset: int) -> Answer:
+def _multi_result(buffer: bytes, offset: int) -> MultiResult:
     codes: list[int] = []
     paths: list[str] = []
     while True:
         operation, done, _ = _HEADER.unpack_from(buffer, offset)
         offset += _HEADER.size
         if done:
-            return Answer(codes, paths)
+            return MultiResult(codes, paths)
         code = OK
         if operation == _CREATE:
             (size,) = _INT.unpack_from(buffer, offset)

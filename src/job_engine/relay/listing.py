@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from kazoo.exceptions import NoNodeError
 
 from job_engine.job.attributes import JOB_ID
-from job_engine.queue import Folder, Session, look, wire
-from job_engine.queue.folders import make
+from job_engine.queue import Session, WatchedFolder, inspection, wire
 from job_engine.queue.link import Link
 from job_engine.queue.names import ordered, parse
 from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN
+from job_engine.queue.znodes import create_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Listing:
         self._session = session
         path = session.settings.path
         self._entries, self._taken, self._members = (
-            Folder(path, name, changed=changed) for name in (ENTRIES, TAKEN, MEMBERS)
+            WatchedFolder(path, name, changed=changed) for name in (ENTRIES, TAKEN, MEMBERS)
         )
         self._jobs: dict[str, str] = {}
         self.members: set[str] = set()  # as listed last
@@ -70,17 +70,19 @@ class Listing:
         self.members = set(names)
         return self.members
 
-    async def _children(self, link: Link, *folders: Folder) -> list[list[str]]:
+    async def _children(self, link: Link, *folders: WatchedFolder) -> list[list[str]]:
         """The names in some folders, after one sync. A folder that somebody has deleted is made anew."""
         path = link.path(self._session.settings.path)
         try:
             sync = link.send(wire.sync(path))
-            answers = (await link.answers(sync, *[folder.send(link) for folder in folders]))[1:]
+            answers = (await link.responses(sync, *[folder.send(link) for folder in folders]))[1:]
             for answer in answers:
                 if isinstance(answer, Exception):
                     raise answer
         except NoNodeError:
-            await make(link, [link.path(self._session.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)])
+            await create_missing(
+                link, [link.path(self._session.settings.path, name) for name in (ENTRIES, TAKEN, MEMBERS)]
+            )
             self._jobs.clear()
             return await self._children(link, *folders)
         except BaseException:
@@ -96,7 +98,7 @@ async def peek(session: Session) -> Listed:
     path = session.settings.path
     folders = [wire.Children(link.path(path, name).decode(), None) for name in (ENTRIES, TAKEN)]
     sync = link.send(wire.sync(link.path(path)))
-    _, *answers = await link.answers(sync, *[link.send(folder) for folder in folders])
+    _, *answers = await link.responses(sync, *[link.send(folder) for folder in folders])
     for answer in answers:
         if isinstance(answer, Exception) and not isinstance(answer, NoNodeError):
             raise answer
@@ -110,7 +112,7 @@ async def _contents(session: Session, names: Sequence[str], known: dict[str, str
     sound = [name for name in ordered(names) if parse(name)]
     unread = [name for name in sound if name not in known]
     if unread:
-        known = known | await look.jobs_of(session, unread)
+        known = known | await inspection.jobs_of(session, unread)
     return {name: known[name] for name in sound if name in known}
 
 

@@ -9,7 +9,7 @@ from kazoo.exceptions import KazooException
 
 from job_engine.job.errors import Conflict, Unavailable
 from job_engine.job.times import iso
-from job_engine.queue import Election, Session, look
+from job_engine.queue import Election, Session, inspection
 from job_engine.queue.names import hexed
 from job_engine.relay.listing import peek
 from job_engine.relay.ownership import Ownership
@@ -104,11 +104,11 @@ class Overview:
     async def _in_zookeeper(self) -> dict[str, Any]:
         async with self._answered():
             listed = await peek(self._session)
-            holders = await look.holders(
+            holders = await inspection.holders(
                 self._session, [name for name in listed.entries if name in listed.taken][:TAKEN]
             )
             leader = await self._leader()
-            members = await look.members(self._session)
+            members = await inspection.members(self._session)
             await self._rivals.look()
         taken = [
             {

@@ -12,7 +12,7 @@ from typing import Final
 
 from job_engine.job.errors import JobEngineError
 from job_engine.job.times import epoch
-from job_engine.queue import LockingQueue, Outcome, Session, look
+from job_engine.queue import EndOutcome, LockingQueue, Session, inspection
 from job_engine.queue.put import put_by
 from job_engine.queue.session import ENTRIES
 from job_engine.relay.compare import Adoption, Clearing, Differences, Removal, compare, ghost, in_place
@@ -123,7 +123,7 @@ class Reconciler:
         repairs += [Repair(STRAY, None, name, why) for name, why in [*listed.strays, *self.foreign]]
         if judging:
             held = await self._store.read(publishing.holds)
-            members = await look.members(self._session)
+            members = await inspection.members(self._session)
             repairs += [
                 Repair(END_HOLD, hold.id, hold.entry, f"its member {hold.holder} is gone")
                 for hold in held
@@ -162,7 +162,7 @@ class Reconciler:
         """
         by_name = {row.entry: row for row in unclaimed if row.entry is not None}
         old = self._unclaimed.ripe([(name, row.attempt) for name, row in by_name.items()], self._clock())
-        holders = await look.holders(self._session, [name for name, _ in old]) if old else {}
+        holders = await inspection.holders(self._session, [name for name, _ in old]) if old else {}
         suspects = {
             (name, by_name[name].attempt, holder.session, holder.mark): by_name[name]
             for name, holder in holders.items()
@@ -225,7 +225,9 @@ class Reconciler:
         except JobEngineError:
             await self._queue.release(gone)
             raise
-        consumed = {taken.name for taken, outcome in zip(gone, outcomes, strict=True) if outcome is not Outcome.REFUSED}
+        consumed = {
+            taken.name for taken, outcome in zip(gone, outcomes, strict=True) if outcome is not EndOutcome.REFUSED
+        }
         return [item.repair for item in removals if item.name in consumed]
 
     def _new_strays(self, strays: Sequence[tuple[str, str]]) -> list[Repair]:

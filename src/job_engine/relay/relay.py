@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Publishes and repairs, as long as `run` runs. A Part of its session; made before that starts.
+    """Publishes and repairs, as long as `run` runs. A listener of its session; made before that starts.
 
     Args:
         store: a started store.
@@ -123,19 +123,19 @@ class Relay:
         """The session is about to be closed: that is no outage."""
         self._connected = math.inf
 
-    # Part of the session
+    # SessionListener
 
-    def lapsed(self) -> None:
+    def on_session_lapsed(self) -> None:
         """The election ends `run`."""
         if self._connected < math.inf:
             log.warning("ZooKeeper is away: executors stop, and what is added waits until it is back")
         self._connected = math.inf
 
-    async def returned(self, link: Link) -> None:
+    async def on_reconnected(self, link: Link) -> None:
         """The server may have come back with another disk."""
         self._connect()
 
-    def renewed(self, link: Link) -> None:
+    def on_session_renewed(self, link: Link) -> None:
         """Every name may mean something else now."""
         self._connect()
 

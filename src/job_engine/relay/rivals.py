@@ -16,7 +16,7 @@ from typing import Final
 from kazoo.exceptions import KazooException
 
 from job_engine.job.errors import JobEngineError
-from job_engine.queue import Session, look
+from job_engine.queue import Session, inspection
 
 NAME: Final = "relay"
 """Kind of the member."""
@@ -61,7 +61,7 @@ def by_record(names: Iterable[str]) -> dict[str, list[str]]:
 
 async def peers(session: Session) -> list[Peer]:
     """All servers that are connected. Raises as `Link.call` does."""
-    nodes = await look.members_of(session, NAME)
+    nodes = await inspection.members_of(session, NAME)
     return [
         Peer(member, text, match[1] or "", match[2], node.version)
         for member, node in nodes.items()

@@ -37,14 +37,14 @@ class Witness:
         self.told: list[str] = []
         self.at_lapse: Callable[[], Awaitable[object] | None] = lambda: None
 
-    def lapsed(self) -> Awaitable[object] | None:
+    def on_session_lapsed(self) -> Awaitable[object] | None:
         self.told.append("lapsed")
         return self.at_lapse()
 
-    async def returned(self, link: object) -> None:
+    async def on_reconnected(self, link: object) -> None:
         self.told.append("returned")
 
-    def renewed(self, link: object) -> None:
+    def on_session_renewed(self, link: object) -> None:
         self.told.append("renewed")
 
 

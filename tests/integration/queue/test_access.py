@@ -8,7 +8,17 @@ import ssl
 import pytest
 
 from job_engine.job.errors import Forbidden, Unreachable
-from job_engine.queue import Election, LockingQueue, Outcome, Session, Tls, ZooKeeper, look, parse_acl, wire
+from job_engine.queue import (
+    Election,
+    EndOutcome,
+    LockingQueue,
+    Session,
+    ZooKeeper,
+    ZooKeeperTls,
+    inspection,
+    parse_acl,
+    wire,
+)
 from job_engine.queue.link import Link
 from tests import certificates, zookeeper
 from tests.integration.queue.scene import TIMEOUT, Stage, play, until
@@ -29,8 +39,8 @@ def secure(files):
         yield address
 
 
-def with_certificate(files, **more) -> Tls:
-    return Tls(
+def with_certificate(files, **more) -> ZooKeeperTls:
+    return ZooKeeperTls(
         **{
             "ca": str(files.authority),
             "certificate": str(files.client),
@@ -47,8 +57,8 @@ def test_tls_with_certificates_on_both_sides(secure, files):
         ours = await stage.member(timeout=4.0, settings={"tls": with_certificate(files)})
         names = await ours.queue.put_many([(f"job/{n}", 1) for n in range(MANY)])
         taken = await ours.queue.take_names(names)
-        assert [t.name for t in taken] == names == await look.names(ours.session)
-        assert set(await ours.queue.consume(taken)) == {Outcome.DONE}
+        assert [t.name for t in taken] == names == await inspection.names(ours.session)
+        assert set(await ours.queue.consume(taken)) == {EndOutcome.DONE}
         assert ours.witness.told == ["renewed"], "the connection held"
 
     play(scene, secure)
@@ -79,7 +89,9 @@ def test_answers_that_come_in_one_tls_record_are_all_read(host, files):
         context.load_cert_chain(files.server)
         proxy = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         address = f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
-        link = Link(ZooKeeper(hosts=address, session_timeout=4.0, tls=Tls(ca=str(files.authority))), lambda: None)
+        link = Link(
+            ZooKeeper(hosts=address, session_timeout=4.0, tls=ZooKeeperTls(ca=str(files.authority))), lambda: None
+        )
         link.open()
         await until(lambda: link.connected)
         together.clear()
@@ -88,7 +100,7 @@ def test_answers_that_come_in_one_tls_record_are_all_read(host, files):
         await until(lambda: len(b"".join(held)) >= 40 * 88, "all answers being held")
         together.set()
         last = link.send(wire.exists(b"/"))  # its answer sets the others free
-        answers = await link.answers(*first, last)
+        answers = await link.responses(*first, last)
         assert [type(answer).__name__ for answer in answers if isinstance(answer, Exception)] == []
         await link.close()
         proxy.close()
@@ -112,7 +124,7 @@ def test_tls_is_checked(secure, files, wrong, says, tmp_path):
     tls = {
         "authority": lambda: with_certificate(files, ca=str(certificates.make(tmp_path).authority)),
         "name": lambda: with_certificate(files),
-        "nothing": lambda: Tls(ca=str(files.authority), certificate=None, key=None),
+        "nothing": lambda: ZooKeeperTls(ca=str(files.authority), certificate=None, key=None),
     }[wrong]()
     # 127.0.0.1 under a name that is not in the certificate.
     host = secure.replace("127.0.0.1", "127.0.0.2") if wrong == "name" else secure
@@ -140,7 +152,7 @@ def test_digest_rights_keep_strangers_out(host):
             with pytest.raises(Forbidden, match=r"check the rights|no right"):
                 await stranger.start(within=3)
         ours.session.current.cut()
-        assert await ours.queue.consume([taken]) == [Outcome.DONE]
+        assert await ours.queue.consume([taken]) == [EndOutcome.DONE]
 
     play(scene, host)
 
@@ -207,7 +219,7 @@ def test_who_may_take_and_not_put_is_told_so(host):
             await second.queue.put("job/2")
         with pytest.raises(Forbidden, match="remove entries"):
             await second.queue.consume([taken])
-        assert await second.queue.release([taken]) == [Outcome.DONE]
+        assert await second.queue.release([taken]) == [EndOutcome.DONE]
         assert await first.queue.put("job/2")
 
     play(scene, host)
@@ -230,7 +242,7 @@ def test_sasl_digest(tmp_path):
             await ours.queue.put("job/1")
             (taken,) = await ours.queue.take(1)
             ours.session.current.cut()
-            assert await ours.queue.consume([taken]) == [Outcome.DONE]
+            assert await ours.queue.consume([taken]) == [EndOutcome.DONE]
             for wrong, says in ((None, "give --zk-sasl"), (sasl | {"password": "wrong"}, "these credentials")):
                 session = Session(ZooKeeper(hosts=server.host, path=stage.path, session_timeout=TIMEOUT, sasl=wrong))
                 with pytest.raises(Forbidden) as caught:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from job_engine.queue import Outcome, boottime, wire
+from job_engine.queue import EndOutcome, boottime, wire
 from tests import zookeeper
 from tests.integration.queue.scene import TIMEOUT, Stage, keep_sending, play, until
 
@@ -51,7 +51,7 @@ def test_at_the_deadline_the_jobs_are_told_while_the_session_lives(host, proxy):
         assert ours.session.name == session
         (theirs,) = await other.queue.take(1)
         assert theirs.name == name
-        assert await ours.queue.consume(taken) == [Outcome.REFUSED]
+        assert await ours.queue.consume(taken) == [EndOutcome.REFUSED]
         assert await stage.children("entries") == [name]
 
     play(scene, host)

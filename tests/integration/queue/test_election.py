@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from job_engine.queue import Election, Session, SessionLost, ZooKeeper, boottime, wire
-from job_engine.queue.election import NAMELESS
+from job_engine.queue.election import UNNAMED_CONTENDER
 from tests.integration.queue.candidates import candidate, nodes
 from tests.integration.queue.scene import TIMEOUT, Stage, play, until
 
@@ -84,7 +84,7 @@ def test_kazoo_waits_for_us_and_we_wait_for_kazoo(host):
         assert await ours[0].election.contenders() == ["first", "kazoo's", "last"]
         path = f"{stage.path}/collect/{'0' * 32}__lock__"  # as kazoo contends for who gives no name
         silent = await asyncio.to_thread(client.create, path, b"", ephemeral=True, sequence=True)
-        assert await ours[0].election.contenders() == ["first", "kazoo's", "last", NAMELESS]
+        assert await ours[0].election.contenders() == ["first", "kazoo's", "last", UNNAMED_CONTENDER]
         await asyncio.to_thread(client.delete, silent)
         assert not leads.is_set()
         ours[0].task.cancel()

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from job_engine.queue import Outcome, wire
+from job_engine.queue import EndOutcome, wire
 from tests import zookeeper
 from tests.integration.queue.candidates import candidate
 from tests.integration.queue.scene import Stage, play, until
@@ -61,13 +61,13 @@ def test_the_leader_dies_and_the_quorum_comes_back():
             await asyncio.to_thread(leader.kill)
             outcome = await ours.queue.consume([taken])
             if ours.session.name == session:
-                assert outcome == [Outcome.DONE]
+                assert outcome == [EndOutcome.DONE]
             other = next(server for server in servers if server.process)
             other.send(signal.SIGSTOP)
             await until(lambda: "lapsed" in ours.witness.told or not ours.session.good, "the quorum missing")
             other.send(signal.SIGCONT)
             got = await ours.queue.take(1)
-            assert await ours.queue.consume(got) == [Outcome.DONE]
+            assert await ours.queue.consume(got) == [EndOutcome.DONE]
 
         play(scene, ",".join(server.host for server in servers))
 
@@ -103,7 +103,7 @@ def test_the_server_that_we_are_on_dies_and_the_session_goes_on_at_another():
             taken = await ours.queue.take(1)
             port = ours.session.current._client._connection._socket.getpeername()[1]
             await asyncio.to_thread(next(server for server in servers if server.port == port).kill)
-            assert await ours.queue.consume(taken) == [Outcome.DONE]
+            assert await ours.queue.consume(taken) == [EndOutcome.DONE]
             assert ours.witness.told == ["renewed", "returned"]
 
         play(scene, ",".join(server.host for server in servers))

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from job_engine.queue import LockingQueue, Outcome, Session, ZooKeeper, look
+from job_engine.queue import EndOutcome, LockingQueue, Session, ZooKeeper, inspection
 from tests import zookeeper
 from tests.integration.queue.scene import TIMEOUT, Stage, play, until
 
@@ -25,7 +25,7 @@ def test_names_come_back_and_a_take_from_before_ends_none_of_them(server, disk):
         shutil.copytree(server.folder / "data", copy)
         await asyncio.to_thread(server.start)
         consumed = await ours.queue.take(1)
-        assert await ours.queue.consume(consumed) == [Outcome.DONE]
+        assert await ours.queue.consume(consumed) == [EndOutcome.DONE]
         name = await ours.queue.put("job/second")
         taken = await ours.queue.take(1)
         session, links = ours.session.name, (ours.session.current, other.session.current)
@@ -37,7 +37,7 @@ def test_names_come_back_and_a_take_from_before_ends_none_of_them(server, disk):
             copy.rename(server.folder / "data")
         await asyncio.to_thread(server.start)
         await until(lambda: ours.session.good and ours.session.name != session and other.session.good)
-        back = await look.jobs_of(ours.session, await look.names(ours.session))
+        back = await inspection.jobs_of(ours.session, await inspection.names(ours.session))
         assert list(back.values()) == ([] if disk == "wiped" else ["job/first"]), "a consumed entry is back"
         names = [await ours.queue.put("job/other") for _ in range(2)]
         assert name in [*back, *names], "the name of what we had taken belongs to another job"
@@ -45,9 +45,9 @@ def test_names_come_back_and_a_take_from_before_ends_none_of_them(server, disk):
         while len(theirs) < len(back) + 2:
             theirs += await other.queue.take(3)
         assert {t.job for t in theirs} == {*back.values(), "job/other"}, "what a name holds is read anew"
-        assert await ours.queue.consume(taken) == await ours.queue.release(taken) == [Outcome.REFUSED]
+        assert await ours.queue.consume(taken) == await ours.queue.release(taken) == [EndOutcome.REFUSED]
         assert len(await stage.children("entries")) == len(await stage.children("taken")) == len(theirs)
-        assert set(await other.queue.consume(theirs)) == {Outcome.DONE}
+        assert set(await other.queue.consume(theirs)) == {EndOutcome.DONE}
 
     play(scene, server.host)
 
@@ -68,8 +68,8 @@ def test_a_server_that_stands_still_for_longer_than_the_timeout(server):
         assert ours.session.name != session
         (again,) = await other.queue.take(1)
         assert again.job == "job/1"
-        assert await ours.queue.consume(taken) == [Outcome.REFUSED]
-        assert await other.queue.consume([again]) == [Outcome.DONE]
+        assert await ours.queue.consume(taken) == [EndOutcome.REFUSED]
+        assert await other.queue.consume([again]) == [EndOutcome.DONE]
 
     play(scene, server.host)
 
@@ -94,7 +94,7 @@ def test_what_a_frozen_machine_had_taken_is_free_after_its_timeout(host):
             assert await asyncio.to_thread(near.poll, zookeeper.PATIENCE)
             assert near.recv() in ("REFUSED", "UNKNOWN")
             assert await stage.children("entries") == [taken.name]
-            assert await ours.queue.consume([taken]) == [Outcome.DONE]
+            assert await ours.queue.consume([taken]) == [EndOutcome.DONE]
         finally:
             process.kill()
             await asyncio.to_thread(process.join)

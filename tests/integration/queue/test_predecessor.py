@@ -58,8 +58,8 @@ def test_a_session_that_is_over_or_not_ours_is_left_alone(host, tmp_path):
         ours = await stage.member()
         file = tmp_path / "session"
         number, password = ours.session.credentials
-        wrong = predecessor.Credentials(number, bytes(len(password)))
-        for credentials in (wrong, predecessor.Credentials(4711, password)):
+        wrong = predecessor.SessionCredentials(number, bytes(len(password)))
+        for credentials in (wrong, predecessor.SessionCredentials(4711, password)):
             predecessor.save(file, credentials)
             assert not await predecessor.end(settings(stage), file)
             assert not file.exists()
@@ -74,7 +74,7 @@ def test_a_session_that_is_over_or_not_ours_is_left_alone(host, tmp_path):
 def test_without_an_answer_the_session_stays_noted(tmp_path):
     async def scene(stage: Stage) -> None:
         file = tmp_path / "session"
-        predecessor.save(file, predecessor.Credentials(-5, b"\x01" * 16))
+        predecessor.save(file, predecessor.SessionCredentials(-5, b"\x01" * 16))
         nobody = settings(stage, f"127.0.0.1:{zookeeper.free_port()}")
         assert not await predecessor.end(nobody, file, within=0.3)
         assert file.read_text() == f"-5 {'01' * 16}\n"
@@ -90,9 +90,9 @@ def test_a_new_session_has_new_credentials_before_anything_is_taken_in_it(host, 
         noted = []
 
         class Notes:
-            def lapsed(self) -> None: ...
-            async def returned(self, link) -> None: ...
-            def renewed(self, link) -> None:
+            def on_session_lapsed(self) -> None: ...
+            async def on_reconnected(self, link) -> None: ...
+            def on_session_renewed(self, link) -> None:
                 noted.append((link.credentials, session.good))
 
         session.add(Notes())

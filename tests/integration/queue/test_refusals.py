@@ -87,7 +87,7 @@ def test_an_entry_that_we_may_not_take_costs_none_of_the_others(host):
 
 @pytest.mark.parametrize("folder", ["taken", "entries/{entry}"])
 def test_rights_that_come_back_are_noticed_in_the_same_session(host, monkeypatch, folder):
-    monkeypatch.setattr(take, "REFUSED", 0.3)
+    monkeypatch.setattr(take, "REFUSED_SECONDS", 0.3)
 
     async def scene(stage: Stage) -> None:
         theirs, client = await owner(stage)

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from job_engine.job.errors import Forbidden, Unreachable
-from job_engine.queue import Outcome, Session, Unanswered, ZooKeeper, boottime, parse_acl, wire
-from job_engine.queue.link import RECONNECT_DELAY, Link
+from job_engine.queue import EndOutcome, Session, Unanswered, ZooKeeper, boottime, parse_acl, wire
+from job_engine.queue.link import RECONNECT_SECONDS, Link
 from tests import zookeeper
 from tests.integration.queue.scene import TIMEOUT, Stage, keep_sending, play, until
 
@@ -71,7 +71,7 @@ def test_a_new_session_knows_nothing_of_the_old(host):
         await until(lambda: ours.session.good and ours.session.name != old, "a new session")
         assert ours.witness.told == ["renewed", "lapsed", "renewed"]
         assert ours.queue.held == []
-        assert await ours.queue.consume(taken) == [Outcome.REFUSED]
+        assert await ours.queue.consume(taken) == [EndOutcome.REFUSED]
         assert await stage.children("entries") == [name]
         assert [t.name for t in await ours.queue.take(1)] == [name]
 
@@ -84,7 +84,7 @@ def test_what_was_left_to_others_is_forgotten_with_the_session(host):
     async def scene(stage: Stage) -> None:
         ours = await stage.member()
         name = await ours.queue.put("job/1")
-        assert await ours.queue.release(await ours.queue.take(1), avoid=math.inf) == [Outcome.DONE]
+        assert await ours.queue.release(await ours.queue.take(1), avoid=math.inf) == [EndOutcome.DONE]
         old = ours.session.name
         await stage.expire(ours)
         assert [t.name for t in await ours.queue.take(1)] == [name]
@@ -115,7 +115,7 @@ def test_no_call_made_for_one_session_runs_in_the_next(host):
         before = len(tries)
         await until(lambda: len(tries) > before + 1, "kazoo trying to go on")
         assert (link.connected, link.session) == (False, first)
-        (answer,) = await link.answers(link.send(wire.exists(b"/")))
+        (answer,) = await link.responses(link.send(wire.exists(b"/")))
         assert type(answer).__name__ == "SessionLost"
         await link.close()
 
@@ -155,7 +155,7 @@ def test_a_call_is_time_boxed(host, proxy):
 def test_reconnecting_is_tried_often(host):
     async def scene(stage: Stage) -> None:
         ours = await stage.member()
-        assert ours.session.current._client._connection.retry_sleeper.max_delay == RECONNECT_DELAY
+        assert ours.session.current._client._connection.retry_sleeper.max_delay == RECONNECT_SECONDS
 
     play(scene, host)
 
@@ -216,10 +216,10 @@ def test_a_paused_server_and_a_restarted_one(server):
         server.send(signal.SIGCONT)
         await until(lambda: ours.session.good)
         (again,) = await ours.queue.take(1)
-        assert (again.job, await ours.queue.consume([first])) == ("job/1", [Outcome.REFUSED])
+        assert (again.job, await ours.queue.consume([first])) == ("job/1", [EndOutcome.REFUSED])
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
-        assert await ours.queue.consume([again]) in ([Outcome.DONE], [Outcome.UNKNOWN], [Outcome.REFUSED])
+        assert await ours.queue.consume([again]) in ([EndOutcome.DONE], [EndOutcome.UNKNOWN], [EndOutcome.REFUSED])
         assert (await ours.queue.take(1))[0].job in ("job/1", "job/2")
 
     play(scene, server.host)
@@ -248,10 +248,10 @@ def test_a_fault_of_ours_ends_its_session_and_another_begins(host, caplog):
         first = ours.session.name
 
         def moved() -> None:
-            ours.session.moved = lambda: None
+            ours.session.on_extended = lambda: None
             raise ValueError("a fault of ours")
 
-        ours.session.moved = moved
+        ours.session.on_extended = moved
         await until(lambda: len(ours.witness.told) == 3 and ours.session.good, "another session")
         assert ours.witness.told == ["renewed", "lapsed", "renewed"]
         assert ours.session.name != first
@@ -280,7 +280,7 @@ def test_chroot_digest_and_rights(host):
         stranger = Session(ZooKeeper(hosts=chroot, path=stage.path, session_timeout=TIMEOUT))
         with pytest.raises(Forbidden):
             await stranger.start(within=3)
-        assert await ours.queue.consume([taken]) == [Outcome.DONE]
+        assert await ours.queue.consume([taken]) == [EndOutcome.DONE]
 
     play(scene, host)
 

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from job_engine.job.errors import Invalid
-from job_engine.queue import Outcome, look
+from job_engine.queue import EndOutcome, inspection
 from job_engine.queue.take import Taken
 from tests.integration.queue.scene import Stage, lost_answer, play, until
 
-DONE, REFUSED, UNKNOWN = Outcome.DONE, Outcome.REFUSED, Outcome.UNKNOWN
+DONE, REFUSED, UNKNOWN = EndOutcome.DONE, EndOutcome.REFUSED, EndOutcome.UNKNOWN
 
 
 def test_best_first_then_first_in_first_out(host):
@@ -287,11 +287,11 @@ def test_multis_are_cut_and_what_is_too_large_is_an_error_before_it_is_sent(host
         with pytest.raises(Invalid, match="priority"):
             await ours.queue.put_many([("job/1", 1), ("job/2", 1000)])
         names = await ours.queue.put_many([(f"job/{n:040d}", 5) for n in range(12_000)])
-        assert names == await look.names(ours.session)
+        assert names == await inspection.names(ours.session)
         taken = await ours.queue.take_names(names)
         assert [t.name for t in taken] == names
         assert set(await ours.queue.consume(taken)) == {DONE}
-        assert await look.names(ours.session) == []
+        assert await inspection.names(ours.session) == []
         assert ours.witness.told == ["renewed"], "the connection held"
 
     play(scene, host)
@@ -304,13 +304,15 @@ def test_a_look_tells_who_has_taken_what_and_since_when(host):
         await ours.queue.take_names(names[:1])
         await stage.ask("create", f"taken/{names[1]}", b"a stranger", ephemeral=True)
         await stage.ask("create", "entries/stray", b"?")
-        assert await look.names(ours.session) == names
-        assert await look.jobs_of(ours.session, names) == dict(zip(names, ("job/1", "job/2", "job/3"), strict=True))
-        holders = await look.holders(ours.session, names)
+        assert await inspection.names(ours.session) == names
+        assert await inspection.jobs_of(ours.session, names) == dict(
+            zip(names, ("job/1", "job/2", "job/3"), strict=True)
+        )
+        holders = await inspection.holders(ours.session, names)
         one, two = holders[names[0]], holders[names[1]]
         assert (len(holders), one.member) == (2, ours.session.name)
         assert (two.member, two.mark) == (None, "a stranger")
         assert two.since >= one.since > 1_700_000_000
-        assert await look.members(ours.session) == {ours.session.name}
+        assert await inspection.members(ours.session) == {ours.session.name}
 
     play(scene, host)

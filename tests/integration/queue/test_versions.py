@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from kazoo.exceptions import UnimplementedError
 
-from job_engine.queue import Outcome, wire
+from job_engine.queue import EndOutcome, wire
 from tests import zookeeper
 from tests.integration.queue.scene import Stage, play, until
 
@@ -19,7 +19,7 @@ async def work(stage: Stage, ours, count: int = 40) -> None:
     while len(taken) < count:
         taken += await ours.queue.take(count)
     assert sorted(one.job for one in taken) == sorted(f"job/{n}" for n in range(count))
-    assert set(await ours.queue.consume(taken)) == {Outcome.DONE}
+    assert set(await ours.queue.consume(taken)) == {EndOutcome.DONE}
 
 
 def test_takes_and_their_reads_cost_no_session(host, version):
@@ -58,7 +58,7 @@ def test_a_newer_operation_ends_the_connection_to_an_old_server_and_no_more(host
         link, session = ours.session.current, ours.session.name
         paths = {103: wire._text(b"/"), 104: wire._text(b"/"), 106: wire._text(b"/") + wire._INT.pack(1)}
         body = paths.get(NEWER[name], wire._END)
-        (answer,) = await link.answers(link.send(wire.Request(NEWER[name], body, lambda buffer, offset: None)))
+        (answer,) = await link.responses(link.send(wire.Request(NEWER[name], body, lambda buffer, offset: None)))
         if version == zookeeper.OLD:
             assert isinstance(answer, UnimplementedError)
             await until(lambda: ours.witness.told == ["renewed", "returned"], "the connection having ended")
@@ -75,8 +75,8 @@ def test_an_upgrade_under_a_session_and_back():
         ours = await stage.member(timeout=4.0)
         name = ours.session.name
         for version in (zookeeper.OLD, zookeeper.NEW):
-            lacking = ours.session._lacking
-            lacking._until.clear()  # as if the time for which it is remembered were over
+            without_multi_read = ours.session._without_multi_read
+            without_multi_read._until.clear()  # as if the time for which it is remembered were over
             server.kill()
             server.version = version
             await asyncio.to_thread(server.start)

@@ -3,8 +3,8 @@
 import asyncio
 import math
 
-from job_engine.queue import Outcome
-from job_engine.queue.choice import DEEP, LEFT
+from job_engine.queue import EndOutcome
+from job_engine.queue.choice import DEEP_SHARE, LEFT_TO_OTHERS
 from tests.integration.queue.scene import Stage, play, until
 
 
@@ -24,7 +24,11 @@ def test_one_listing_serves_many_takes(host):
 
 def test_no_herd(host, monkeypatch):
     """One put with eight waiting: its owner tries, and each lists a few times at most."""
-    for patience in ("view.GRACE", "choice.GRACE", "choice.NEGLECTED"):  # a busy machine's owner may be slower
+    for patience in (
+        "view.GRACE_SECONDS",
+        "choice.GRACE_SECONDS",
+        "choice.NEGLECTED_SECONDS",
+    ):  # a busy machine's owner may be slower
         monkeypatch.setattr(f"job_engine.queue.{patience}", 3600.0)
 
     async def scene(stage: Stage) -> None:
@@ -47,19 +51,19 @@ def test_no_herd(host, monkeypatch):
 
 def test_an_idle_queue_wakes_one(host, monkeypatch):
     """The number of the next entry tells whose it will be: the others do not even look."""
-    for patience in ("view.GRACE", "choice.GRACE", "choice.NEGLECTED"):
+    for patience in ("view.GRACE_SECONDS", "choice.GRACE_SECONDS", "choice.NEGLECTED_SECONDS"):
         monkeypatch.setattr(f"job_engine.queue.{patience}", 3600.0)
 
     async def scene(stage: Stage) -> None:
         members = [await stage.member() for _ in range(4)]
         views = [member.queue._view for member in members]
         for n in range(8):
-            monkeypatch.setattr("job_engine.queue.view.COURTESY", 0.0)
+            monkeypatch.setattr("job_engine.queue.view.COURTESY_SECONDS", 0.0)
             for view in views:
                 view._courtesy = 0.0
             waiting = [asyncio.create_task(member.queue.take(1)) for member in members]
             await until(lambda: all(v._share.of == 4 and _is_idle(v) for v in views), "everybody waiting")
-            monkeypatch.setattr("job_engine.queue.view.COURTESY", 3600.0)
+            monkeypatch.setattr("job_engine.queue.view.COURTESY_SECONDS", 3600.0)
             before = [view.listings for view in views]
             name = await members[n % 4].queue.put(f"job/{n}")
             (first,), others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -150,7 +154,7 @@ def test_an_entry_that_is_avoided_for_a_while_is_tried_again_though_nothing_happ
         ours = await stage.member()
         await ours.queue.put("job/1", 1)
         for seconds in (0.05, 0.3):
-            assert await ours.queue.release(await ours.queue.take(1), avoid=seconds) == [Outcome.DONE]
+            assert await ours.queue.release(await ours.queue.take(1), avoid=seconds) == [EndOutcome.DONE]
         assert [t.job for t in await ours.queue.take(1)] == ["job/1"]
         assert ours.witness.told == ["renewed"]
 
@@ -162,7 +166,7 @@ def test_an_entry_that_we_cannot_run_is_left_alone(host):
         ours = await stage.member()
         first = await ours.queue.put("job/foreign", 1)
         (cannot,) = await ours.queue.take(1)
-        assert await ours.queue.release([cannot], avoid=math.inf) == [Outcome.DONE]
+        assert await ours.queue.release([cannot], avoid=math.inf) == [EndOutcome.DONE]
         await ours.queue.put("job/ours", 2)
         assert [t.job for t in await ours.queue.take(2)] == ["job/ours"]
         await stage.ask("delete", f"entries/{first}")
@@ -207,13 +211,13 @@ def test_a_mixed_fleet_processes_each_entry_once(host):
     async def scene(stage: Stage) -> None:
         ours = [await stage.member() for _ in range(2)]
         clients = [await stage.kazoo() for _ in range(2)]
-        count, done = 150 + DEEP + LEFT, []
+        count, done = 150 + DEEP_SHARE + LEFT_TO_OTHERS, []
 
         async def consumer(member) -> None:
             while True:
                 taken = await member.queue.take(4)
                 done.extend(("ours", t.job) for t in taken)
-                assert set(await member.queue.consume(taken)) == {Outcome.DONE}
+                assert set(await member.queue.consume(taken)) == {EndOutcome.DONE}
 
         def stranger(client) -> None:
             queue = client.LockingQueue(stage.path)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from job_engine.job.errors import Unavailable
-from job_engine.queue import look
+from job_engine.queue import inspection
 from job_engine.relay.relay import Relay
 from job_engine.store import publishing
 from tests import zookeeper
@@ -193,7 +193,7 @@ def test_a_new_session_goes_on(host: str, tmp_path: Path) -> None:
         await s.gone(name)
         await s.remove(again)  # and watches again
         assert await s.published(job) != again
-        assert relay._session.name in await look.members(relay._session)
+        assert relay._session.name in await inspection.members(relay._session)
 
     play(scene, host, tmp_path)
 

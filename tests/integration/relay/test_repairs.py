@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from job_engine.queue import look
+from job_engine.queue import inspection
 from job_engine.relay.relay import Relay
 from job_engine.store.transaction import Transaction
 from tests.integration.relay.scene import Scene, play, until
@@ -326,7 +326,7 @@ def test_a_hold_is_ended_as_it_was_read(host: str, tmp_path: Path) -> None:
         (other,) = await s.add()
         await s.published(other)
         assert await s.row(job, "holder, attempt") == (alive.session.name, 2)
-        assert alive.session.name in await look.members(relay._session)
+        assert alive.session.name in await inspection.members(relay._session)
 
     play(scene, host, tmp_path)
 

@@ -10,7 +10,7 @@ from msgspec import to_builtins
 
 from job_engine.executor.sources import claims
 from job_engine.job.attend import HELD, MISSING, Attend, Claim, Hello
-from job_engine.queue import Taken, look
+from job_engine.queue import Taken, inspection
 from tests.integration.sources.places import TIMEOUT, ClusterPlace, attempt_of, until
 from tests.integration.sources.playing import Play
 from tests.integration.sources.test_conformance import is_in
@@ -198,7 +198,7 @@ def test_a_session_that_is_over_is_followed_by_another(play_cluster: Play) -> No
         (again,) = await executor.grant()
         assert (again.id, attempt_of(again)) == (id_, 2)
         assert executor.source._entries.member not in (member, "")
-        assert await look.members(place.queue.session) >= {executor.source._entries.member}
+        assert await inspection.members(place.queue.session) >= {executor.source._entries.member}
 
     play_cluster(scene)
 
@@ -243,7 +243,7 @@ def test_jobs_that_were_given_up_are_let_go_with_the_session(play_cluster: Play)
         await until(lambda: executor.lapses, "the jobs given up")
 
         async def gone() -> bool:
-            return member not in await look.members(place.queue.session)
+            return member not in await inspection.members(place.queue.session)
 
         await until(gone, "the end of its session")
         assert await place.taken() == []
@@ -264,10 +264,10 @@ def test_a_successor_ends_the_session_of_the_dead_one(play_cluster: Play, tmp_pa
         saved = note.read_bytes()
         dead._task.cancel()  # it says nothing any more, but its session lives
         dead.source._entries.hearer = None
-        (member,) = {name for name in await look.members(place.queue.session) if name.startswith("executor")}
+        (member,) = {name for name in await inspection.members(place.queue.session) if name.startswith("executor")}
         note.write_bytes(saved)
         successor = await place.executor(note=note)
-        members = await look.members(place.queue.session)
+        members = await inspection.members(place.queue.session)
         assert successor.source._entries.member in members
         assert member not in members
         assert note.read_bytes() != saved
@@ -301,7 +301,7 @@ def test_the_session_is_not_renewed_before_the_record_has_heard(play_cluster: Pl
         order: list[str] = []
         entries = executor.source._entries
         renewed = asyncio.Event()
-        telling, renewing = executor._given_up, entries.renewed
+        telling, renewing = executor._given_up, entries.on_session_renewed
 
         async def given_up() -> None:
             await telling()
@@ -313,7 +313,7 @@ def test_the_session_is_not_renewed_before_the_record_has_heard(play_cluster: Pl
             renewing(link)
 
         executor._given_up = given_up  # type: ignore[method-assign]
-        entries.renewed = renew
+        entries.on_session_renewed = renew
         executor.proxy.set(up="hold")
         await place.expire(executor)
         await until(lambda: executor.lapses, "the lapse")

@@ -130,10 +130,10 @@ async def _is_ours(session: "Session") -> bool:
 
 
 async def _there(session: "Session") -> set[str]:
-    from job_engine.queue import SessionLost, Unanswered, look
+    from job_engine.queue import SessionLost, Unanswered, inspection
 
     while True:
         try:
-            return set((await look.jobs_of(session, await look.names(session))).values())
+            return set((await inspection.jobs_of(session, await inspection.names(session))).values())
         except (Unanswered, SessionLost):
             continue  # the next call waits until ZooKeeper answers

@@ -14,7 +14,7 @@ from job_engine.cli.options.shared import Decorator, F, duration, engine_option
 from job_engine.job.errors import Invalid
 
 if TYPE_CHECKING:
-    from job_engine.queue import Tls, ZooKeeper
+    from job_engine.queue import ZooKeeper, ZooKeeperTls
 
 ZK_SEVERAL: Final = ("--zk-hosts", "--zk-auth", "--zk-acl", "--zk-sasl")
 """Those that take several values, for `command`."""
@@ -170,16 +170,16 @@ def _tls(
     zk_key: Path | None,
     zk_key_password: str | None,
     zk_no_verify: bool,
-) -> "Tls | None":
+) -> "ZooKeeperTls | None":
     if bool(zk_cert) != bool(zk_key):
         raise Invalid("--zk-cert and --zk-key go together: give both, or none.")
     if zk_no_verify and zk_ca:
         raise Invalid("--zk-ca says what to check, --zk-no-verify not to check it: give one of them.")
     if not (zk_ca or zk_cert or zk_no_verify):
         return None
-    from job_engine.queue import Tls
+    from job_engine.queue import ZooKeeperTls
 
-    return Tls(
+    return ZooKeeperTls(
         ca=str(zk_ca) if zk_ca else None,
         certificate=str(zk_cert) if zk_cert else None,
         key=str(zk_key) if zk_key else None,

@@ -24,7 +24,7 @@ from job_engine.distributor.standing import Standing
 from job_engine.job.entry_point import ENTRY_POINT
 from job_engine.job.errors import Forbidden, Invalid, JobEngineError, Unavailable, Unreachable
 from job_engine.job.schedule import FUTURE
-from job_engine.queue import Lead, Session, SessionLost, Unanswered, folders, wire
+from job_engine.queue import Lead, Session, SessionLost, Unanswered, wire, znodes
 
 CALL: Final = 30.0
 """Seconds that the server may take to answer."""
@@ -193,7 +193,7 @@ class NuvlaRecord:
         try:
             made = await link.call(request)
             if not made.done and version < 0 and wire.NODE_EXISTS not in made.codes and lead.valid:
-                await folders.make(link, [folder])
+                await znodes.create_missing(link, [folder])
                 made = await link.call(request)
         except Unanswered:
             return False

@@ -62,7 +62,7 @@ class Entries:
         self._taking: asyncio.Task[list[Taken]] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self.session.add(self)
-        self.session.moved = self._moved
+        self.session.on_extended = self._moved
 
     async def start(self) -> None:
         """Connect, if that was not done before, however long that takes; the log says once that it takes long.
@@ -230,10 +230,10 @@ class Entries:
         if takes and self.hearer is not None:
             self.hearer.look()
 
-    # --- Part of the session
+    # --- SessionListener
 
-    def lapsed(self) -> Awaitable[object] | None:
-        """See `queue.Part`."""
+    def on_session_lapsed(self) -> Awaitable[object] | None:
+        """See `queue.SessionListener`."""
         if not (self._void or self._ending):
             self._miss(f"no session any more with {self.where}; nothing is taken until there is one")
         self._void = True
@@ -242,12 +242,12 @@ class Entries:
         self.on_lapse()
         return None if self.hearer is None else self.hearer.lapsed()
 
-    async def returned(self, link: Link) -> None:
-        """See `queue.Part`."""
+    async def on_reconnected(self, link: Link) -> None:
+        """See `queue.SessionListener`."""
         self._welcome()
 
-    def renewed(self, link: Link) -> None:
-        """See `queue.Part`."""
+    def on_session_renewed(self, link: Link) -> None:
+        """See `queue.SessionListener`."""
         if self._note is not None and link.credentials is not None:
             try:
                 predecessor.save(self._note, link.credentials)

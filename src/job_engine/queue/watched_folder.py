@@ -6,8 +6,8 @@ from job_engine.queue import wire
 from job_engine.queue.link import Link
 
 
-class Folder:
-    """``fired`` says that the names may have changed since they were listed last."""
+class WatchedFolder:
+    """A folder in ZooKeeper whose names are listed and watched; ``fired``: they may have changed since."""
 
     def __init__(self, *path: str, changed: asyncio.Event) -> None:
         """``changed`` is set whenever a watch fires."""
@@ -23,7 +23,7 @@ class Folder:
         return link.send(wire.Children(link.path(*self._path).decode(), self._on_watch))
 
     def fire(self) -> None:
-        """Take the names as changed: after a reconnect the watch is gone."""
+        """Regard the names as changed: after a reconnect the watch is gone."""
         self.fired = True
         self._changed.set()
 

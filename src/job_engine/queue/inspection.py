@@ -1,19 +1,19 @@
-"""Look at the queue without taking: for the relay, and for people."""
+"""Reads of the queue that take nothing: for the relay, and for operators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from job_engine.queue import wire
-from job_engine.queue.flight import in_flights
-from job_engine.queue.link import READS, Link
+from job_engine.queue.batches import in_batches
+from job_engine.queue.link import NODES_PER_READ, Link
 from job_engine.queue.names import hexed, ordered, parse
 from job_engine.queue.session import ENTRIES, MEMBERS, TAKEN, Session
 
 
 @dataclass(frozen=True)
-class Holder:
-    """Who has taken an entry: a session of ours has a member, a stranger's has none."""
+class TakeHolder:
+    """The holder of a take: a session of job-engine has a member, a foreign one has none."""
 
     session: int
     member: str | None
@@ -22,18 +22,18 @@ class Holder:
 
 
 async def jobs_of(session: Session, names: Sequence[str]) -> dict[str, str]:
-    """What these entries hold; those that are gone are left out. Raises as `Link.call` does."""
+    """The job ids in these entries; deleted entries are left out. Raises as `Link.call` does."""
     nodes = await _nodes(await session.usable(), session, ENTRIES, names)
     return {name: node.data.decode(errors="replace") for name, node in nodes.items()}
 
 
-async def holders(session: Session, names: Sequence[str]) -> dict[str, Holder]:
-    """Who has taken these entries; those that are free are left out."""
+async def holders(session: Session, names: Sequence[str]) -> dict[str, TakeHolder]:
+    """The holders of these entries; free entries are left out."""
     link = await session.usable()
     nodes = await _nodes(link, session, TAKEN, names)
     of_session = {member.rpartition("-")[2]: member for member in await members(session)} if nodes else {}
     return {
-        name: Holder(
+        name: TakeHolder(
             session=node.owner,
             member=of_session.get(hexed(node.owner)),
             mark=node.data.decode(errors="replace"),
@@ -73,5 +73,5 @@ async def _nodes(link: Link, session: Session, folder: str, of: Sequence[str]) -
         return await link.nodes(link.send_reads(some))
 
     paths = [link.path(session.settings.path, folder, name) for name in of]
-    found = chain.from_iterable(await in_flights(read, paths, READS))
+    found = chain.from_iterable(await in_batches(read, paths, NODES_PER_READ))
     return {name: node for name, node in zip(of, found, strict=True) if node}

@@ -1,4 +1,4 @@
-"""Folders, made when they are missing."""
+"""Creation of folders that are missing in ZooKeeper."""
 
 from collections.abc import Iterable
 
@@ -7,17 +7,17 @@ from job_engine.queue import wire
 from job_engine.queue.link import Link
 
 
-async def make(link: Link, folders: Iterable[bytes]) -> None:
-    """Make these and whatever is above them. Only what is missing is created: rights above may be narrow.
+async def create_missing(link: Link, folders: Iterable[bytes]) -> None:
+    """Create these folders and their parents. Existing ones are left alone: rights above may be narrow.
 
     Raises Forbidden, and as `Link.call` does.
     """
     paths = list(dict.fromkeys(above for folder in folders for above in _parents(folder)))
-    there = await link.answers(*[link.send(wire.exists(path)) for path in paths])
-    for path, found in zip(paths, there, strict=True):
-        if isinstance(found, Exception):
-            raise found
-        if found is None:
+    there = await link.responses(*[link.send(wire.exists(path)) for path in paths])
+    for path, stat in zip(paths, there, strict=True):
+        if isinstance(stat, Exception):
+            raise stat
+        if stat is None:
             made = await link.call(wire.multi([wire.create(path, b"", link.acl)]))
             if not made.done and wire.NODE_EXISTS not in made.codes:
                 raise Forbidden(f"ZooKeeper does not let us create {path.decode()}.")
