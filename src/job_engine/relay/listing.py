@@ -1,4 +1,4 @@
-"""The queue as the relay sees it: listed when a watch has fired, contents read once for each name."""
+"""Listings of the queue for the relay: made when a watch has fired; the content of each entry is read once."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -15,16 +15,16 @@ from job_engine.queue.znodes import create_missing
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class QueueListing:
     """The queue at one moment."""
 
     entries: dict[str, str]  # name → job id, in the order of the queue
     taken: set[str]
-    strays: list[tuple[str, str]]  # name, and why it is no entry of ours
+    strays: list[tuple[str, str]]  # name, and why it is not an entry of a job
 
 
-class Listing:
-    """Lists and remembers. What it remembers counts for one connection: after a wipe, names come back."""
+class QueueLister:
+    """Lists the queue and remembers contents, for one connection: after a wipe, names come back."""
 
     def __init__(self, session: Session, changed: asyncio.Event) -> None:
         self._session = session
@@ -46,24 +46,24 @@ class Listing:
         return self._members.fired
 
     def forget(self) -> None:
-        """Connected anew: no watch is left, and nothing need be as it was."""
+        """Forget everything after a new connection: no watch is left, and all may have changed."""
         self._jobs.clear()
         self.members = set()
         for folder in (self._entries, self._taken, self._members):
             folder.fire()
 
     def put(self, entries: Iterable[tuple[str, str]]) -> None:
-        """We have put these (name, job): no need to read them."""
+        """Remember these entries (name, job) that this relay has put, so that they are not read."""
         self._jobs.update(entries)
 
-    async def look(self) -> Listed:
+    async def list_entries(self) -> QueueListing:
         """List, and watch for the next change. Raises as `Link.call` does."""
         link = await self._session.usable()
         names, taken = await self._children(link, self._entries, self._taken)
         self._jobs = await _contents(self._session, names, self._jobs)
         return _listed(names, taken, self._jobs)
 
-    async def look_at_members(self) -> set[str]:
+    async def list_members(self) -> set[str]:
         """The members, as everybody sees them now. Raises as `Link.call` does."""
         link = await self._session.usable()
         (names,) = await self._children(link, self._members)
@@ -92,8 +92,8 @@ class Listing:
         return [list(answer) for answer in answers]
 
 
-async def peek(session: Session) -> Listed:
-    """The queue now, without watches or memory: for people. Raises as `Link.call` does."""
+async def list_queue(session: Session) -> QueueListing:
+    """The queue now, without watches or memory, for operators. Raises as `Link.call` does."""
     link = await session.usable()
     path = session.settings.path
     folders = [wire.Children(link.path(path, name).decode(), None) for name in (ENTRIES, TAKEN)]
@@ -108,7 +108,7 @@ async def peek(session: Session) -> Listed:
 
 
 async def _contents(session: Session, names: Sequence[str], known: dict[str, str]) -> dict[str, str]:
-    """What the entries among these names hold, in the order of the queue; those that have gone meanwhile left out."""
+    """The contents of the entries among these names, in the order of the queue, without entries deleted meanwhile."""
     sound = [name for name in ordered(names) if parse(name)]
     unread = [name for name in sound if name not in known]
     if unread:
@@ -116,8 +116,8 @@ async def _contents(session: Session, names: Sequence[str], known: dict[str, str
     return {name: known[name] for name in sound if name in known}
 
 
-def _listed(names: Sequence[str], taken: Sequence[str], jobs: dict[str, str]) -> Listed:
+def _listed(names: Sequence[str], taken: Sequence[str], jobs: dict[str, str]) -> QueueListing:
     strays = [(name, "its name is no entry's") for name in names if not parse(name)]
     wrong = {name: job for name, job in jobs.items() if not JOB_ID.fullmatch(job)}
     strays += [(name, f"it holds {job[:50]!r}, no job id") for name, job in wrong.items()]
-    return Listed({name: jobs[name] for name in jobs if name not in wrong}, set(taken), strays)
+    return QueueListing({name: jobs[name] for name in jobs if name not in wrong}, set(taken), strays)

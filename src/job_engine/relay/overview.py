@@ -1,4 +1,4 @@
-"""The queue as people see it: how deep, taken by whom, what was repaired. Implements the API's `QueueView`."""
+"""The state of the queue for operators: depth, takes, repairs. Implements the API's `QueueView`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,21 +11,21 @@ from job_engine.job.errors import Conflict, Unavailable
 from job_engine.job.times import iso
 from job_engine.queue import Election, Session, inspection
 from job_engine.queue.names import hexed
-from job_engine.relay.listing import peek
+from job_engine.relay.listing import list_queue
+from job_engine.relay.other_servers import OtherServers
 from job_engine.relay.ownership import Ownership
 from job_engine.relay.relay import Relay
-from job_engine.relay.rivals import Rivals
 from job_engine.store import publishing
 from job_engine.store.database import Store
 
-WITHIN: Final = 10.0
+ANSWER_SECONDS: Final = 10.0
 """Seconds for an answer: a comparison that is under way may have thousands of repairs to make."""
-TAKEN: Final = 1000
-"""Taken entries that are shown."""
+SHOWN_TAKES: Final = 1000
+"""Taken entries that are shown at most."""
 
 
 class Overview:
-    """Of one server."""
+    """The overview that one server gives."""
 
     def __init__(
         self,
@@ -33,33 +33,33 @@ class Overview:
         session: Session,
         election: Election,
         relay: Relay,
-        rivals: Rivals,
+        other_servers: OtherServers,
         ownership: Ownership,
     ) -> None:
         self._store = store
         self._session = session
         self._election = election
         self._relay = relay
-        self._rivals = rivals
+        self._other_servers = other_servers
         self._ownership = ownership
 
     @property
     def _trouble(self) -> str:
-        return self._ownership.trouble or self._rivals.trouble
+        return self._ownership.trouble or self._other_servers.trouble
 
     def status(self) -> dict[str, Any]:
         """Whether ZooKeeper is there and this server's relay leads; how many servers of other records or copies there
         are, and whether the path is another's."""
-        rivals = len(self._rivals.found)
+        other_servers = len(self._other_servers.descriptions)
         return {
             "zookeeper": "connected" if self._session.good else "away",
             "leads": self._relay.running and self._election.leading,
-            **({"rivals": rivals} if rivals else {}),
+            **({"rivals": other_servers} if other_servers else {}),
             **({"refused": True} if self._ownership.trouble else {}),
         }
 
     async def shown(self) -> dict[str, Any]:
-        """All of it; without ZooKeeper what the record knows.
+        """The whole overview; while ZooKeeper is unreachable, the part that the record knows.
 
         Raises:
             Unavailable: ZooKeeper is there, but does not answer in time.
@@ -88,7 +88,7 @@ class Overview:
         if not self._session.good:
             raise Conflict(f"ZooKeeper at {self._session.settings.hosts} is away; the relay repairs when it is back")
         async with self._answered():
-            await self._rivals.look()
+            await self._other_servers.inspect()
         if self._trouble:
             raise Conflict(self._trouble)
         if not (dry_run or self._relay.running):
@@ -103,13 +103,13 @@ class Overview:
 
     async def _in_zookeeper(self) -> dict[str, Any]:
         async with self._answered():
-            listed = await peek(self._session)
+            listed = await list_queue(self._session)
             holders = await inspection.holders(
-                self._session, [name for name in listed.entries if name in listed.taken][:TAKEN]
+                self._session, [name for name in listed.entries if name in listed.taken][:SHOWN_TAKES]
             )
             leader = await self._leader()
             members = await inspection.members(self._session)
-            await self._rivals.look()
+            await self._other_servers.inspect()
         taken = [
             {
                 "entry": name,
@@ -135,7 +135,7 @@ class Overview:
     @asynccontextmanager
     async def _answered(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 yield
         except TimeoutError:
             raise Unavailable(

@@ -1,4 +1,4 @@
-"""Whose queue a path in ZooKeeper is. Nothing is put or removed on a path that is not this record's own.
+"""The owner of a path in ZooKeeper. A relay puts and removes nothing on a path that its record does not own.
 
 A node beside the entries names the record and the server that works for it. A path without one is taken if nothing in
 it is foreign: it is empty, as after a wipe, or an older version of ours filled it for this record. A record may lie
@@ -15,15 +15,15 @@ from kazoo.exceptions import KazooException, NoNodeError
 
 from job_engine.job.errors import Conflict, JobEngineError
 from job_engine.queue import Session, wire
-from job_engine.relay.listing import peek
-from job_engine.relay.rivals import Peer, peers
+from job_engine.relay.listing import list_queue
+from job_engine.relay.other_servers import RelayServer, connected_servers
 from job_engine.store import publishing
 from job_engine.store.database import Store
 
-NODE: Final = "record"
+OWNER_NODE: Final = "record"
 """The node's name, beside the folders of entries, takes and members."""
-RETRY: Final = 1.0
-"""Seconds between two looks at a path that is not ours."""
+RETRY_SECONDS: Final = 1.0
+"""Seconds between two inspections of a path that another record owns."""
 
 _OF_ITS_OWN: Final = "Give this server a --zk-path of its own"
 _REMOVE: Final = "or, if those jobs are gone for good, stop what is connected there and delete its entries"
@@ -35,12 +35,12 @@ _STOP_ONE: Final = (
 log = logging.getLogger(__name__)
 
 
-class NotOurs(Conflict):
+class PathNotOurs(Conflict):
     """The path is not this record's any more: nothing may be changed there."""
 
 
-class Mark(NamedTuple):
-    """What the node says."""
+class OwnerMark(NamedTuple):
+    """The content of the node that names the owner of a path."""
 
     record: str
     server: str
@@ -48,14 +48,14 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What is among the entries."""
+class PathContents:
+    """The entries on a path, by whether the record has their jobs."""
 
     known: int  # entries of jobs that the record has
     foreign: list[tuple[str, str]]  # (name, job) of jobs that it does not have
 
 
-def obstacle(mark: Mark | None, owner: Peer | None, contents: Contents | None) -> str:
+def obstacle(mark: OwnerMark | None, owner: RelayServer | None, contents: PathContents | None) -> str:
     """Why a path may not be taken; empty: it may. Pure.
 
     Args:
@@ -76,19 +76,19 @@ def obstacle(mark: Mark | None, owner: Peer | None, contents: Contents | None) -
     )
 
 
-async def read(session: Session) -> Mark | None:
-    """Whose the path is; None: nobody of ours has marked it. Raises as `Link.call` does."""
+async def read(session: Session) -> OwnerMark | None:
+    """The mark of the path; None: no server has marked it. Raises as `Link.call` does."""
     link = await session.usable()
     try:
-        node = await link.call(wire.read(link.path(session.settings.path, NODE)))
+        node = await link.call(wire.read(link.path(session.settings.path, OWNER_NODE)))
     except NoNodeError:
         return None
     record, _, server = node.data.decode(errors="replace").partition(" ")
-    return Mark(record, server, node.version)
+    return OwnerMark(record, server, node.version)
 
 
 class Ownership:
-    """Of one server's path.
+    """The ownership of the path in ZooKeeper that one server uses.
 
     Args:
         record: the identity of the record that this server serves.
@@ -112,18 +112,18 @@ class Ownership:
             if told != self.trouble and self.trouble:
                 told = self.trouble
                 log.error("%s.", told)
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(RETRY_SECONDS)
         if told:
             log.warning("%s in ZooKeeper is this record's now", self._session.settings.path)
 
-    async def look(self) -> bool:
+    async def inspect(self) -> bool:
         """Take the path, if nothing forbids it. Whether it is ours; else ``trouble`` says why not, but for a moment
         after a crash. Raises as `Link.call` does."""
         mark = await read(self._session)
         if self._is_ours(mark):
             self.trouble = ""
             return True
-        others = [peer for peer in await peers(self._session) if peer.server != self.server]
+        others = [peer for peer in await connected_servers(self._session) if peer.server != self.server]
         own = mark is not None and mark.record == self.record
         owner = next((peer for peer in others if mark and peer.server and peer.server == mark.server), None)
         if self._is_copied(others):
@@ -131,22 +131,22 @@ class Ownership:
         if own and owner is not None:
             return False  # it has died, and its session is not over yet; if not, it will be heard
         why = obstacle(mark, owner, None if own else await self._contents())
-        self.trouble = why and self._told(why, _OF_ITS_OWN if owner else f"{_OF_ITS_OWN}; {_REMOVE}")
+        self.trouble = why and self._message(why, _OF_ITS_OWN if owner else f"{_OF_ITS_OWN}; {_REMOVE}")
         return not why and await self._write(mark)
 
     async def _is_taken(self) -> bool:
         try:
-            return await self.look()
+            return await self.inspect()
         except (JobEngineError, KazooException) as error:
             self.trouble = f"whose queue {self._session.settings.path} in ZooKeeper is cannot be seen: {error}"
             return False
 
-    def _told(self, why: str, way: str) -> str:
+    def _message(self, why: str, way: str) -> str:
         return (
             f"{self._session.settings.path} in ZooKeeper {why}. Nothing is put or removed there, and jobs wait. {way}"
         )
 
-    def _is_copied(self, others: Iterable[Peer]) -> bool:
+    def _is_copied(self, others: Iterable[RelayServer]) -> bool:
         """Whether another server of this record has been heard while we looked: one of us two has a copy.
 
         That lasts as long as this process. Else a copy would go on when the right server is away for a moment.
@@ -155,24 +155,24 @@ class Ownership:
             first = self._seen.setdefault(peer.member, peer.beats)
             if peer.record == self.record and peer.lives(first) and not self._copied:
                 self._copied = True
-                self.trouble = self._told(f"is the queue of a server of the same record ({peer.about})", _STOP_ONE)
+                self.trouble = self._message(f"is the queue of a server of the same record ({peer.about})", _STOP_ONE)
         return self._copied
 
-    async def _contents(self) -> Contents:
-        listed = await peek(self._session)
+    async def _contents(self) -> PathContents:
+        listed = await list_queue(self._session)
         rows = await self._store.read(publishing.rows, set(listed.entries.values()))
         foreign = [(name, job) for name, job in listed.entries.items() if job not in rows]
-        return Contents(len(listed.entries) - len(foreign), foreign)
+        return PathContents(len(listed.entries) - len(foreign), foreign)
 
-    async def _write(self, mark: Mark | None) -> bool:
+    async def _write(self, mark: OwnerMark | None) -> bool:
         """Whether it was written; not if somebody else did so since it was read."""
         link = await self._session.usable()
-        path, data = link.path(self._session.settings.path, NODE), f"{self.record} {self.server}".encode()
+        path, data = link.path(self._session.settings.path, OWNER_NODE), f"{self.record} {self.server}".encode()
         operation = wire.create(path, data, link.acl) if mark is None else wire.write(path, data, mark.version)
         answer = await link.call(wire.multi([operation]))
         if wire.NO_AUTH in answer.codes:
             self.trouble = f"{path.decode()} in ZooKeeper cannot be written: check the rights"
         return bool(answer.done) or self._is_ours(await read(self._session))
 
-    def _is_ours(self, mark: Mark | None) -> bool:
+    def _is_ours(self, mark: OwnerMark | None) -> bool:
         return mark is not None and (mark.record, mark.server) == (self.record, self.server)

@@ -16,8 +16,8 @@ from job_engine.queue import EndOutcome, LockingQueue, Session, inspection
 from job_engine.queue.put import put_by
 from job_engine.queue.session import ENTRIES
 from job_engine.relay.compare import Adoption, Clearing, Differences, Removal, compare, ghost, in_place
-from job_engine.relay.listing import Listed, Listing, peek
-from job_engine.relay.patience import Backoff, Patience
+from job_engine.relay.listing import QueueLister, QueueListing, list_queue
+from job_engine.relay.persistence import Persistence, RepublishBackoff
 from job_engine.relay.repairs import END_HOLD, MOVE, REMOVE_UNKNOWN, REPUBLISH, STRAY, Journal, Repair
 from job_engine.relay.settings import RelaySettings
 from job_engine.relay.window import Window
@@ -25,7 +25,7 @@ from job_engine.store import publishing
 from job_engine.store.database import Store
 from job_engine.store.publishing import Note, Row
 
-ROUND: Final = 512
+REPAIRS_PER_ROUND: Final = 512
 """Repairs of a kind in one round: then what was added meanwhile is published, and the rest follows."""
 WHY_GONE: Final = "its executor's session ended"
 
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Compares and repairs."""
+    """Compares queue and record, and repairs what differs."""
 
     def __init__(
         self,
         store: Store,
         session: Session,
         queue: LockingQueue,
-        listing: Listing,
+        listing: QueueLister,
         window: Window,
         journal: Journal,
         settings: RelaySettings,
@@ -57,10 +57,10 @@ class Reconciler:
         self._ours: dict[tuple[str, str], bool] = {}  # (name, job) of jobs that there are not → whether we put it
         self.foreign: list[tuple[str, str]] = []  # (name, why it is left alone)
         # Most takes are claimed at once. Only what has been unclaimed for long is looked at more closely: by whom.
-        self._unclaimed: Patience[tuple[str, int]] = Patience(settings.ghost / 2)
-        self._ghosts: Patience[tuple[str, int, int, str]] = Patience(settings.ghost / 2)
+        self._unclaimed: Persistence[tuple[str, int]] = Persistence(settings.ghost / 2)
+        self._ghosts: Persistence[tuple[str, int, int, str]] = Persistence(settings.ghost / 2)
         self._margin = settings.ghost
-        self._backoff = Backoff()
+        self._backoff = RepublishBackoff()
         self._strays: set[str] = set()
         self.more = False  # a round was not enough
         self.cost = 0.0  # seconds that the last comparison took, without repairs
@@ -72,25 +72,25 @@ class Reconciler:
         return min((at for at in waits if at is not None), default=None)
 
     async def once(self) -> list[Repair]:
-        """One round; what it repaired."""
+        """Make one comparison and its repairs; returns the repairs."""
         began = self._clock()
-        listed = await self._listing.look()
+        listed = await self._listing.list_entries()
         self._window.watch()
         rows = await self._read(listed)
         waiting = {row.id: row.priority for row in rows.values() if _waits(row, listed)}
         claimed = [row.id for row in rows.values() if row.entry is not None and not row.final and row.id not in waiting]
         self._window.reset(waiting, claimed)
         self.holders = {row.holder for row in rows.values() if row.held and row.holder is not None}
-        found = compare(listed.entries, listed.taken, rows)
+        differences = compare(listed.entries, listed.taken, rows)
         self.cost = self._clock() - began
-        clearings = await self._clearings(found)
-        removals = await self._removals(found)
-        self.more = max(len(found.adoptions), len(clearings), len(removals)) > ROUND
-        repairs = await self._adopt(found.adoptions[:ROUND])
-        repairs += await self._clear(clearings[:ROUND])
-        repairs += await self._remove(removals[:ROUND])
+        clearings = await self._clearings(differences)
+        removals = await self._removals(differences)
+        self.more = max(len(differences.adoptions), len(clearings), len(removals)) > REPAIRS_PER_ROUND
+        repairs = await self._adopt(differences.adoptions[:REPAIRS_PER_ROUND])
+        repairs += await self._clear(clearings[:REPAIRS_PER_ROUND])
+        repairs += await self._remove(removals[:REPAIRS_PER_ROUND])
         repairs += self._new_strays([*listed.strays, *self.foreign])
-        self._told(repairs)
+        self._report(repairs)
         return repairs
 
     async def judge(self, may: Callable[[], bool]) -> list[Repair]:
@@ -100,13 +100,13 @@ class Reconciler:
             may: whether it is; asked when the members are known, because looking waits for a connection.
         """
         held = await self._store.read(publishing.holds)
-        members = await self._listing.look_at_members()  # after the record: who has claimed since was there before
+        members = await self._listing.list_members()  # after the record: who has claimed since was there before
         gone = [hold for hold in held if hold.holder not in members]
         if not gone or not may():
             return []
         ended = await self._store.write(publishing.end_holds, gone, WHY_GONE)
         repairs = [Repair(END_HOLD, hold.id, hold.entry, f"its member {hold.holder} is gone") for hold in ended]
-        self._told(repairs)
+        self._report(repairs)
         return repairs
 
     async def differences(self, judging: bool) -> list[Repair]:
@@ -115,11 +115,11 @@ class Reconciler:
         Args:
             judging: whether members may be judged yet.
         """
-        listed = await peek(self._session)
-        found = compare(listed.entries, listed.taken, await self._read(listed))
-        repairs = [item.repair for item in found.adoptions]
-        repairs += [item.repair for item in await self._removals(found)]
-        repairs += [item.repair for item in found.clearings if item.repair is not None]
+        listed = await list_queue(self._session)
+        differences = compare(listed.entries, listed.taken, await self._read(listed))
+        repairs = [item.repair for item in differences.adoptions]
+        repairs += [item.repair for item in await self._removals(differences)]
+        repairs += [item.repair for item in differences.clearings if item.repair is not None]
         repairs += [Repair(STRAY, None, name, why) for name, why in [*listed.strays, *self.foreign]]
         if judging:
             held = await self._store.read(publishing.holds)
@@ -133,12 +133,13 @@ class Reconciler:
 
     # What is to be done now
 
-    async def _read(self, listed: Listed) -> dict[str, Row]:
+    async def _read(self, listed: QueueListing) -> dict[str, Row]:
         return await self._store.read(publishing.read, set(listed.entries.values()))
 
-    async def _removals(self, found: Differences) -> list[Removal]:
+    async def _removals(self, differences: Differences) -> list[Removal]:
         """Those of entries that this record put, or whose job it has; the others' are left to whoever put them."""
-        unknown = {(item.name, item.repair.job or "") for item in found.removals if item.repair.kind == REMOVE_UNKNOWN}
+        removals = [item for item in differences.removals if item.repair.kind == REMOVE_UNKNOWN]
+        unknown = {(item.name, item.repair.job or "") for item in removals}
         new = [name for name, job in unknown if (name, job) not in self._ours]
         ours = await put_by(self._session, new, self._record) if new else set()
         self._ours = {pair: self._ours.get(pair, pair[0] in ours) for pair in unknown}
@@ -146,30 +147,30 @@ class Reconciler:
         self.foreign = [
             (name, f"{job} is not in the record, and another system put it") for name, job in theirs.items()
         ]
-        return [item for item in found.removals if item.name not in theirs]
+        return [item for item in differences.removals if item.name not in theirs]
 
-    async def _clearings(self, found: Differences) -> list[Clearing]:
-        republished = [item.row.id for item in found.clearings if _republishes(item)]
+    async def _clearings(self, differences: Differences) -> list[Clearing]:
+        republished = [item.row.id for item in differences.clearings if _republishes(item)]
         allowed = self._backoff.allows(republished, self._clock())
-        chosen = [item for item in found.clearings if not _republishes(item) or allowed(item.row.id)]
-        return chosen + await self._haunted(found.unclaimed)
+        chosen = [item for item in differences.clearings if not _republishes(item) or allowed(item.row.id)]
+        return chosen + await self._ghosted(differences.unclaimed)
 
-    async def _haunted(self, unclaimed: Iterable[Row]) -> list[Clearing]:
+    async def _ghosted(self, unclaimed: Iterable[Row]) -> list[Clearing]:
         """The jobs whose entry somebody took, and neither claims nor gives back.
 
         Nobody can remove a taken node safely while its session lives. So the job gets another entry; the old one goes
         when it is free, or by who has it, should he only have been slow: his claim is answered *gone*.
         """
         by_name = {row.entry: row for row in unclaimed if row.entry is not None}
-        old = self._unclaimed.ripe([(name, row.attempt) for name, row in by_name.items()], self._clock())
+        old = self._unclaimed.lasting([(name, row.attempt) for name, row in by_name.items()], self._clock())
         holders = await inspection.holders(self._session, [name for name, _ in old]) if old else {}
         suspects = {
             (name, by_name[name].attempt, holder.session, holder.mark): by_name[name]
             for name, holder in holders.items()
             if not self._runs(by_name[name], holder.since)
         }
-        ripe = self._ghosts.ripe(suspects, self._clock())
-        return [ghost(suspects[suspect], self._margin / 2 + seconds) for suspect, seconds in ripe.items()]
+        lasting = self._ghosts.lasting(suspects, self._clock())
+        return [ghost(suspects[suspect], self._margin / 2 + seconds) for suspect, seconds in lasting.items()]
 
     def _runs(self, row: Row, taken: float) -> bool:
         """Whether who took the entry then may well be who said that the job is RUNNING: a stranger's take comes just
@@ -238,7 +239,7 @@ class Reconciler:
         self._strays = {name for name, _ in strays}
         return [Repair(STRAY, None, name, why) for name, why in new]
 
-    def _told(self, repairs: Sequence[Repair]) -> None:
+    def _report(self, repairs: Sequence[Repair]) -> None:
         self._journal.note(repairs)
         counts = Counter(repair.kind for repair in repairs)
         for kind, count in sorted(counts.items()):
@@ -248,7 +249,7 @@ class Reconciler:
                 log.log(level, "%s: %d, e.g. %s (%s): %s", kind, count, example.job, example.entry, example.why)
 
 
-def _waits(row: Row, listed: Listed) -> bool:
+def _waits(row: Row, listed: QueueListing) -> bool:
     """Whether it is in the queue, to be claimed."""
     return row.entry is not None and row.wanted and listed.entries.get(row.entry) == row.id
 

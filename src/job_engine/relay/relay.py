@@ -16,22 +16,22 @@ from job_engine.job.errors import Conflict, JobEngineError
 from job_engine.queue import LockingQueue, Session, SessionLost, Unanswered
 from job_engine.queue.link import Link
 from job_engine.queue.session import ENTRIES
-from job_engine.relay.listing import Listing
-from job_engine.relay.ownership import NotOurs, Ownership
+from job_engine.relay.listing import QueueLister
+from job_engine.relay.ownership import Ownership, PathNotOurs
 from job_engine.relay.reconcile import Reconciler
 from job_engine.relay.repairs import Journal, Repair
 from job_engine.relay.settings import RelaySettings
-from job_engine.relay.window import NOTHING, Window
+from job_engine.relay.window import WANT_NOTHING, Window
 from job_engine.store import publishing
 from job_engine.store.database import Store
 from job_engine.store.publishing import Note
 from job_engine.store.transaction import Transaction
 
-PAUSE: Final = 0.1
-"""Seconds between two comparisons, and between two looks at the members, at least."""
-SHARE: Final = 20
+PAUSE_SECONDS: Final = 0.1
+"""Seconds between two comparisons, and between two compares at the members, at least."""
+PAUSE_FACTOR: Final = 20
 """A comparison is followed by a pause of this many times its own length: 5,000 entries take some 50 ms."""
-RETRY: Final = 1.0
+RETRY_SECONDS: Final = 1.0
 """Seconds after which it goes on when the record cannot be used, or ZooKeeper refuses us."""
 
 log = logging.getLogger(__name__)
@@ -65,40 +65,40 @@ class Relay:
         self._longest_session = longest_session
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        self._listing = Listing(session, self._wake)
+        self._listing = QueueLister(session, self._wake)
         self.window = Window(self.settings.window)
-        self._reconciler = self._anew()
+        self._reconciler = self._new_reconciler()
         self.prepared = False
         self._connected = math.inf  # loop time; holds end only some time after
-        self._look_first = True  # something may be in the queue that the record does not know
+        self._compare_first = True  # something may be in the queue that the record does not know
         self._stale = True  # the record changed under what is published
         self._judge = True  # a hold may have lost its member
-        self._next_look = self._next_judgement = 0.0
+        self._next_comparison = self._next_judgement = 0.0
         self._asked: list[asyncio.Future[list[Repair]]] = []
         session.add(self)
 
     async def run(self, lead: object = None) -> None:
-        """Work until cancelled; while leading. Two at once do no harm. Raises NotOurs."""
+        """Work until cancelled; while leading. Two at once do no harm. Raises PathNotOurs."""
         self.window = Window(self.settings.window)
-        self._reconciler = self._anew()
-        self._look_first = self._judge = True
-        self._store.after_commit.append(self._told)
+        self._reconciler = self._new_reconciler()
+        self._compare_first = self._judge = True
+        self._store.after_commit.append(self._on_commit)
         self.running = True
         try:
             while True:
                 await self._session.usable()
                 try:
                     await self._round()
-                except NotOurs:
+                except PathNotOurs:
                     raise
                 except JobEngineError as error:
-                    self._look_first = True  # what was put may not be noted: look for it before putting it again
+                    self._compare_first = True  # what was put may not be noted: look for it before putting it again
                     if not isinstance(error, Unanswered | SessionLost):
                         log.warning("the relay cannot go on yet: %s", error)
-                        await asyncio.sleep(RETRY)
+                        await asyncio.sleep(RETRY_SECONDS)
         finally:
             self.running = False
-            self._store.after_commit.remove(self._told)
+            self._store.after_commit.remove(self._on_commit)
             for asked in self._asked:
                 if not asked.done():
                     asked.set_exception(Conflict("this server's relay leads no more; ask again"))
@@ -142,12 +142,12 @@ class Relay:
     def _connect(self) -> None:
         log.info("connected to ZooKeeper at %s", self._session.settings.hosts)
         self._connected = self._loop.time()
-        self._look_first = self._judge = True
+        self._compare_first = self._judge = True
         self._listing.forget()
 
     # Waking
 
-    def _told(self, tx: Transaction) -> None:
+    def _on_commit(self, tx: Transaction) -> None:
         """After each commit; a busy record has thousands a second, so it wakes only for what is new."""
         stale, judge = self.window.changed(tx.changed, tx.ready), bool(tx.blocked)
         news = tx.ready and self.window.ready()
@@ -161,14 +161,14 @@ class Relay:
         self._wake.clear()
         now = self._loop.time()
         await self._prepare()
-        looks, judges = self._until_look(now) <= 0, self._until_judgement(now) <= 0
-        if looks:
-            await self._look()
+        compares, judges = self._until_comparison(now) <= 0, self._until_judgement(now) <= 0
+        if compares:
+            await self._compare()
         if judges:
             await self._judge_holds()
         if self.window.want(self._loop.time()).limit:
             await self._publish()
-        elif not looks and not judges:
+        elif not compares and not judges:
             await self._wait(now)
 
     async def _prepare(self) -> None:
@@ -177,20 +177,20 @@ class Relay:
             self.prepared = True
 
     async def _wait(self, now: float) -> None:
-        due = (self._until_look(now), self._until_judgement(now), _or_never(self.window.due(now)))
+        due = (self._until_comparison(now), self._until_judgement(now), _or_never(self.window.due(now)))
         seconds = min(due)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if seconds == math.inf else seconds):
                 await self._wake.wait()
 
-    def _until_look(self, now: float) -> float:
+    def _until_comparison(self, now: float) -> float:
         """Seconds until the next comparison; inf: nothing calls for one."""
-        if self._look_first or self._asked:
+        if self._compare_first or self._asked:
             return 0.0
         if self._listing.fired or self._stale or self._reconciler.more:
-            return self._next_look - now
+            return self._next_comparison - now
         due = self._reconciler.due()
-        return math.inf if due is None else max(due, self._next_look) - now
+        return math.inf if due is None else max(due, self._next_comparison) - now
 
     def _until_judgement(self, now: float) -> float:
         """Seconds until members are judged; inf: nothing calls for it."""
@@ -206,21 +206,21 @@ class Relay:
 
     # Working
 
-    async def _look(self) -> None:
+    async def _compare(self) -> None:
         asked, self._asked = self._asked, []
-        self._look_first = self._stale = False
+        self._compare_first = self._stale = False
         try:
-            if not await self._ownership.look():  # looked at after each connect, before anything is put
-                raise NotOurs(self._ownership.trouble or "the path in ZooKeeper is not ours")
+            if not await self._ownership.inspect():  # looked at after each connect, before anything is put
+                raise PathNotOurs(self._ownership.trouble or "the path in ZooKeeper is not ours")
             repairs = await self._reconciler.once()
         except BaseException:
             self._asked = asked + self._asked
-            self._look_first = True
+            self._compare_first = True
             raise
         now = self._loop.time()
-        self._next_look = now + max(PAUSE, SHARE * self._reconciler.cost)
+        self._next_comparison = now + max(PAUSE_SECONDS, PAUSE_FACTOR * self._reconciler.cost)
         if self._reconciler.more:
-            self._next_look = now
+            self._next_comparison = now
         if self._reconciler.holders - self._listing.members:
             self._judge = True  # by what is listed anew
         for future in asked:
@@ -229,7 +229,7 @@ class Relay:
 
     async def _judge_holds(self) -> None:
         self._judge = False
-        self._next_judgement = self._loop.time() + PAUSE
+        self._next_judgement = self._loop.time() + PAUSE_SECONDS
         try:
             if await self._reconciler.judge(lambda: self._until_judging() <= 0):
                 self._stale = True  # their entries may have vanished, or be needed by nobody
@@ -243,7 +243,7 @@ class Relay:
         notes: list[Note] = []
         while True:
             now = self._loop.time()
-            want = NOTHING if notes and self._until_look(now) <= 0 else self.window.want(now)
+            want = WANT_NOTHING if notes and self._until_comparison(now) <= 0 else self.window.want(now)
             if not (notes or want.limit):
                 return
             if want.limit:
@@ -257,7 +257,7 @@ class Relay:
             self._listing.put(zip(names, (job.id for job in picked), strict=True))
             notes = [Note(job.seq, name, f"{folder}/{name}") for job, name in zip(picked, names, strict=True)]
 
-    def _anew(self) -> Reconciler:
+    def _new_reconciler(self) -> Reconciler:
         return Reconciler(
             self._store, self._session, self._queue, self._listing, self.window, self.journal, self.settings,
             self._ownership.record,

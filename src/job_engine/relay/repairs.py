@@ -1,4 +1,4 @@
-"""What was repaired: named, counted, and the last ones remembered."""
+"""The kinds of repairs, their counts, and the last ones."""
 
 import time
 from collections import Counter, deque
@@ -26,12 +26,12 @@ for a while and nobody claims its job: that is put anew, under another name · t
 put anew in its place · an entry of a final job, of no job, of a job that has another one (or another place), or is not
 ready goes · a name or content that is no entry's is left · the member that held a job is gone: the job is queued
 again."""
-LAST: Final = 50
+LAST_REPAIRS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One."""
+    """One repair that the relay made, or would make."""
 
     kind: str
     job: str | None
@@ -40,7 +40,7 @@ class Repair:
     at: float = field(default_factory=time.time, compare=False)
 
     def document(self) -> dict[str, Any]:
-        """As the API shows it."""
+        """The repair as the API shows it."""
         return {"at": iso(self.at), "kind": self.kind, "job": self.job, "entry": self.entry, "why": self.why}
 
 
@@ -49,10 +49,10 @@ class Journal:
 
     def __init__(self) -> None:
         self.counts = Counter(dict.fromkeys(KINDS, 0))
-        self.last: deque[Repair] = deque(maxlen=LAST)
+        self.last: deque[Repair] = deque(maxlen=LAST_REPAIRS)
 
     def note(self, repairs: Iterable[Repair]) -> None:
-        """These were made."""
+        """Record repairs that were made."""
         for repair in repairs:
             self.counts[repair.kind] += 1
             self.last.append(repair)

@@ -1,28 +1,28 @@
-"""How much of the record is in ZooKeeper at once, counted in memory. Pure.
+"""The part of the record that is in ZooKeeper at once, counted in memory. Pure.
 
-Published is the best of what is ready, up to the window; it is filled again when half of it has been claimed. A better
-priority goes in at once, even into a full window, as long as there is less than a window of jobs that are as good: so
-whoever takes always finds the best, and the worst case is one window for each priority in use.
+The best of the ready jobs are published, up to the window; it is filled again when half of it has been claimed. A
+job of a better priority is put at once, even into a full window, as long as it has less than a window of jobs that are
+as good: so whoever takes always finds the best, and the worst case is one window for each priority in use.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-BATCH: Final = 256
+JOBS_PER_PICK: Final = 256
 """Jobs picked and put together: one multi, and one transaction that does not hold up what executors say."""
-LOOK: Final = 0.05
+PRIORITY_POLL_SECONDS: Final = 0.05
 """Seconds between two looks for a better priority while there is more than fits: an add a millisecond costs no more."""
 
 
 class Want(NamedTuple):
-    """What to pick next."""
+    """The jobs to pick next: how many, and of which priorities."""
 
     limit: int
     below: int | None = None  # only priorities better than this one
 
 
-NOTHING: Final = Want(0)
+WANT_NOTHING: Final = Want(0)
 
 
 class Window:
@@ -36,7 +36,7 @@ class Window:
         self._behind = True  # there may be more ready jobs than are published
         self._filling = True
         self._news = True  # jobs became ready since the last pick
-        self._looked = -LOOK
+        self._looked = -PRIORITY_POLL_SECONDS
         self._claimed: set[str] = set()  # published, and not waiting any more
         self._gone: set[str] | None = None  # jobs that changed since `watch`
 
@@ -99,10 +99,10 @@ class Window:
         elif room <= 0:
             self._filling = False
         if room > 0 and (self._filling if self._behind else self._news):
-            return Want(min(BATCH, room))
-        if self._news and now >= self._looked + LOOK:
-            return Want(BATCH, self._bound())
-        return NOTHING
+            return Want(min(JOBS_PER_PICK, room))
+        if self._news and now >= self._looked + PRIORITY_POLL_SECONDS:
+            return Want(JOBS_PER_PICK, self._bound())
+        return WANT_NOTHING
 
     def asked(self, want: Want, now: float) -> None:
         """This is about to be picked: what becomes ready from now on is news."""
@@ -123,7 +123,7 @@ class Window:
         """In how many seconds there may be something to pick if nothing happens; None: never."""
         if self.want(now).limit:
             return 0.0
-        return max(0.0, self._looked + LOOK - now) if self._news else None
+        return max(0.0, self._looked + PRIORITY_POLL_SECONDS - now) if self._news else None
 
     def _bound(self) -> int:
         """The priority from which on nothing more is needed."""

@@ -173,7 +173,7 @@ class Scene(Stage):
         """
 
         async def nothing() -> bool:
-            return not await relay.reconcile(dry_run=False) and relay._until_look(relay._loop.time()) == math.inf
+            return not await relay.reconcile(dry_run=False) and relay._until_comparison(relay._loop.time()) == math.inf
 
         await until(nothing, "the relay being idle")
 

@@ -200,7 +200,7 @@ def test_a_new_session_goes_on(host: str, tmp_path: Path) -> None:
 
 def far_away(relay: Relay) -> None:
     """As if the queue were long, and had just been compared: the next time is not soon."""
-    relay._next_look = relay._loop.time() + 3600
+    relay._next_comparison = relay._loop.time() + 3600
 
 
 async def _agree(s: Scene, jobs: set[str]) -> bool:

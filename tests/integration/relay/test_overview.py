@@ -6,16 +6,16 @@ import pytest
 
 from job_engine.job.errors import Unavailable
 from job_engine.queue import Election
+from job_engine.relay.other_servers import OtherServers
 from job_engine.relay.overview import Overview
-from job_engine.relay.rivals import Rivals
 from tests.integration.relay.scene import Scene, play
 
 
 def test_folders_that_somebody_deleted_are_no_fault_of_the_server(host: str, tmp_path: Path) -> None:
     async def scene(s: Scene) -> None:
         relay = await s.relay()  # it does not run, so nobody mends them
-        election, rivals = Election(relay._session, "relay"), Rivals(relay._session, "", "")
-        overview = Overview(s.store, relay._session, election, relay, rivals, relay._ownership)
+        election, other_servers = Election(relay._session, "relay"), OtherServers(relay._session, "", "")
+        overview = Overview(s.store, relay._session, election, relay, other_servers, relay._ownership)
         (job,) = await s.add()
         name = await s.put(job)
         await s.ask("delete", "taken")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from job_engine.queue.put import put_by
-from job_engine.relay.ownership import NotOurs, Ownership
-from job_engine.relay.rivals import NAME, Rivals, about
+from job_engine.relay.other_servers import RELAY_KIND, OtherServers, description
+from job_engine.relay.ownership import Ownership, PathNotOurs
 from job_engine.store.transaction import Transaction
 from tests.integration.queue.scene import Member
 from tests.integration.relay.scene import Scene, play, until
@@ -16,7 +16,7 @@ THEIRS = "job/01a2108f-abf7-7388-9909-72d3f43c6606"
 
 async def server(s: Scene, record: str, name: str) -> tuple[Member, Ownership]:
     """Another server: of this record (a copy), or of another one, which has no jobs."""
-    member = await s.member(kind=NAME, about=about(record, name).encode())
+    member = await s.member(kind=RELAY_KIND, about=description(record, name).encode())
     return member, Ownership(s.store, member.session, record, name)
 
 
@@ -30,7 +30,7 @@ def test_a_queue_that_another_system_fills_is_left_alone(host: str, tmp_path: Pa
         names = [await s.put(THEIRS), await s.put("job/01a2108f-abf7-7388-9909-000000000000", 5)]
         relay = await s.relay()
         (job,) = await s.add()
-        with pytest.raises(NotOurs):
+        with pytest.raises(PathNotOurs):
             await relay.run()
         for says in (
             "another system",
@@ -47,7 +47,7 @@ def test_a_queue_that_another_system_fills_is_left_alone(host: str, tmp_path: Pa
 
         for name in names:  # its executors empty it
             await s.remove(name)
-        assert await relay._ownership.look()
+        assert await relay._ownership.inspect()
         assert relay._ownership.trouble == ""
         s.run(relay)
         await s.published(job)
@@ -127,19 +127,19 @@ def test_a_wiped_path_is_marked_and_filled_anew(host: str, tmp_path: Path) -> No
 def test_the_path_of_another_record_is_free_once_its_server_and_its_jobs_are_gone(host: str, tmp_path: Path) -> None:
     async def scene(s: Scene) -> None:
         other, theirs = await server(s, "0a11", "2")
-        assert await theirs.look()
+        assert await theirs.inspect()
         (entry,) = await other.queue.put_many([(THEIRS, 1)], theirs.record)
         relay = await s.relay()
-        assert not await relay._ownership.look()
+        assert not await relay._ownership.inspect()
         assert other.session._about.decode() in relay._ownership.trouble
         await other.session.close()
-        assert not await relay._ownership.look()
+        assert not await relay._ownership.inspect()
         assert "the queue of another record: 1 of its entries" in relay._ownership.trouble
-        with pytest.raises(NotOurs):
+        with pytest.raises(PathNotOurs):
             await relay.run()
         assert await s.queue() == {entry: THEIRS}
         await s.remove(entry)
-        assert await relay._ownership.look()
+        assert await relay._ownership.inspect()
 
     play(scene, host, tmp_path)
 
@@ -151,12 +151,12 @@ def test_a_copy_of_the_record_is_refused_for_as_long_as_it_runs(host: str, tmp_p
         relay = await s.running()
         (job,) = await s.add()
         await s.published(job)
-        original = Rivals(relay._session, relay._ownership.record, "1")
+        original = OtherServers(relay._session, relay._ownership.record, "1")
         copy, ownership = await server(s, relay._ownership.record, "2")
-        copied = Rivals(copy.session, ownership.record, "2")
+        copied = OtherServers(copy.session, ownership.record, "2")
         # the scene's relay does not say of which record it is, so here a member says it for it
         first, _ = await server(s, relay._ownership.record, "1")
-        assert not await ownership.look()
+        assert not await ownership.inspect()
         await until(lambda: _refused(ownership), "the owner being heard")
         assert "a server of the same record" in ownership.trouble
         assert "One of the two is a copy" in ownership.trouble
@@ -165,7 +165,7 @@ def test_a_copy_of_the_record_is_refused_for_as_long_as_it_runs(host: str, tmp_p
         assert "of a copy of this one" in original.trouble
         assert await marked(s) == f"{relay._ownership.record} 1"
         await first.session.close()
-        assert not await ownership.look(), "the original may be back in a moment"
+        assert not await ownership.inspect(), "the original may be back in a moment"
 
     play(scene, host, tmp_path)
 
@@ -173,22 +173,22 @@ def test_a_copy_of_the_record_is_refused_for_as_long_as_it_runs(host: str, tmp_p
 def test_a_server_that_follows_a_dead_one_waits_for_the_end_of_its_session(host: str, tmp_path: Path) -> None:
     async def scene(s: Scene) -> None:
         _, after = await server(s, "5ec07d", "2")
-        await s.ask("create", f"members/{NAME}-1", about("5ec07d", "1").encode(), ephemeral=True)
+        await s.ask("create", f"members/{RELAY_KIND}-1", description("5ec07d", "1").encode(), ephemeral=True)
         await s.ask("create", "record", b"5ec07d 1")
         for _ in range(3):
-            assert not await after.look()
+            assert not await after.inspect()
             assert after.trouble == "", "nothing is wrong"
-        await s.ask("delete", f"members/{NAME}-1")
-        assert await after.look()
+        await s.ask("delete", f"members/{RELAY_KIND}-1")
+        assert await after.inspect()
         assert await marked(s) == "5ec07d 2"
 
     play(scene, host, tmp_path)
 
 
 async def _refused(ownership: Ownership) -> bool:
-    assert not await ownership.look()
+    assert not await ownership.inspect()
     return bool(ownership.trouble)
 
 
-async def _heard(rivals: Rivals) -> bool:
-    return bool(await rivals.look())
+async def _heard(other_servers: OtherServers) -> bool:
+    return bool(await other_servers.inspect())

@@ -309,7 +309,7 @@ def test_a_hold_is_ended_as_it_was_read(host: str, tmp_path: Path) -> None:
         name = await s.published(job)
         await until(lambda: _waited(relay), "the wait after the connect")
         alive = await s.member()
-        members = relay._listing.look_at_members
+        members = relay._listing.list_members
         switched = asyncio.Event()
 
         async def meanwhile() -> set[str]:
@@ -320,7 +320,7 @@ def test_a_hold_is_ended_as_it_was_read(host: str, tmp_path: Path) -> None:
                 switched.set()
             return found
 
-        relay._listing.look_at_members = meanwhile
+        relay._listing.list_members = meanwhile
         await s.claim("executor-00000000000000ff", name, job)
         await switched.wait()
         (other,) = await s.add()

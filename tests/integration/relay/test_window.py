@@ -14,7 +14,7 @@ def test_an_add_is_published_at_once_without_a_look_at_the_queue(host: str, tmp_
         await s.published((await s.add())[0])
         await s.idle(relay)
         looks = 0
-        look = relay._listing.look
+        look = relay._listing.list_entries
 
         async def counted() -> Any:
             nonlocal looks
@@ -30,9 +30,9 @@ def test_an_add_is_published_at_once_without_a_look_at_the_queue(host: str, tmp_
             put.set()
             return found
 
-        relay._listing.look = counted
+        relay._listing.list_entries = counted
         relay._queue.put_many = watched
-        relay._next_look = 0.0  # a comparison may be made at any time, so that the order shows
+        relay._next_comparison = 0.0  # a comparison may be made at any time, so that the order shows
         (job,) = await s.add(priority=7)
         await put.wait()
         name = await s.published(job)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from job_engine.relay.window import BATCH, LOOK, Want, Window
+from job_engine.relay.window import JOBS_PER_PICK, PRIORITY_POLL_SECONDS, Want, Window
 
 
 def fill(window: Window, ready: list[int], now: float = 0.0) -> list[int]:
@@ -44,8 +44,8 @@ def test_a_better_one_goes_into_a_full_window_but_no_equal_one() -> None:
     window = Window(10)
     fill(window, [500] * 20)
     window.ready()
-    assert window.want(LOOK) == Want(BATCH, below=500)
-    assert fill(window, [500, 3], now=LOOK) == [3]
+    assert window.want(PRIORITY_POLL_SECONDS) == Want(JOBS_PER_PICK, below=500)
+    assert fill(window, [500, 3], now=PRIORITY_POLL_SECONDS) == [3]
 
 
 def test_looks_for_a_better_one_are_rare() -> None:
@@ -55,8 +55,8 @@ def test_looks_for_a_better_one_are_rare() -> None:
     fill(window, [500], now=1.0)
     window.ready()
     assert not window.want(1.0).limit
-    assert window.due(1.0) == pytest.approx(LOOK)
-    assert window.want(1.0 + LOOK).limit
+    assert window.due(1.0) == pytest.approx(PRIORITY_POLL_SECONDS)
+    assert window.want(1.0 + PRIORITY_POLL_SECONDS).limit
 
 
 def test_better_ones_go_in_until_there_is_a_window_of_them() -> None:
@@ -65,7 +65,7 @@ def test_better_ones_go_in_until_there_is_a_window_of_them() -> None:
     for n in range(20):
         window.ready()
         fill(window, ready, now=n + 1.0)
-    assert window._counts[100] == BATCH, "one batch, and no more"
+    assert window._counts[100] == JOBS_PER_PICK, "one batch, and no more"
     window.ready()
     assert window.want(100.0).below == 100
 

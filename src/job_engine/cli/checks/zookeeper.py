@@ -11,7 +11,7 @@ from job_engine.cli.checks.machine import FAIL, OK, WARN, Finding
 from job_engine.cli.options.zookeeper import elsewhere
 from job_engine.client import Client
 from job_engine.job.errors import JobEngineError
-from job_engine.relay.rivals import by_record
+from job_engine.relay.other_servers import by_record
 
 if TYPE_CHECKING:
     from job_engine.queue import ZooKeeper

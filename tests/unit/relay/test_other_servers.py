@@ -3,12 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+from job_engine.relay.other_servers import RelayServer
 from job_engine.relay.ownership import Ownership
-from job_engine.relay.rivals import Peer
 
 
-def peer(beats: int, record: str = "a") -> Peer:
-    return Peer("member", "host, pid 1", "other", record, beats)
+def peer(beats: int, record: str = "a") -> RelayServer:
+    return RelayServer("member", "host, pid 1", "other", record, beats)
 
 
 def test_a_server_of_the_same_record_lives_only_once_it_was_heard_twice() -> None:
