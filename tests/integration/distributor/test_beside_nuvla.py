@@ -93,7 +93,7 @@ def test_without_zookeeper_it_says_what_it_needs(beside: Place) -> None:
     assert "is a Nuvla server: beside one, give --zk-hosts" in one.log
 
 
-def test_a_tick_is_begun_once_and_by_who_leads(beside: Place) -> None:
+async def test_a_tick_is_begun_once_and_by_who_leads(beside: Place) -> None:
     host = f"127.0.0.1:{beside.zookeeper_port}/{beside.chroot}"
     admin = Credentials(username=beside.engine.admin["username"], password=beside.engine.admin["password"])
 
@@ -131,10 +131,10 @@ def test_a_tick_is_begun_once_and_by_who_leads(beside: Place) -> None:
                 await session.close()
             await client.close()
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    await asyncio.wait_for(scene(), 60)
 
 
-def test_what_was_refused_is_told_though_the_end_of_the_tick_cannot_be_noted(
+async def test_what_was_refused_is_told_though_the_end_of_the_tick_cannot_be_noted(
     beside: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     admin = Credentials(username=beside.engine.admin["username"], password=beside.engine.admin["password"])
@@ -169,10 +169,10 @@ def test_what_was_refused_is_told_though_the_end_of_the_tick_cannot_be_noted(
             await client.close()
             proxy.close()
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    await asyncio.wait_for(scene(), 60)
 
 
-def test_a_server_that_is_busy_is_asked_again(beside: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_is_busy_is_asked_again(beside: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nuvla, "AGAIN", 0.0)
     host = f"127.0.0.1:{beside.zookeeper_port}/{beside.chroot}"
     admin = Credentials(username=beside.engine.admin["username"], password=beside.engine.admin["password"])
@@ -204,4 +204,4 @@ def test_a_server_that_is_busy_is_asked_again(beside: Place, monkeypatch: pytest
             await session.close()
             await client.close()
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    await asyncio.wait_for(scene(), 60)

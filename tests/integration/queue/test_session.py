@@ -326,32 +326,26 @@ def test_what_kazoo_sees_on_its_threads_reaches_us_in_our_loop(host):
     play(scene, host)
 
 
-def test_a_start_that_is_given_up_leaves_nothing_behind():
-    async def scene() -> None:
-        session = Session(ZooKeeper(hosts="127.0.0.1:1", session_timeout=TIMEOUT))
-        before = asyncio.all_tasks()
-        starting = asyncio.create_task(session.start())
-        await until(lambda: session.current is not None, "it trying to connect")
+async def test_a_start_that_is_given_up_leaves_nothing_behind():
+    session = Session(ZooKeeper(hosts="127.0.0.1:1", session_timeout=TIMEOUT))
+    before = asyncio.all_tasks()
+    starting = asyncio.create_task(session.start())
+    await until(lambda: session.current is not None, "it trying to connect")
+    starting.cancel()
+    await asyncio.wait([starting])
+    assert starting.cancelled()
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_start_is_given_up_though_the_server_says_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        session = Session(ZooKeeper(hosts=f"127.0.0.1:{silent.getsockname()[1]}", session_timeout=120.0))
+        starting = asyncio.create_task(session.start(60))
+        connection, _ = await asyncio.to_thread(silent.accept)
         starting.cancel()
-        await asyncio.wait([starting])
-        assert starting.cancelled()
-        assert asyncio.all_tasks() == before
-
-    asyncio.run(scene())
-
-
-def test_a_start_is_given_up_though_the_server_says_nothing():
-    async def scene() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            session = Session(ZooKeeper(hosts=f"127.0.0.1:{silent.getsockname()[1]}", session_timeout=120.0))
-            starting = asyncio.create_task(session.start(60))
-            connection, _ = await asyncio.to_thread(silent.accept)
-            starting.cancel()
-            async with asyncio.timeout(20):  # far from the session timeout, which is how long an answer is waited for
-                await asyncio.wait([starting])
-            connection.close()
-
-    asyncio.run(scene())
+        async with asyncio.timeout(20):  # far from the session timeout, which is how long an answer is waited for
+            await asyncio.wait([starting])
+        connection.close()
 
 
 def test_nobody_there_is_an_error_that_says_so():

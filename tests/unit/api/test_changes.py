@@ -13,24 +13,21 @@ def told(changes: Changes, *ids: str) -> None:
     changes.told(tx)
 
 
-def test_watches() -> None:
-    async def scene() -> None:
-        changes = Changes()
-        with changes.of("job/1") as one, changes.of() as every:
-            told(changes, "job/2", "job/2")
-            assert await every.wait(0)
-            assert every.take() == (["job/2"], False)
-            assert not await one.wait(0)
-            assert not await every.wait(0)
-            waiting = asyncio.ensure_future(one.wait(10))
-            await asyncio.sleep(0)
-            told(changes, *(f"job/{n}" for n in range(BACKLOG + 1)))
-            assert await waiting
-            assert every.take() == ([], True)
-            changes.end()
-            assert await one.wait(10)
-            assert one.ended
-        with changes.of("job/3") as late:
-            assert await late.wait(10)
-
-    asyncio.run(scene())
+async def test_watches() -> None:
+    changes = Changes()
+    with changes.of("job/1") as one, changes.of() as every:
+        told(changes, "job/2", "job/2")
+        assert await every.wait(0)
+        assert every.take() == (["job/2"], False)
+        assert not await one.wait(0)
+        assert not await every.wait(0)
+        waiting = asyncio.ensure_future(one.wait(10))
+        await asyncio.sleep(0)
+        told(changes, *(f"job/{n}" for n in range(BACKLOG + 1)))
+        assert await waiting
+        assert every.take() == ([], True)
+        changes.end()
+        assert await one.wait(10)
+        assert one.ended
+    with changes.of("job/3") as late:
+        assert await late.wait(10)

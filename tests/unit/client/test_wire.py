@@ -11,7 +11,7 @@ from tests.unit.client.scripted import answer, free_port, scripted
 JANE = Credentials(username="jane", password="s")
 
 
-def test_it_keeps_its_connection_and_sends_its_headers():
+async def test_it_keeps_its_connection_and_sends_its_headers():
     async def main(url):
         client = WireClient(url, headers={"x-all": "1"})
         first = await client.post("/api/a", b'{"n":1}', timeout=5, headers={"x-one": "2"})
@@ -20,14 +20,14 @@ def test_it_keeps_its_connection_and_sends_its_headers():
         return first, second
 
     with scripted(lambda request: answer(201, request.body)) as server:
-        assert asyncio.run(main(server.url)) == ((201, b'{"n":1}'), (201, b""))
+        assert await main(server.url) == ((201, b'{"n":1}'), (201, b""))
         assert server.connections == 1
         first, second = server.requests
         assert (first.headers["x-all"], first.headers["x-one"], second.headers["x-all"]) == ("1", "2", "1")
         assert "x-one" not in second.headers
 
 
-def test_calls_at_the_same_time_share_one_login_and_a_few_connections():
+async def test_calls_at_the_same_time_share_one_login_and_a_few_connections():
     def serve(request):
         if request.path == "/api/session":
             return answer(201, b"{}", "set-cookie: c=1; Path=/")
@@ -40,12 +40,12 @@ def test_calls_at_the_same_time_share_one_login_and_a_few_connections():
         return {status for status, _ in answers}
 
     with scripted(serve) as server:
-        assert asyncio.run(main(server.url)) == {200}
+        assert await main(server.url) == {200}
         assert server.connections <= 3
         assert sum(request.path == "/api/session" for request in server.requests) == 1
 
 
-def test_a_session_that_has_ended_is_made_again():
+async def test_a_session_that_has_ended_is_made_again():
     sessions = []
 
     def serve(request):
@@ -58,20 +58,20 @@ def test_a_session_that_has_ended_is_made_again():
         return await WireClient(url, credentials=JANE).get("/x", timeout=5)
 
     with scripted(serve) as server:
-        assert asyncio.run(main(server.url))[0] == 200
+        assert (await main(server.url))[0] == 200
 
 
-def test_refused_credentials():
+async def test_refused_credentials():
     async def main(url):
         await WireClient(url, credentials=JANE).get("/x", timeout=5)
 
     refusing = scripted(lambda _: answer(403, b'{"message": "invalid credentials"}'))
     with refusing as server, pytest.raises(Forbidden, match="invalid credentials"):
-        asyncio.run(main(server.url))
+        await main(server.url)
 
 
 @pytest.mark.parametrize("said", [None, b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"])
-def test_trouble_is_unreachable_and_the_next_call_makes_a_new_connection(said):
+async def test_trouble_is_unreachable_and_the_next_call_makes_a_new_connection(said):
     answers = [said, answer()]
 
     async def main(url):
@@ -83,19 +83,19 @@ def test_trouble_is_unreachable_and_the_next_call_makes_a_new_connection(said):
         return status
 
     with scripted(lambda _: answers.pop(0)) as server:
-        assert asyncio.run(main(server.url)) == 200
+        assert await main(server.url) == 200
         assert server.connections == 2
 
 
-def test_nobody_there():
+async def test_nobody_there():
     async def main():
         await WireClient(f"http://127.0.0.1:{free_port()}").get("/x", timeout=5)
 
     with pytest.raises(Unreachable, match="refused"):
-        asyncio.run(main())
+        await main()
 
 
-def test_the_deadline_counts_the_wait_for_a_connection():
+async def test_the_deadline_counts_the_wait_for_a_connection():
     hang = threading.Event()
 
     def serve(request):
@@ -113,10 +113,10 @@ def test_the_deadline_counts_the_wait_for_a_connection():
         hang.set()
 
     with scripted(serve) as server:
-        asyncio.run(main(server.url))
+        await main(server.url)
 
 
-def test_a_cancelled_call_leaves_no_answer_for_the_next():
+async def test_a_cancelled_call_leaves_no_answer_for_the_next():
     asked, release = threading.Event(), threading.Event()
 
     def serve(request):
@@ -137,10 +137,10 @@ def test_a_cancelled_call_leaves_no_answer_for_the_next():
         return await client.get("/next", timeout=5)
 
     with scripted(serve) as server:
-        assert asyncio.run(main(server.url)) == (200, b"/next")
+        assert await main(server.url) == (200, b"/next")
 
 
-def test_a_login_outlives_the_call_that_began_it_and_is_not_made_twice():
+async def test_a_login_outlives_the_call_that_began_it_and_is_not_made_twice():
     asked, release = threading.Event(), threading.Event()
 
     def serve(request):
@@ -163,11 +163,11 @@ def test_a_login_outlives_the_call_that_began_it_and_is_not_made_twice():
         return answered, client.session
 
     with scripted(serve) as server:
-        assert asyncio.run(main(server.url)) == ((200, b"{}"), "c=1")
+        assert await main(server.url) == ((200, b"{}"), "c=1")
         assert sum(request.path == "/api/session" for request in server.requests) == 1
 
 
-def test_a_login_that_fails_is_told_and_made_again():
+async def test_a_login_that_fails_is_told_and_made_again():
     answers = [answer(503, b'{"message": "too many people log in"}'), answer(201, b"{}", "set-cookie: c=1; Path=/")]
 
     async def main(url):
@@ -179,4 +179,4 @@ def test_a_login_that_fails_is_told_and_made_again():
         return answered
 
     with scripted(lambda request: answers.pop(0) if request.path == "/api/session" else answer()) as server:
-        assert asyncio.run(main(server.url)) == (200, b"{}")
+        assert await main(server.url) == (200, b"{}")

@@ -14,68 +14,56 @@ async def until(condition):
             await asyncio.sleep(0.001)
 
 
-def test_a_call_that_hangs_ends_for_us_and_the_next_one_is_made():
-    async def scene():
-        calls, release = Calls("x", 0.05), threading.Event()
-        heeded = []
+async def test_a_call_that_hangs_ends_for_us_and_the_next_one_is_made():
+    calls, release = Calls("x", 0.05), threading.Event()
+    heeded = []
 
-        def hang(go_on):
-            release.wait(10)
-            heeded.append(go_on())
+    def hang(go_on):
+        release.wait(10)
+        heeded.append(go_on())
 
-        for n in range(HANGING):
-            with pytest.raises(HangsError, match=r"not ended within 0\.05 s"):
-                await calls.call(hang)
-            assert calls.running == n + 1
-        with pytest.raises(HangsError, match="3 earlier calls"):
-            await calls.call(lambda go_on: 1)
-        release.set()
-        await until(lambda: not calls.running)
-        assert heeded == [False] * HANGING
-        assert await calls.call(lambda go_on: go_on()) is True
-
-    asyncio.run(scene())
+    for n in range(HANGING):
+        with pytest.raises(HangsError, match=r"not ended within 0\.05 s"):
+            await calls.call(hang)
+        assert calls.running == n + 1
+    with pytest.raises(HangsError, match="3 earlier calls"):
+        await calls.call(lambda go_on: 1)
+    release.set()
+    await until(lambda: not calls.running)
+    assert heeded == [False] * HANGING
+    assert await calls.call(lambda go_on: go_on()) is True
 
 
-def test_its_own_timeout_is_its_error():
-    async def scene():
-        def raises(go_on):
-            raise TimeoutError("mine")
+async def test_its_own_timeout_is_its_error():
+    def raises(go_on):
+        raise TimeoutError("mine")
 
-        with pytest.raises(TimeoutError, match="mine"):
-            await Calls("x", 5).call(raises)
-
-    asyncio.run(scene())
+    with pytest.raises(TimeoutError, match="mine"):
+        await Calls("x", 5).call(raises)
 
 
-def test_a_thread_that_cannot_start_is_an_error_and_hangs_for_nobody(monkeypatch):
+async def test_a_thread_that_cannot_start_is_an_error_and_hangs_for_nobody(monkeypatch):
     def full(thread):
         raise RuntimeError("can't start new thread")
 
-    async def scene():
-        calls = Calls("x", 5)
-        with monkeypatch.context() as limited:
-            limited.setattr(threading.Thread, "start", full)
-            for _ in range(HANGING):
-                with pytest.raises(RuntimeError, match="can't start"):
-                    await calls.call(lambda go_on: 1)
-        assert await calls.call(lambda go_on: 1) == 1
-
-    asyncio.run(scene())
+    calls = Calls("x", 5)
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", full)
+        for _ in range(HANGING):
+            with pytest.raises(RuntimeError, match="can't start"):
+                await calls.call(lambda go_on: 1)
+    assert await calls.call(lambda go_on: 1) == 1
 
 
-def test_whoever_is_cancelled_does_not_wait():
-    async def scene():
-        calls, release = Calls("x", 60), threading.Event()
-        task = asyncio.create_task(calls.call(lambda go_on: release.wait(10)))
-        await until(lambda: calls.running)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert calls.running == 1
-        release.set()
-
-    asyncio.run(scene())
+async def test_whoever_is_cancelled_does_not_wait():
+    calls, release = Calls("x", 60), threading.Event()
+    task = asyncio.create_task(calls.call(lambda go_on: release.wait(10)))
+    await until(lambda: calls.running)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert calls.running == 1
+    release.set()
 
 
 def test_a_thread_that_outlives_the_loop_hurts_nobody():

@@ -214,7 +214,7 @@ def test_a_run_that_fails_is_over_and_says_so():
     assert standing.run_at is None
 
 
-def test_a_run_that_is_asked_for_does_not_wait_for_the_pause_after_a_failure(monkeypatch):
+async def test_a_run_that_is_asked_for_does_not_wait_for_the_pause_after_a_failure(monkeypatch):
     """By the machine's clock: what wakes a leader is what is tried here."""
     monkeypatch.setattr(leader, "BACKOFF", (3600.0, 3600.0))
     calls = []
@@ -225,26 +225,23 @@ def test_a_run_that_is_asked_for_does_not_wait_for_the_pause_after_a_failure(mon
             raise ValueError
         return {"action": "noop"}
 
-    async def scene():
-        ran = asyncio.Event()
+    ran = asyncio.Event()
 
-        class Noting(Memory):
-            async def finish(self, standing, due, made, lead):
-                if due == NOW:
-                    ran.set()
+    class Noting(Memory):
+        async def finish(self, standing, due, made, lead):
+            if due == NOW:
+                ran.set()
 
-        standing = Standing(every(86400, raises), asyncio.Event())
-        standing.telling.clear()
-        task = asyncio.create_task(Leader(standing, Noting(last=0), Client).lead())
-        async with asyncio.timeout(PATIENCE):
-            await standing.telling.wait()
-            assert "last-error" in standing.news()
-            standing.heard(False, iso(NOW / 1000))
-            await ran.wait()
-        task.cancel()
-        await asyncio.wait({task})
-
-    asyncio.run(scene())
+    standing = Standing(every(86400, raises), asyncio.Event())
+    standing.telling.clear()
+    task = asyncio.create_task(Leader(standing, Noting(last=0), Client).lead())
+    async with asyncio.timeout(PATIENCE):
+        await standing.telling.wait()
+        assert "last-error" in standing.news()
+        standing.heard(False, iso(NOW / 1000))
+        await ran.wait()
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def test_a_run_that_a_leader_loses_is_for_the_next_one():

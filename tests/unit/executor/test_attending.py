@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import pytest
 from msgspec import Raw
@@ -113,19 +114,16 @@ class Scene:
         self.attending.look()
 
 
-def scene(test: Callable[[Scene], object]) -> Callable[[], None]:
-    """Run a test in a loop, with a scene."""
+def scene(test: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Run a test with a scene."""
 
-    def run() -> None:
-        async def within() -> None:
-            played = Scene()
-            try:
-                await test(played)  # type: ignore[misc]
-            finally:
-                played.task.cancel()
-                await asyncio.wait((played.task,))
-
-        asyncio.run(within())
+    async def run() -> None:
+        played = Scene()
+        try:
+            await test(played)
+        finally:
+            played.task.cancel()
+            await asyncio.wait((played.task,))
 
     run.__name__ = test.__name__
     return run
@@ -200,7 +198,7 @@ async def test_a_grant_in_an_answer_that_was_overtaken_is_not_begun(s: Scene) ->
 
 
 @pytest.mark.parametrize("error", [Unreachable("gone"), Unavailable("full")])
-def test_an_exchange_that_failed_is_repeated(error: JobEngineError) -> None:
+async def test_an_exchange_that_failed_is_repeated(error: JobEngineError) -> None:
     @scene
     async def test(s: Scene) -> None:
         s.source.take = lambda attend: Answer(jobs=[granted(1)] if attend.hello else [])
@@ -220,11 +218,11 @@ def test_an_exchange_that_failed_is_repeated(error: JobEngineError) -> None:
         assert failures == -1
         assert s.attending.away_since is None
 
-    test()
+    await test()
 
 
 @pytest.mark.parametrize("error", [Invalid("odd"), JobEngineError("a fault of the server")])
-def test_one_thing_that_is_not_taken_holds_up_nothing_else(error: JobEngineError) -> None:
+async def test_one_thing_that_is_not_taken_holds_up_nothing_else(error: JobEngineError) -> None:
     @scene
     async def test(s: Scene) -> None:
         recorded: dict[int, str] = {}
@@ -243,7 +241,7 @@ def test_one_thing_that_is_not_taken_holds_up_nothing_else(error: JobEngineError
         await s.until(lambda: not s.holds)
         assert recorded == {n: "FAILED" if n == 10 else "SUCCESS" for n in range(20)}
 
-    test()
+    await test()
 
 
 @scene

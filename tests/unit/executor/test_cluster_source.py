@@ -93,12 +93,9 @@ class Scene:
         return [job.id for job in (await self.source.attend(Attend(n=0, free=free, **more))).jobs]
 
 
-def scene(test: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    def run() -> None:
-        async def within() -> None:
-            await test(Scene())
-
-        asyncio.run(within())
+def scene(test: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+    async def run() -> None:
+        await test(Scene())
 
     run.__name__ = test.__name__
     return run

@@ -41,70 +41,60 @@ class Keeper:
         self.news.set()
 
 
-def test_the_timer_of_a_job_ends_with_it() -> None:
+async def test_the_timer_of_a_job_ends_with_it() -> None:
     """An hour's limit on each of a million short jobs would keep a million timers."""
 
-    async def within() -> None:
-        keeper = Keeper()
-        pool = Pool(keeper, SETUP, 0)
-        held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}")), 0.0)
-        held.timer = asyncio.get_running_loop().call_later(3600, keeper.changed)
-        pool.give_back()
-        pool.add([held])
-        assert keeper.gone == [held]
-        assert held.timer.cancelled()
-
-    asyncio.run(within())
+    keeper = Keeper()
+    pool = Pool(keeper, SETUP, 0)
+    held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}")), 0.0)
+    held.timer = asyncio.get_running_loop().call_later(3600, keeper.changed)
+    pool.give_back()
+    pool.add([held])
+    assert keeper.gone == [held]
+    assert held.timer.cancelled()
 
 
-def test_a_worker_process_that_cannot_be_started_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_process_that_cannot_be_started_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise OSError(24, "too many open files")
 
-    async def within() -> None:
-        before = os.listdir("/proc/self/fd")
-        monkeypatch.setattr(socket, "socketpair", refuse)
-        with pytest.raises(OSError, match="too many"):
-            Process(Keeper(), SETUP)
-        assert os.listdir("/proc/self/fd") == before
-
-    asyncio.run(within())
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(socket, "socketpair", refuse)
+    with pytest.raises(OSError, match="too many"):
+        Process(Keeper(), SETUP)
+    assert os.listdir("/proc/self/fd") == before
 
 
-def test_a_process_whose_import_hangs_does_not_keep_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_whose_import_hangs_does_not_keep_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "hangs.py").write_text("import time\ntime.sleep(3600)\n")
     setup = msgspec.structs.replace(SETUP, threads=2, actions=[str(tmp_path / "hangs.py")])
     monkeypatch.setattr(alone, "LOADED_WITHIN", 0.0)
 
-    async def within() -> None:
-        keeper = Keeper()
-        pool = Pool(keeper, setup, 1)
-        held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}"), alone=True), 0.0)
-        pool.add([held])
-        try:
-            async with asyncio.timeout(60):
-                while not keeper.gone:
-                    await keeper.news.wait()
-                    keeper.news.clear()
-            assert keeper.gone == [held]
-        finally:
-            pool.kill()
-            async with asyncio.timeout(60):
-                while pool.alive:
-                    await keeper.news.wait()
-                    keeper.news.clear()
-
-    asyncio.run(within())
-
-
-def test_no_process_is_started_for_a_job_after_the_kill() -> None:
-    async def within() -> None:
-        keeper = Keeper()
-        pool = Pool(keeper, msgspec.structs.replace(SETUP, threads=2), 1)
-        pool.kill()
-        held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}"), alone=True), 0.0)
-        pool.add([held])
+    keeper = Keeper()
+    pool = Pool(keeper, setup, 1)
+    held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}"), alone=True), 0.0)
+    pool.add([held])
+    try:
+        async with asyncio.timeout(60):
+            while not keeper.gone:
+                await keeper.news.wait()
+                keeper.news.clear()
         assert keeper.gone == [held]
-        assert not pool.alive
+    finally:
+        pool.kill()
+        async with asyncio.timeout(60):
+            while pool.alive:
+                await keeper.news.wait()
+                keeper.news.clear()
 
-    asyncio.run(within())
+
+async def test_no_process_is_started_for_a_job_after_the_kill() -> None:
+    keeper = Keeper()
+    pool = Pool(keeper, msgspec.structs.replace(SETUP, threads=2), 1)
+    pool.kill()
+    held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}"), alone=True), 0.0)
+    pool.add([held])
+    assert keeper.gone == [held]
+    assert not pool.alive

@@ -244,7 +244,7 @@ def test_many_are_settled_in_parts(record: Record, monkeypatch: pytest.MonkeyPat
     assert rows(record) == (0, 0)
 
 
-def test_a_store_goes_on_by_itself_and_after_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_goes_on_by_itself_and_after_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SETTLING, "SETTLED", 10)
     record = Record()
     waiting = "select count(*) from job where state = 'QUEUED' and waits = 3"
@@ -277,5 +277,5 @@ def test_a_store_goes_on_by_itself_and_after_a_start(tmp_path: Path, monkeypatch
         await until_none(store)
         await store.close()
 
-    asyncio.run(first())
-    asyncio.run(second())
+    await first()
+    await second()
