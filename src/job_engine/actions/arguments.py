@@ -12,7 +12,7 @@ import msgspec
 from job_engine.actions.errors import WrongArguments
 from job_engine.actions.job import Job
 from job_engine.job import json_value
-from job_engine.job.errors import Invalid
+from job_engine.job.errors import UNREADABLE, Invalid
 
 _WHERE: Final = re.compile(r"(?P<what>.*?) - at `\$(?P<path>.*)`", re.DOTALL)
 _ARGUMENT: Final = re.compile(r"argument '(\w+)")
@@ -81,7 +81,7 @@ class Arguments:
         try:
             found = msgspec.structs.asdict(self._decoder.decode(text))
             more = self._more(text) if self._open else {}
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        except UNREADABLE as error:
             raise WrongArguments(self._sentence(error, text)) from None
         if self._optional:
             found = {name: value for name, value in found.items() if value is not msgspec.UNSET}
@@ -117,7 +117,7 @@ class Arguments:
         """What is wrong with a payload that does not fit."""
         try:
             given = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as malformed:
+        except UNREADABLE as malformed:
             return f"the payload is not JSON: {malformed}"
         if not isinstance(given, dict):
             return f"the payload must be a JSON object with the arguments{self._listed()}; it is {_named(given)}"

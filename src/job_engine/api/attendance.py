@@ -13,7 +13,7 @@ from job_engine.api.identity import Caller
 from job_engine.api.state import ApiState
 from job_engine.job.attend import Answer, Attend
 from job_engine.job.attributes import PAYLOAD_LIMIT
-from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.errors import UNREADABLE, Forbidden, Invalid
 from job_engine.job.nesting import DEPTH_LIMIT, bounded
 from job_engine.job.nodes import MANY_LIMIT, limited
 from job_engine.job.times import iso
@@ -38,7 +38,7 @@ async def attend(call: Call) -> Json:
     body = await call.body()
     try:
         said = _said(body) if len(body) < IN_THREAD else await asyncio.to_thread(_said, body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Invalid(f"this is not an attend: {error}") from None
     id_ = call.id.partition("/")[2]
     gone = asyncio.create_task(_leave(call, id_)) if said.wait > 0 else None

@@ -14,7 +14,7 @@ from job_engine.api.answers import Refused
 from job_engine.api.client_address import address_of
 from job_engine.api.identity import Caller
 from job_engine.api.transport import CERTIFIED
-from job_engine.job.errors import Forbidden, Invalid
+from job_engine.job.errors import UNREADABLE, Forbidden, Invalid
 from job_engine.job.foreign import shown
 from job_engine.job.nesting import DEPTH_LIMIT, shallow
 from job_engine.job.nodes import NODES_LIMIT, limited, with_short_numbers
@@ -200,7 +200,7 @@ def decoded(body: bytes, nodes: int = NODES_LIMIT) -> Any:
     with_short_numbers(limited(body, "the body", nodes), "the body")
     try:
         value = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise Invalid(f"the body is not JSON: {error}") from None
     except RecursionError:
         raise Invalid("the body is not JSON that can be read: it is nested too deeply") from None

@@ -15,7 +15,7 @@ import msgspec
 
 from job_engine.api import acl
 from job_engine.api.plain_schemas import Schema
-from job_engine.job.errors import Invalid
+from job_engine.job.errors import UNREADABLE, Invalid
 
 NUVLA: Final = Path(__file__).with_name("nuvla-types.toml")
 """The types of Nuvla's domain."""
@@ -136,7 +136,7 @@ def _schema(path: Path, here: str, value: Any) -> Schema:
         file = path.parent / value
         try:
             value = msgspec.json.decode(_text(file))
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise Invalid(f"{here}: {file} is not JSON: {error}") from None
         here = f"{here}: {file}"
     if not isinstance(value, dict):

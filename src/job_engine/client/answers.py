@@ -8,7 +8,7 @@ from msgspec import Struct
 from job_engine.client.connection import Reply
 from job_engine.client.endpoint import refusal
 from job_engine.job.action_details import Parameter
-from job_engine.job.errors import JobEngineError
+from job_engine.job.errors import UNREADABLE, JobEngineError
 
 T = TypeVar("T")
 
@@ -124,5 +124,5 @@ def decoded(reply: Reply, kind: type[T]) -> T:
         raise refusal(reply.status, reply.body)
     try:
         return msgspec.json.decode(reply.body, type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise JobEngineError(f"the server's answer is not what it should be: {error}; is its version newer?") from None

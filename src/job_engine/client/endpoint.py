@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, NotFound, Unavailable
+from job_engine.job.errors import UNREADABLE, Conflict, Forbidden, Invalid, JobEngineError, NotFound, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ def refusal(status: int, body: bytes) -> JobEngineError:
     """The error that an answer of ``status`` 400 and up stands for, with the server's own sentence if it sent one."""
     try:
         message = msgspec.json.decode(body, type=_Refusal).message
-    except msgspec.DecodeError:
+    except UNREADABLE:
         message = ""
     message = message or f"the server answered with status {status}"
     match status:
@@ -196,7 +196,7 @@ def session_lives(status: int, body: bytes) -> bool:
     would change nothing."""
     try:
         return status == 200 and msgspec.json.decode(body, type=_Found).count > 0
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
 
 

@@ -12,7 +12,7 @@ from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
 from job_engine.job.backoff import pauses
 from job_engine.job.entry_point import ENTRY_POINT, is_ours
-from job_engine.job.errors import Forbidden, Unavailable, Unreachable
+from job_engine.job.errors import UNREADABLE, Forbidden, Unavailable, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ async def _entry_point(client: WireClient) -> Mapping[str, Any]:
         raise refusal(status, body)
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("collections"), dict):
         raise Unavailable(

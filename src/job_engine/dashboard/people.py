@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from job_engine.job.errors import UNREADABLE
 from job_engine.job.times import epoch
 
 LINE: Final = 200
@@ -81,7 +82,7 @@ def pretty(value: Any) -> str:
     if isinstance(value, str):
         try:
             value = msgspec.json.decode(value)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return plain(value)[:PRETTY]
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     return text if len(text) <= PRETTY else f"{text[:PRETTY]}\n... ({len(text)} characters)"

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from job_engine.client.answers import decoded
 from job_engine.client.connection import Connection
 from job_engine.client.discovery import Found
 from job_engine.client.endpoint import Credentials, Endpoint, refusal
@@ -88,7 +89,7 @@ class Clients:
         """The cookie with which the action of this job calls."""
         reply = self._line.call("POST", f"/api/{job}/token", b"{}", headers={HOLD_HEADER: f"{job} {claim}"})
         if reply.status == 200:
-            return msgspec.json.decode(reply.body, type=_Token).cookie
+            return decoded(reply, _Token).cookie
         refused, url = refusal(reply.status, reply.body), self._setup.api_url
         if isinstance(refused, Forbidden):
             raise Forbidden(f"{url} gives no token for {job}: {refused.message}")

@@ -124,7 +124,7 @@ class Frames(Generic[M]):
         """The messages that ``data`` completes.
 
         Raises:
-            msgspec.DecodeError: a message is none; the stream cannot be read any further.
+            One of `UNREADABLE`: a message is none; the stream cannot be read any further.
         """
         # what is decoded may hold views into the buffer (Raw), so it is never changed in place
         buffer = self._rest + data if self._rest else data

@@ -18,6 +18,7 @@ from job_engine import threads
 from job_engine.executor.board import BROKEN, SLOT_BROKEN, Board
 from job_engine.executor.holds import Held
 from job_engine.executor.messages import Frames, Orders, Report, Setup, frame, report_of
+from job_engine.job.errors import UNREADABLE
 from job_engine.loading.interpreter import python_command
 
 log = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ class Process(asyncio.Protocol):
         """Part of `asyncio.Protocol`."""
         try:
             reports = self._frames.feed(data)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             log.error("worker process %d says what is no report (%s); it is killed", self.pid, error)
             self.kill()
             return

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from job_engine.job.bulk import FAILED, OTHERS, REASONS, SKIPPED, UNKNOWN, BulkResult, Reason, first_line
-from job_engine.job.errors import Invalid
+from job_engine.job.errors import UNREADABLE, Invalid
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Id = str | int | None  # of upstream's skipped elements it is often null
@@ -47,7 +47,7 @@ def read(text: str) -> BulkResult:
     """
     try:
         said = msgspec.json.decode(text, type=_Result)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
+    except UNREADABLE as error:
         raise Invalid(f"this status message is no result of a bulk job: {error}") from None
     success, running, queued = ([_named(id_) for id_ in ids] for ids in (said.success, said.running, said.queued))
     return BulkResult(

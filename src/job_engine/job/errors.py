@@ -1,5 +1,13 @@
 """The errors of the engine: one small hierarchy, each message saying what is wrong and what to do."""
 
+from typing import Final
+
+import msgspec
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What msgspec raises of bytes that are not what they should be: no JSON or MessagePack, of another type, not in UTF-8,
+or too deep."""
+
 
 class JobEngineError(Exception):
     """Something went wrong in the job engine."""

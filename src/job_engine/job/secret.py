@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from job_engine.job.errors import UNREADABLE
+
 MASK: Final = "***"
 """What is shown instead of a secret."""
 SHORTEST: Final = 4
@@ -112,5 +114,5 @@ def _forms(value: str) -> Iterable[str]:
 def _decoded(payload: str) -> Any:
     try:
         return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return payload

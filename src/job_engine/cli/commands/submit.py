@@ -22,6 +22,7 @@ from job_engine.exit_codes import INTERRUPTED
 from job_engine.job.action_details import Parameter
 from job_engine.job.bulk import is_bulk
 from job_engine.job.bulk_message import found, in_short
+from job_engine.job.errors import UNREADABLE
 from job_engine.job.terminal import printable
 
 
@@ -130,7 +131,7 @@ def payload_of(
 def _value(text: str) -> Any:
     try:
         return msgspec.json.decode(text.encode(errors="surrogateescape"))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return text
 
 
@@ -148,7 +149,7 @@ def _text(payload: str) -> bytes:
 def _json(text: bytes) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise click.UsageError(f"the payload is not JSON: {error}") from None
 
 

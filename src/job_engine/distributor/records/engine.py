@@ -15,7 +15,7 @@ from job_engine.distributor.documents import parts
 from job_engine.distributor.records import Made, PausedError
 from job_engine.distributor.standing import Standing
 from job_engine.distributor.trouble import Trouble
-from job_engine.job.errors import Conflict, Invalid, JobEngineError, Unavailable
+from job_engine.job.errors import UNREADABLE, Conflict, Invalid, JobEngineError, Unavailable
 from job_engine.job.times import epoch, iso
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class EngineRecord:
             raise Unavailable(error.message) if status >= 500 else error
         try:
             return msgspec.json.decode(answered, type=kind)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise JobEngineError(
                 f"the server's answer is not what it should be: {error}; is its version newer?"
             ) from None

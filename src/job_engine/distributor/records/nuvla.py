@@ -22,7 +22,7 @@ from job_engine.client.wire import WireClient
 from job_engine.distributor.records import Made
 from job_engine.distributor.standing import Standing
 from job_engine.job.entry_point import ENTRY_POINT
-from job_engine.job.errors import Forbidden, Invalid, JobEngineError, Unavailable, Unreachable
+from job_engine.job.errors import UNREADABLE, Forbidden, Invalid, JobEngineError, Unavailable, Unreachable
 from job_engine.job.schedule import FUTURE
 from job_engine.queue import Lead, Session, SessionLost, Unanswered, wire, znodes
 
@@ -39,6 +39,10 @@ TICKS: Final = "ticks"
 UNLESS_ACTIVE: Final = "unless-active"
 
 log = logging.getLogger(__name__)
+
+
+class _Found(msgspec.Struct):
+    resources: list[dict[str, Any]]
 
 
 class _Note(msgspec.Struct, omit_defaults=True):
@@ -142,8 +146,12 @@ class NuvlaRecord:
             "select": "action,target-resource",
             "last": LISTED,
         }
-        found = msgspec.json.decode(await self._call("GET", f"/api/job?{urlencode(asked)}", None))
-        return {_what(job) for job in found["resources"]}
+        answered = await self._call("GET", f"/api/job?{urlencode(asked)}", None)
+        try:
+            found = msgspec.json.decode(answered, type=_Found)
+        except UNREADABLE as error:
+            raise Unavailable(f"what the server answers is no list of jobs: {error}") from None
+        return {_what(job) for job in found.resources}
 
     async def _call(self, method: str, path: str, body: bytes | None) -> bytes:
         status, answered = await self._client.request(method, path, body, timeout=CALL)
@@ -164,7 +172,7 @@ class NuvlaRecord:
             raise Unavailable("ZooKeeper does not answer") from None
         try:
             return msgspec.json.decode(node.data, type=_Note), node.version
-        except msgspec.DecodeError:
+        except UNREADABLE:
             log.warning("distribution %s: its node in ZooKeeper is not ours to read; ticks count from now", name)
             return None, node.version
 

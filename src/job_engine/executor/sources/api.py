@@ -9,7 +9,7 @@ from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
 from job_engine.executor.sources import GOOD, Hearer
 from job_engine.job.attend import PERIOD, Answer, Attend
-from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
+from job_engine.job.errors import UNREADABLE, Forbidden, JobEngineError, Unavailable, Unreachable
 
 PATIENCE: Final = 1 / 4
 """Part of the period to wait for an answer: so a silent server is asked twice before the holds cannot be trusted."""
@@ -69,7 +69,7 @@ class ApiSource:
         if status == 200:
             try:
                 answer = _decode(answered)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise JobEngineError(f"{self.where} answers what is no answer to an executor: {error}") from None
             self.period = answer.period
             self._heard(sent)

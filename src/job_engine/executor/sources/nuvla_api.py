@@ -16,7 +16,7 @@ import msgspec
 from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
 from job_engine.job.backoff import pauses
-from job_engine.job.errors import Forbidden, JobEngineError, NotFound, Unavailable, Unreachable
+from job_engine.job.errors import UNREADABLE, Forbidden, JobEngineError, NotFound, Unavailable, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -167,5 +167,5 @@ def document(body: bytes) -> dict[str, Any]:
     """
     try:
         return _decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise JobEngineError(f"what the server answers is no document: {error}") from None
