@@ -90,11 +90,11 @@ def source_in_cluster(settings: ExecutorSettings, id_: str, folder: RunFolder | 
 
 async def _run_one(settings: ExecutorSettings, job: str, id_: str, client: WireClient) -> None:
     """Run one job, which nobody else was told to run, by edits that any API server takes."""
+    from job_engine.executor.sources.named_job import NamedJobEntry
     from job_engine.executor.sources.nuvla import NuvlaSource
-    from job_engine.executor.sources.one import OneEntry
 
     await kind.ask(client, WHO, wait=False)
-    entry = OneEntry(job)
+    entry = NamedJobEntry(job)
     source = NuvlaSource(NuvlaApi(client), id_, entry, settings.version)
     alone = replace(settings, names_hold=False, processes=1, threads=1)
     supervisor = Supervisor(alone, source, None, lambda: client.session)

@@ -22,7 +22,7 @@ from job_engine.executor.pool import Pool
 from job_engine.executor.process import Process
 from job_engine.executor.run_folder import RunFolder
 from job_engine.executor.settings import ExecutorSettings
-from job_engine.executor.sources import GOOD, Source
+from job_engine.executor.sources import GOOD_SHARE_OF_PERIOD, Source
 from job_engine.executor.stop import Stop, first
 from job_engine.exit_codes import ORPHANED
 from job_engine.job.attend import Finished, Granted, Hello, Released, Write
@@ -184,20 +184,20 @@ class Supervisor:
     @property
     def _spare(self) -> float:
         """Seconds from the deadline until the source gives us up: for stopping the jobs."""
-        return self._source.period * (1 - GOOD)
+        return self._source.period * (1 - GOOD_SHARE_OF_PERIOD)
 
     # --- what the source tells
 
-    def look(self) -> None:
-        """See `sources.Hearer`."""
+    def on_news(self) -> None:
+        """Attend soon: the source has something to report itself."""
         self._attending.look()
 
-    def moved(self) -> None:
-        """See `sources.Hearer`."""
+    def on_holds_extended(self) -> None:
+        """Move the deadline: the holds were extended without an exchange."""
         self.exchanged()
 
-    def lapsed(self) -> Awaitable[None]:
-        """See `sources.Hearer`."""
+    def on_holds_lapsed(self) -> Awaitable[None]:
+        """Interrupt all jobs; done once they have ended."""
         self._deadline.give_up()
         return self._given_up([*self._holds.known, *self._pool.jobs])
 

@@ -12,7 +12,7 @@ from tests.integration.sources.playing import Play, played_in
 @pytest.fixture
 def play(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     """Plays a scene; what takes seconds takes hundredths."""
-    monkeypatch.setattr(nuvla_job, "MISSED", 0.02)
-    monkeypatch.setattr(nuvla, "FIRST_DELAY", 0.02)
-    monkeypatch.setattr(nuvla_watch, "LOOK", 0.05)
+    monkeypatch.setattr(nuvla_job, "MISSING_SECONDS", 0.02)
+    monkeypatch.setattr(nuvla, "FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(nuvla_watch, "POLL_SECONDS", 0.05)
     return played_in(lambda: NuvlaPlace(tmp_path, host))

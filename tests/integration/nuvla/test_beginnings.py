@@ -55,8 +55,8 @@ def test_a_job_that_cannot_be_had_goes_back_and_comes_later(play: Play, status: 
 
 
 def test_a_job_that_is_kept_for_later_keeps_nobody_out(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nuvla, "FIRST_DELAY", 3600.0)
-    monkeypatch.setattr(nuvla, "LONGEST_DELAY", 3600.0)
+    monkeypatch.setattr(nuvla, "FIRST_DELAY_SECONDS", 3600.0)
+    monkeypatch.setattr(nuvla, "LONGEST_DELAY_SECONDS", 3600.0)
 
     async def scene(place: NuvlaPlace) -> None:
         executor = await place.executor(room=1)

@@ -33,7 +33,7 @@ def test_what_is_written_of_a_job_that_runs(play: Play) -> None:
 
 
 def test_progress_is_written_now_and_then(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nuvla_job, "WRITES", 3600.0)
+    monkeypatch.setattr(nuvla_job, "SECONDS_BETWEEN_WRITES", 3600.0)
 
     async def scene(place: NuvlaPlace) -> None:
         executor = await place.executor()
@@ -179,7 +179,7 @@ def test_a_fall_back_whose_answer_is_lost_does_not_disturb_its_new_runner(play: 
 def test_what_was_canceled_stays_so(
     play: Play, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(nuvla_watch, "LOOK", 3600.0)
+    monkeypatch.setattr(nuvla_watch, "POLL_SECONDS", 3600.0)
 
     async def scene(place: NuvlaPlace) -> None:
         executor = await place.executor()
@@ -209,7 +209,7 @@ def test_a_cancel_interrupts(play: Play) -> None:
 
 
 def test_a_write_to_a_job_that_is_gone_interrupts_too(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nuvla_watch, "LOOK", 3600.0)
+    monkeypatch.setattr(nuvla_watch, "POLL_SECONDS", 3600.0)
 
     async def scene(place: NuvlaPlace) -> None:
         executor = await place.executor()

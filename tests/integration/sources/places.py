@@ -270,7 +270,7 @@ class Executor:
         self.proxy.set(down="pass")
         self.proxy.cut()
 
-    # --- attending.Host and sources.Hearer
+    # --- attending.Host and sources.SourceListener
 
     def free(self) -> int:
         return max(0, self.room - len(self._running))
@@ -299,13 +299,13 @@ class Executor:
     def exchanged(self) -> None:
         self._changed.set()
 
-    def look(self) -> None:
+    def on_news(self) -> None:
         self.attending.look()
 
-    def moved(self) -> None:
+    def on_holds_extended(self) -> None:
         self.moves += 1
 
-    def lapsed(self) -> Awaitable[object]:
+    def on_holds_lapsed(self) -> Awaitable[object]:
         self.lapses += 1
         for held in list(self._running):
             self.release(held, "lost")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import to_builtins
 
-from job_engine.executor.sources import claims
+from job_engine.executor.sources import pending_claims
 from job_engine.job.attend import HELD, MISSING, Attend, Claim, Hello
 from job_engine.queue import Taken, inspection
 from tests.integration.sources.places import TIMEOUT, ClusterPlace, attempt_of, until
@@ -39,7 +39,7 @@ UNKNOWN = "job/00000000-0000-0000-0000-000000000000"
 def test_entries_of_final_jobs_are_removed_and_those_of_nobody_left_alone(
     play_cluster: Play, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(claims.PATIENCE, MISSING, 0.3)
+    monkeypatch.setitem(pending_claims.DISBELIEF_SECONDS, MISSING, 0.3)
 
     async def scene(place: ClusterPlace) -> None:
         executor = await place.executor()
@@ -104,7 +104,7 @@ def test_a_job_that_another_holds_is_given_back_after_a_while(
 def test_a_job_whose_holder_ends_is_granted_within_the_wait(
     play_cluster: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(claims.PATIENCE, HELD, 20.0)
+    monkeypatch.setitem(pending_claims.DISBELIEF_SECONDS, HELD, 20.0)
 
     async def scene(place: ClusterPlace) -> None:
         executor = await place.executor(room=0)
@@ -263,7 +263,7 @@ def test_a_successor_ends_the_session_of_the_dead_one(play_cluster: Play, tmp_pa
         await dead.grant()
         saved = note.read_bytes()
         dead._task.cancel()  # it says nothing any more, but its session lives
-        dead.source._entries.hearer = None
+        dead.source._entries.listener = None
         (member,) = {name for name in await inspection.members(place.queue.session) if name.startswith("executor")}
         note.write_bytes(saved)
         successor = await place.executor(note=note)
@@ -276,7 +276,7 @@ def test_a_successor_ends_the_session_of_the_dead_one(play_cluster: Play, tmp_pa
 
 
 def test_a_stop_does_not_wait_for_a_zookeeper_that_is_away(play_cluster: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("job_engine.executor.sources.entries.SETTLE", 0.2)
+    monkeypatch.setattr("job_engine.executor.sources.entries.SETTLE_SECONDS", 0.2)
 
     async def scene(place: ClusterPlace) -> None:
         proxy = zookeeper_proxy(place)
@@ -338,9 +338,9 @@ def test_a_stop_consumes_what_is_finished(play_cluster: Play) -> None:
         proxy.cut()  # not for so long that the session is over
         executor.finish(*jobs)
         await executor.told()
-        assert executor.source._entries._ends._task, "there is something to settle"
+        assert executor.source._entries._endings._task, "there is something to settle"
         closing = asyncio.create_task(executor.close())
-        await until(lambda: executor.source._entries.hearer is None, "the close beginning")
+        await until(lambda: executor.source._entries.listener is None, "the close beginning")
         proxy.set(refuse=False)
         await closing
         assert await place.clean()

@@ -11,7 +11,7 @@ from msgspec import Raw
 from job_engine.executor.attending import Attending
 from job_engine.executor.backlog import Pace
 from job_engine.executor.holds import Held, Holds, Key
-from job_engine.executor.sources import Hearer
+from job_engine.executor.sources import SourceListener
 from job_engine.job.attend import Answer, Attend, Finished, Granted, Hello, Released, Write
 from job_engine.job.errors import Invalid, JobEngineError, Unavailable, Unreachable
 
@@ -51,7 +51,7 @@ class Scripted:
                 future.set_result(Answer())
         return answer
 
-    def listen(self, hearer: Hearer) -> None:
+    def listen(self, listener: SourceListener) -> None:
         return
 
     def let_go(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 
 from job_engine.client.wire import WireClient
-from job_engine.executor.sources.cluster import REFUSED, ClusterSource
+from job_engine.executor.sources.cluster import REFUSED_SECONDS, ClusterSource
 from job_engine.executor.sources.entries import Entries
 from job_engine.job.attend import CANNOT, GONE, HELD, Answer, Attend, Finished, Granted, Released
 from job_engine.job.errors import Conflict, Invalid, JobEngineError, Unavailable, Unreachable
@@ -166,11 +166,11 @@ async def test_a_claim_that_is_due_earlier_does_not_lengthen_the_pause(s: Scene)
     await s.attend(Answer(refused=[("a", HELD)]))  # to be asked for again long before the pause is over
     timer = s.source._timer
     assert timer is not None
-    assert timer.when() < asyncio.get_running_loop().time() + REFUSED / 2
+    assert timer.when() < asyncio.get_running_loop().time() + REFUSED_SECONDS / 2
     await s.attend(Answer(jobs=[granted("a")]))
     timer = s.source._timer
     assert timer is not None
-    assert timer.when() > asyncio.get_running_loop().time() + REFUSED / 2, "taking goes on after it"
+    assert timer.when() > asyncio.get_running_loop().time() + REFUSED_SECONDS / 2, "taking goes on after it"
     timer.cancel()
 
 

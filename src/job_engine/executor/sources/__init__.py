@@ -1,27 +1,27 @@
-"""Where jobs come from: the port between the supervisor and what decides who runs what."""
+"""The sources of jobs: the port between the supervisor and the adapters that decide which executor runs a job."""
 
 from collections.abc import Awaitable
 from typing import Final, Protocol
 
 from job_engine.job.attend import Answer, Attend
 
-GOOD: Final = 2 / 3
+GOOD_SHARE_OF_PERIOD: Final = 2 / 3
 """Part of the period for which holds are good after the sending: the rest is for stopping the jobs."""
 
 
-class Hearer(Protocol):
-    """Who attends. A source calls it from the loop; nothing in it blocks."""
+class SourceListener(Protocol):
+    """Receives the events of a source, in its event loop; no method blocks."""
 
-    def look(self) -> None:
-        """The source has something to tell of its own: attend soon."""
+    def on_news(self) -> None:
+        """The source has something to report itself: attend soon."""
 
-    def moved(self) -> None:
-        """`Source.good_until` has moved on without an exchange."""
+    def on_holds_extended(self) -> None:
+        """`Source.good_until` was extended without an exchange."""
 
-    def lapsed(self) -> Awaitable[object]:
-        """The holds can no longer be trusted: all jobs are interrupted.
+    def on_holds_lapsed(self) -> Awaitable[object]:
+        """The holds have lapsed: all jobs are interrupted.
 
-        May be called again. What it returns is done when they have ended, and the source has heard how.
+        May be called again. The result is done when the jobs have ended and the source knows how.
         """
 
 
@@ -34,34 +34,34 @@ class Source(Protocol):
 
     @property
     def id(self) -> str:
-        """What names this executor at the source; new with each process."""
+        """The id of this executor at the source; new with each process."""
 
     @property
     def where(self) -> str:
-        """What is attended, for messages."""
+        """The address of the source, for messages."""
 
     @property
     def keeper(self) -> str:
-        """Whose silence ends the holds, for messages."""
+        """The service whose silence ends the holds, for messages."""
 
     @property
     def period(self) -> float:
-        """Seconds after which the source gives an executor up that it does not hear of."""
+        """Seconds of silence after which the source regards an executor as lost."""
 
     @property
     def good_until(self) -> float:
-        """Until when the holds are certainly good: monotonic seconds, counted from sending what was answered."""
+        """The monotonic time until which holds are certainly valid, counted from the sending of an answered request."""
 
     @property
     def urgent(self) -> bool:
-        """Whether it has something to tell of its own that must not wait."""
+        """Whether the source has something to report itself that must not wait."""
 
     @property
     def heard(self) -> bool:
-        """Whether an exchange may have been heard: before that, nobody has to be told that we leave."""
+        """Whether an exchange may have reached the server: before that, no goodbye is needed."""
 
-    def listen(self, hearer: Hearer) -> None:
-        """Tell ``hearer`` what happens; once, before the first exchange."""
+    def listen(self, listener: SourceListener) -> None:
+        """Notify ``listener`` of events; called once, before the first exchange."""
 
     async def attend(self, attend: Attend) -> Answer:
         """One exchange. A newer one ends an older one that is parked.
@@ -78,7 +78,7 @@ class Source(Protocol):
         """
 
     def let_go(self) -> None:
-        """What is attended was away for so long that the jobs were given up: let others have them, if that can be."""
+        """The server was unreachable for so long that the jobs were given up: let others have them, if possible."""
 
     async def close(self) -> None:
-        """Let go of it, once what is still on its way has arrived."""
+        """Close the source, once the requests under way are answered."""

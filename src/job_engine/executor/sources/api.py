@@ -7,11 +7,11 @@ import msgspec
 
 from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
-from job_engine.executor.sources import GOOD, Hearer
+from job_engine.executor.sources import GOOD_SHARE_OF_PERIOD, SourceListener
 from job_engine.job.attend import PERIOD, Answer, Attend
 from job_engine.job.errors import UNREADABLE, Forbidden, JobEngineError, Unavailable, Unreachable
 
-PATIENCE: Final = 1 / 4
+ANSWER_SHARE_OF_PERIOD: Final = 1 / 4
 """Part of the period to wait for an answer: so a silent server is asked twice before the holds cannot be trusted."""
 
 _encode = msgspec.json.Encoder().encode
@@ -41,31 +41,33 @@ class ApiSource:
 
     @property
     def keeper(self) -> str:
-        """See `Source.keeper`."""
+        """The service whose silence ends the holds, for messages."""
         return self.where
 
     @property
     def urgent(self) -> bool:
-        """See `Source.urgent`."""
+        """Whether the source has something to report itself that must not wait."""
         return False
 
     @property
     def heard(self) -> bool:
-        """See `Source.heard`."""
+        """Whether an exchange may have reached the server."""
         return self._n > 0
 
-    def listen(self, hearer: Hearer) -> None:
-        """See `Source.listen`: there is nothing that does not come with an answer."""
+    def listen(self, listener: SourceListener) -> None:
+        """Do nothing: this source has no events beside its responses."""
 
     def let_go(self) -> None:
-        """See `Source.let_go`: the server has ended the holds of an executor that it has not heard for so long."""
+        """Do nothing: the server has ended the holds of an executor that was silent for so long."""
 
     async def attend(self, attend: Attend) -> Answer:
-        """See `Source.attend`."""
+        """Make one exchange with the server."""
         self._n = attend.n = self._n + 1
         body = _encode(attend)
         sent = time.monotonic()
-        status, answered = await self._client.post(self._path, body, timeout=attend.wait + self.period * PATIENCE)
+        status, answered = await self._client.post(
+            self._path, body, timeout=attend.wait + self.period * ANSWER_SHARE_OF_PERIOD
+        )
         if status == 200:
             try:
                 answer = _decode(answered)
@@ -84,8 +86,8 @@ class ApiSource:
         raise refused
 
     async def close(self) -> None:
-        """See `Source.close`."""
+        """Close the source, once the requests under way are answered."""
         await self._client.close()
 
     def _heard(self, sent: float) -> None:
-        self.good_until = max(self.good_until, sent + self.period * GOOD)
+        self.good_until = max(self.good_until, sent + self.period * GOOD_SHARE_OF_PERIOD)

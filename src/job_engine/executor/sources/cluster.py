@@ -1,8 +1,8 @@
 """Jobs from the locking queue in ZooKeeper, beside our API server.
 
-ZooKeeper says who may try: entries are taken as there is room for jobs. The record says who runs: what was taken is
-claimed in the same exchange that tells how other jobs ended. What ended is consumed or released once the record has
-heard it, and never holds up an exchange.
+ZooKeeper decides which executor may try a job: entries are taken as there is room. The record decides which executor
+runs it: jobs of taken entries are claimed in the exchange that reports how other jobs ended. An entry is consumed or
+released once the record knows how its job ended, and never delays an exchange.
 """
 
 import asyncio
@@ -14,25 +14,25 @@ from typing import Final
 from job_engine.client.wire import WireClient
 from job_engine.executor.holds import Key
 from job_engine.executor.sources.api import ApiSource
-from job_engine.executor.sources.claims import Claims, End
-from job_engine.executor.sources.ends import AVOID, CONSUME, LATER
 from job_engine.executor.sources.entries import Entries
-from job_engine.executor.sources.queued import Queued
+from job_engine.executor.sources.entry_endings import AVOID, CONSUME, LATER
+from job_engine.executor.sources.pending_claims import EntryEnding, PendingClaims
+from job_engine.executor.sources.zookeeper_source import ZooKeeperSource
 from job_engine.job.attend import Answer, Attend, Granted, Hello, Released
 from job_engine.job.errors import Conflict, Forbidden, JobEngineError, Unavailable, Unreachable
 from job_engine.queue import Taken
 
 log = logging.getLogger(__name__)
 
-REFUSED: Final = 1.0
+REFUSED_SECONDS: Final = 1.0
 """Seconds without claims after an exchange that the server did not take: they may be what is wrong with it."""
-OVER: Final = ("failed", "detached")
+OVER_REASONS: Final = ("failed", "detached")
 """Releases after which nothing is to be done for the entry: the relay makes another one when there is."""
 LOST: Final = "lost"
 """The end of a hold after which the job may run again; after the others it is final."""
 
 
-class ClusterSource(Queued[Entries]):
+class ClusterSource(ZooKeeperSource[Entries]):
     """The adapter of `Source` for a cluster.
 
     Args:
@@ -45,7 +45,7 @@ class ClusterSource(Queued[Entries]):
         self.id = id_
         self._api = ApiSource(client, id_)
         super().__init__(entries)
-        self._claims = Claims()
+        self._claims = PendingClaims()
         self._held: dict[Key, Taken] = {}  # granted, and the end is not yet known to have been heard
         self._unwanted: list[Released] = []  # granted too late, for entries that we have not any more
         self._in_doubt = 0  # the last exchange whose claims may have been granted without our hearing it; 0: none
@@ -68,7 +68,7 @@ class ClusterSource(Queued[Entries]):
 
     @property
     def heard(self) -> bool:
-        """See `Source.heard`."""
+        """Whether an exchange may have reached the server."""
         return self._api.heard
 
     @property
@@ -78,7 +78,7 @@ class ClusterSource(Queued[Entries]):
         return self._entries.fresh or bool(self._unwanted) or (due is not None and due <= time.monotonic())
 
     async def attend(self, attend: Attend) -> Answer:
-        """See `Source.attend`; only what is not parked makes claims."""
+        """Make one exchange with the server; only exchanges that are not parked make claims."""
         await self._entries.start()
         self._room, attend.free = attend.free, 0
         attend.member = self._entries.member
@@ -105,13 +105,13 @@ class ClusterSource(Queued[Entries]):
         return answer
 
     def let_go(self) -> None:
-        """See `Source.let_go`: with our member the relay ends our holds, wherever it can hear the server."""
+        """End the ZooKeeper session: with its member the relay ends the holds, where it reaches the server."""
         if self._held or self._in_doubt:
             log.warning("%s is away for too long: a new ZooKeeper session, so that others can run our jobs", self.where)
             self._entries.renew()
 
     async def close(self) -> None:
-        """See `Source.close`."""
+        """Close the source, once the requests under way are answered."""
         if self._timer is not None:
             self._timer.cancel()
         self._entries.release(self._claims.unanswered(time.monotonic(), done=False))
@@ -121,7 +121,7 @@ class ClusterSource(Queued[Entries]):
     # --- saying
 
     def _add_own(self, attend: Attend) -> list[Released]:
-        """Claims, and what else we say of our own; answers the releases among it."""
+        """PendingClaims, and what else we say of our own; answers the releases among it."""
         now = time.monotonic()
         self._claims.add(self._entries.collect())
         self._entries.release(self._claims.beyond(self._room))
@@ -146,7 +146,7 @@ class ClusterSource(Queued[Entries]):
             return
         now = time.monotonic()
         if not isinstance(error, Unavailable | Unreachable | Forbidden):
-            self._quiet_until = now + REFUSED
+            self._quiet_until = now + REFUSED_SECONDS
             self._look_again()
         self._away = True
         if isinstance(error, Unreachable) and attend.claims:
@@ -169,10 +169,12 @@ class ClusterSource(Queued[Entries]):
         """The record has heard how these ended: so do their entries."""
         self._end(
             [(item.seq, item.claim) for item in attend.finished]
-            + [(item.seq, item.claim) for item in attend.released if item.why in OVER],
+            + [(item.seq, item.claim) for item in attend.released if item.why in OVER_REASONS],
             self._entries.consume,
         )
-        self._end([(item.seq, item.claim) for item in attend.released if item.why not in OVER], self._entries.release)
+        self._end(
+            [(item.seq, item.claim) for item in attend.released if item.why not in OVER_REASONS], self._entries.release
+        )
 
     def _end(self, keys: list[Key], end: Callable[[list[Taken]], None]) -> None:
         if keys:
@@ -205,7 +207,7 @@ class ClusterSource(Queued[Entries]):
         self._room -= 1
         return True
 
-    def _end_claims(self, ends: list[End]) -> None:
+    def _end_claims(self, ends: list[EntryEnding]) -> None:
         for way in {way for way, _ in ends}:
             takes = [taken for which, taken in ends if which == way]
             if way == CONSUME:
@@ -235,8 +237,8 @@ class ClusterSource(Queued[Entries]):
     def _due(self) -> None:
         self._timer = None
         self._ask()
-        if self._hearer is not None:
-            self._hearer.look()
+        if self._listener is not None:
+            self._listener.on_news()
 
     def _lapsed(self) -> None:
         self._claims.clear()

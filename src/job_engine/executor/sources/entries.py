@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from job_engine.executor.sources import Hearer
-from job_engine.executor.sources.ends import AVOID, CONSUME, LATER, RELEASE, Ends
+from job_engine.executor.sources import SourceListener
+from job_engine.executor.sources.entry_endings import AVOID, CONSUME, LATER, RELEASE, EntryEndings
 from job_engine.job.attributes import JOB_ID
 from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
 from job_engine.queue import LockingQueue, Session, Taken, ZooKeeper, boottime, names, predecessor
@@ -16,18 +16,18 @@ from job_engine.queue.link import Link
 
 log = logging.getLogger(__name__)
 
-FIRST: Final = 5.0
-"""Seconds without ZooKeeper after which the log says so."""
-CONNECT: Final = 15.0
+SILENT_SECONDS: Final = 5.0
+"""Seconds after which an unreachable ZooKeeper is logged."""
+CONNECT_SECONDS: Final = 15.0
 """Seconds of each further try to connect."""
-REFUSED: Final = 1.0
+REFUSED_SECONDS: Final = 1.0
 """Seconds until the next try when ZooKeeper refuses: nothing mends that in a hurry."""
-SETTLE: Final = 5.0
+SETTLE_SECONDS: Final = 5.0
 """Seconds at a stop for consumes and releases; what is not done by then happens with the end of the session."""
 
 
 class Entries:
-    """What this executor has taken of the locking queue, in one ZooKeeper session after the other.
+    """The entries that this executor has taken from the locking queue, in one ZooKeeper session after the other.
 
     Args:
         about: who we are: the data of the member node.
@@ -40,15 +40,15 @@ class Entries:
     def __init__(self, settings: ZooKeeper, about: bytes, note: Path | None = None) -> None:
         self.session = Session(settings, kind="executor", about=about)
         self.queue = LockingQueue(self.session)
-        self.hearer: Hearer | None = None
-        """Is told of what was taken, of heartbeats, and of a lapse."""
+        self.listener: SourceListener | None = None
+        """Is notified of takes, of heartbeats, and of a lapse."""
         self.on_lapse: Callable[[], None] = lambda: None
-        """Called before the hearer: every `Taken` is void."""
+        """Called before the listener: every `Taken` is void."""
         self.replaced: str | None = None
         """The member of our predecessor in the run folder, once its session is certainly over."""
         self._settings = settings
         self._note = note
-        self._ends = Ends(self.queue)
+        self._endings = EntryEndings(self.queue)
         self._room = 0
         self._fresh: list[Taken] = []
         self._wanted = asyncio.Event()
@@ -56,7 +56,7 @@ class Entries:
         self._started = False
         self._void = True  # until a session is there, and after it has lapsed
         self._refusal = ""  # why nothing could be taken, as the log said last
-        self._missed = False  # it was said that ZooKeeper is away
+        self._unreachable = False  # ZooKeeper was logged as unreachable
         self._ending = False  # we end the session ourselves
         self._taker: asyncio.Task[None] | None = None
         self._taking: asyncio.Task[list[Taken]] | None = None
@@ -81,14 +81,14 @@ class Entries:
     async def _connect(self, note: Path | None = None) -> None:
         """Begin a session; before it that of our predecessor is ended, if one is noted there."""
         while True:
-            give_up = time.monotonic() + (CONNECT if self._missed else FIRST)
+            give_up = time.monotonic() + (CONNECT_SECONDS if self._unreachable else SILENT_SECONDS)
             try:
                 if note is not None:
                     await self._follow(note)
                 await self.session.start(max(1.0, give_up - time.monotonic()))
                 return
             except (Unreachable, Unavailable) as error:
-                self._miss(f"{error}; trying again")
+                self._warn_once(f"{error}; trying again")
 
     async def _follow(self, note: Path) -> None:
         dead = predecessor.read(note)
@@ -96,21 +96,21 @@ class Entries:
         if dead is not None and predecessor.read(note) is None:  # else its session may live
             self.replaced = names.member(self.session.kind, dead.session)
 
-    def _miss(self, said: str) -> None:
-        if not self._missed:
-            self._missed = True
+    def _warn_once(self, said: str) -> None:
+        if not self._unreachable:
+            self._unreachable = True
             log.warning("%s", said)
 
     async def close(self) -> None:
         """Take no more, give back what nobody collected, and end the session once all is settled."""
-        self.hearer = None
+        self.listener = None
         self._ending = True
         for task in (self._taker, self._renewing):
             if task is not None:
                 task.cancel()
                 await asyncio.wait((task,))
         self.ask(0)
-        if not await self._ends.settle(SETTLE):
+        if not await self._endings.settle(SETTLE_SECONDS):
             log.warning("ZooKeeper does not answer; what is still taken is free when our session ends")
         await self.session.close()
         if self._note is not None and self._started:
@@ -172,20 +172,20 @@ class Entries:
 
     def consume(self, takes: Sequence[Taken]) -> None:
         """Nothing is left to do for these: remove them, in the background."""
-        self._ends.add(CONSUME, takes)
+        self._endings.add(CONSUME, takes)
 
     def release(self, takes: Sequence[Taken], *, avoid: bool = False) -> None:
         """Give these back, in the background; with ``avoid`` leave them to others from now on."""
-        self._ends.add(AVOID if avoid else RELEASE, takes)
+        self._endings.add(AVOID if avoid else RELEASE, takes)
 
     def leave(self, taken: Taken, seconds: float) -> None:
         """Give this one back, in the background, and leave it to others for so long."""
         self.queue.avoid([taken], seconds)
-        self._ends.add(RELEASE, [taken])
+        self._endings.add(RELEASE, [taken])
 
     def postpone(self, takes: Sequence[Taken]) -> None:
         """Give these back, in the background; nothing can be done for them now, and perhaps later."""
-        self._ends.add(LATER, takes)
+        self._endings.add(LATER, takes)
 
     async def _take(self) -> None:
         loop = asyncio.get_running_loop()
@@ -207,7 +207,7 @@ class Entries:
                     if self._refusal != (refusal := str(error)):
                         log.error("%s Trying again.", error)
                     self._refusal = refusal
-                    await asyncio.sleep(REFUSED)
+                    await asyncio.sleep(REFUSED_SECONDS)
                     continue
                 self._refusal = ""
                 held = set(self.queue.held)  # without them if the session has lapsed this very moment
@@ -227,27 +227,27 @@ class Entries:
             self.release(takes)
             return
         self._fresh += takes
-        if takes and self.hearer is not None:
-            self.hearer.look()
+        if takes and self.listener is not None:
+            self.listener.on_news()
 
     # --- SessionListener
 
     def on_session_lapsed(self) -> Awaitable[object] | None:
-        """See `queue.SessionListener`."""
+        """Interrupt all jobs: their takes are void."""
         if not (self._void or self._ending):
-            self._miss(f"no session any more with {self.where}; nothing is taken until there is one")
+            self._warn_once(f"no session any more with {self.where}; nothing is taken until there is one")
         self._void = True
         self._fresh.clear()
-        self._ends.forget()
+        self._endings.forget()
         self.on_lapse()
-        return None if self.hearer is None else self.hearer.lapsed()
+        return None if self.listener is None else self.listener.on_holds_lapsed()
 
     async def on_reconnected(self, link: Link) -> None:
-        """See `queue.SessionListener`."""
+        """Take entries again."""
         self._welcome()
 
     def on_session_renewed(self, link: Link) -> None:
-        """See `queue.SessionListener`."""
+        """Note the new session for a successor, and take entries again."""
         if self._note is not None and link.credentials is not None:
             try:
                 predecessor.save(self._note, link.credentials)
@@ -257,16 +257,16 @@ class Entries:
 
     def _welcome(self) -> None:
         self._void = False
-        if self._missed:
-            self._missed = False
+        if self._unreachable:
+            self._unreachable = False
             log.info("connected to %s again", self.where)
         self._moved()
-        if self.hearer is not None:
-            self.hearer.look()  # what has been put off until now
+        if self.listener is not None:
+            self.listener.on_news()  # what has been put off until now
 
     def _moved(self) -> None:
-        if self.hearer is not None:
-            self.hearer.moved()
+        if self.listener is not None:
+            self.listener.on_holds_extended()
 
     async def _renew(self) -> None:
         self._ending = True
@@ -278,4 +278,4 @@ class Entries:
                 return
             except Forbidden as error:
                 log.error("%s", error)
-                await asyncio.sleep(REFUSED)
+                await asyncio.sleep(REFUSED_SECONDS)

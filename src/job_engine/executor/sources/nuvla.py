@@ -1,7 +1,7 @@
 """Jobs from the locking queue in ZooKeeper, beside an API server without our extensions (Nuvla's).
 
-Who has taken the entry may run the job; there is nothing to claim. `TakenJob` is one job's way; this is who has them
-all, takes more as there is room, and stops taking while the API is away.
+The executor that has taken an entry may run its job; there is nothing to claim. `TakenJob` runs one job; the source
+here has them all, takes more as there is room, and stops taking while the API is unreachable.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from typing import Any, Final, Protocol
 from job_engine.executor.holds import Key
 from job_engine.executor.sources.nuvla_api import NuvlaApi
 from job_engine.executor.sources.nuvla_job import TakenJob
-from job_engine.executor.sources.nuvla_lacking import Lacking
 from job_engine.executor.sources.nuvla_outcomes import Do
+from job_engine.executor.sources.nuvla_unknown_actions import UnknownActionGrace
 from job_engine.executor.sources.nuvla_watch import watch
-from job_engine.executor.sources.queued import Kept, Queued
+from job_engine.executor.sources.zookeeper_source import TakenEntries, ZooKeeperSource
 from job_engine.job.attend import Answer, Attend, Finished, Released
 from job_engine.queue import Taken
 
@@ -24,20 +24,20 @@ log = logging.getLogger(__name__)
 job_log = logging.getLogger("job_engine.job")
 LEVELS: Final = logging.getLevelNamesMapping()
 
-FIRST_DELAY: Final = 1.0
-LONGEST_DELAY: Final = 60.0
+FIRST_DELAY_SECONDS: Final = 1.0
+LONGEST_DELAY_SECONDS: Final = 60.0
 """Seconds that an entry is kept whose job could not be had or changed: released at once, it would come back at once.
 They double each time, for each job."""
-KEPT: Final = 64
+KEPT_ENTRIES: Final = 64
 """Entries that may be kept so beside those that there is room for: else a few bad jobs would keep all others out."""
-REMEMBERED: Final = 10_000
+REMEMBERED_JOBS: Final = 10_000
 """Jobs of which it is remembered how often they were kept, and what their ids are."""
-LAST_ENDS: Final = 10.0
+LAST_WRITES_SECONDS: Final = 10.0
 """Seconds at a stop to write how the last jobs ended; those that cannot be told run again."""
 
 
-class Entries(Kept, Protocol):
-    """What is taken of the queue; see `entries.Entries`."""
+class JobEntries(TakenEntries, Protocol):
+    """The entries of the jobs to run; `entries.Entries` and `named_job.NamedJobEntry` implement it."""
 
     shared: bool
     """Whether others take what is released."""
@@ -54,7 +54,7 @@ class Entries(Kept, Protocol):
     async def close(self) -> None: ...
 
 
-class NuvlaSource(Queued[Entries]):
+class NuvlaSource(ZooKeeperSource[JobEntries]):
     """The adapter of `Source` for an API server without our extensions.
 
     Args:
@@ -62,7 +62,7 @@ class NuvlaSource(Queued[Entries]):
         grace: seconds for which a job is left to others whose action we lack.
     """
 
-    def __init__(self, api: NuvlaApi, id_: str, entries: Entries, engine: str, grace: float = 0.0) -> None:
+    def __init__(self, api: NuvlaApi, id_: str, entries: JobEntries, engine: str, grace: float = 0.0) -> None:
         self.id = id_
         self.engine = engine
         self.actions: Collection[str] | None = None
@@ -73,7 +73,7 @@ class NuvlaSource(Queued[Entries]):
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._kept: dict[int, TakenJob] = {}  # they wait to be released
         self._delays: Counter[str] = Counter()
-        self._lacking = Lacking(grace)
+        self._unknown_actions = UnknownActionGrace(grace)
         self._over: dict[Key, str] = {}  # attempts to be interrupted, and why
         self._ids: dict[int, str] = {}  # of the last jobs, by our number: an action may have last words
         self._count = 0
@@ -95,16 +95,16 @@ class NuvlaSource(Queued[Entries]):
 
     @property
     def heard(self) -> bool:
-        """See `Source.heard`."""
+        """Whether an exchange may have reached the server."""
         return self._newest > 0
 
     @property
     def urgent(self) -> bool:
-        """Whether there is something taken, granted or interrupted that was not answered yet."""
+        """Whether a take, grant or interruption was not reported to the executor yet."""
         return self._news or self._entries.fresh
 
     async def attend(self, attend: Attend) -> Answer:
-        """See `Source.attend`. What is told is heard even if the API is away: it goes there by itself, later."""
+        """Make one exchange. Reports are accepted even while the API is unreachable, and written later."""
         await self._entries.start()
         self._newest += 1
         n = attend.n = self._newest
@@ -128,10 +128,10 @@ class NuvlaSource(Queued[Entries]):
         self._drop_unbegun()
 
     async def close(self) -> None:
-        """See `Source.close`."""
+        """Close the source, once the requests under way are answered."""
         last = [self._tasks[seq] for seq, job in self._jobs.items() if job.told and not job.resting]
         if last:
-            _, late = await asyncio.wait(last, timeout=LAST_ENDS)
+            _, late = await asyncio.wait(last, timeout=LAST_WRITES_SECONDS)
             if late:
                 log.error("%s could not be told how %d jobs ended; they run again", self.where, len(late))
         tasks = list(self._tasks.values())
@@ -144,15 +144,15 @@ class NuvlaSource(Queued[Entries]):
         await self._entries.close()
         await self._api.close()
 
-    # --- nuvla_job.Desk
+    # --- nuvla_job.TakenJobOwner
 
     @property
     def named(self) -> bool:
-        """See `nuvla_job.Desk`."""
+        """Whether the job was named by its id, and not taken from the queue."""
         return not self._entries.shared
 
     def offer(self, job: TakenJob) -> None:
-        """See `nuvla_job.Desk`."""
+        """Have ``job.granted`` run."""
         self._tell()
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(
@@ -160,11 +160,11 @@ class NuvlaSource(Queued[Entries]):
             )
 
     def leaves(self, job: TakenJob, document: dict[str, Any], why: str) -> bool:
-        """See `nuvla_job.Desk`."""
-        return self._lacking.leaves(job.id, document, why)
+        """Whether a job that cannot be run here is left to other executors for now."""
+        return self._unknown_actions.leaves(job.id, document, why)
 
     def over(self, job: TakenJob, key: Key, why: str) -> None:
-        """See `nuvla_job.Desk`."""
+        """Interrupt an attempt whose job has ended without it."""
         self._over[key] = why
         self._tell()
 
@@ -173,7 +173,7 @@ class NuvlaSource(Queued[Entries]):
     def _hear(self, attend: Attend) -> None:
         if attend.hello is not None:
             self.actions = frozenset(attend.hello.actions)
-            self._lacking.unloaded = attend.hello.failed_imports
+            self._unknown_actions.unloaded = attend.hello.failed_imports
         for write in attend.writes:
             for _, _, level, text in write.log:  # such a server keeps no logs
                 job_log.log(LEVELS.get(level, logging.INFO), "%s: %s", self._ids.get(write.seq, "?"), text)
@@ -224,8 +224,8 @@ class NuvlaSource(Queued[Entries]):
     def _tell(self) -> None:
         self._news = True
         self._wake.set()
-        if self._hearer is not None:
-            self._hearer.look()
+        if self._listener is not None:
+            self._listener.on_news()
 
     # --- jobs
 
@@ -235,13 +235,13 @@ class NuvlaSource(Queued[Entries]):
             self._entries.ask(0)
             return
         coming = sum(1 for job in self._jobs.values() if not job.begun and not job.told)
-        kept = max(0, len(self._kept) - KEPT)
+        kept = max(0, len(self._kept) - KEPT_ENTRIES)
         self._entries.ask(max(0, self._free - coming - kept))
 
     def _begin(self, taken: Taken) -> None:
         self._count += 1
         self._ids[self._count] = taken.job
-        self._ids.pop(self._count - REMEMBERED, None)
+        self._ids.pop(self._count - REMEMBERED_JOBS, None)
         job = self._jobs[self._count] = TakenJob(self._count, taken, self._api, self)
         self._tasks[job.seq] = asyncio.get_running_loop().create_task(self._see_through(job), name=job.id)
 
@@ -269,16 +269,16 @@ class NuvlaSource(Queued[Entries]):
         if do is Do.CONSUME:
             self._entries.consume([job.taken])
         elif do is Do.OTHERS:
-            self._entries.leave(job.taken, self._lacking.grace)
+            self._entries.leave(job.taken, self._unknown_actions.grace)
         else:
             self._entries.release([job.taken], avoid=do is Do.AVOID)
         self._ask()
 
     def _delay(self, id_: str) -> float:
-        if len(self._delays) >= REMEMBERED:
+        if len(self._delays) >= REMEMBERED_JOBS:
             self._delays.clear()
         self._delays[id_] += 1
-        return min(FIRST_DELAY * float(2 ** min(self._delays[id_] - 1, 10)), LONGEST_DELAY)
+        return min(FIRST_DELAY_SECONDS * float(2 ** min(self._delays[id_] - 1, 10)), LONGEST_DELAY_SECONDS)
 
     def _drop(self, job: TakenJob) -> None:
         """Leave it as it is, and its entry to others."""

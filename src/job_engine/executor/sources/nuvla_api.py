@@ -1,4 +1,4 @@
-"""The few calls that an executor makes of an API without our extensions, and whether that API answers.
+"""The few calls that an executor makes to an API without our extensions, and whether that API answers.
 
 A call that is not answered is made again: a GET changes nothing, and a PUT says what the job shall be, so a second one
 says the same. While the API is away all calls wait until `NuvlaApi.probe` has found it again.
@@ -22,15 +22,15 @@ log = logging.getLogger(__name__)
 
 CONNECTIONS: Final = 8
 """Requests at once: each is some milliseconds of the server's time, and other executors ask it too."""
-FIRST_PATIENCE: Final = 10.0
-LONGEST_PATIENCE: Final = 80.0
+FIRST_ANSWER_SECONDS: Final = 10.0
+LONGEST_ANSWER_SECONDS: Final = 80.0
 """Seconds to wait for an answer; doubled with each try, because a server may be slow without being away."""
-PROBED: Final = 5.0
+PROBE_SECONDS: Final = 5.0
 """Seconds that a server may take to show that it answers at all."""
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 5.0
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 5.0
 """Seconds until a call is made again; they double."""
-AWAY: Final = (502, 503, 504)
+AWAY_STATUSES: Final = (502, 503, 504)
 """Answers of a proxy whose server is away, or of a server that can do nothing now."""
 
 _encode = msgspec.json.Encoder().encode
@@ -38,7 +38,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class NuvlaApi:
-    """The API.
+    """The API of a Nuvla server, as executors need it.
 
     Args:
         client: logged in, or able to.
@@ -70,7 +70,7 @@ class NuvlaApi:
             Unreachable, Unavailable: it does not.
             Forbidden: it does not accept the credentials.
         """
-        await self._once("GET", "/api/job?last=0", None, PROBED)
+        await self._once("GET", "/api/job?last=0", None, PROBE_SECONDS)
 
     async def get(self, id_: str) -> bytes:
         """A document, as JSON. Waits while the API is away, as the others do.
@@ -126,7 +126,10 @@ class NuvlaApi:
     async def _call(
         self, method: str, path: str, body: bytes | None = None, done: Callable[[], Any] | None = None
     ) -> bytes:
-        patience, pause = pauses(FIRST_PATIENCE, LONGEST_PATIENCE), pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        patience, pause = (
+            pauses(FIRST_ANSWER_SECONDS, LONGEST_ANSWER_SECONDS),
+            pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
+        )
         while True:
             try:
                 status, answered = await self._once(method, path, body, next(patience))
@@ -144,7 +147,7 @@ class NuvlaApi:
         sent = time.monotonic()
         try:
             status, answered = await self._client.request(method, path, body, timeout=patience)
-            if status in AWAY:
+            if status in AWAY_STATUSES:
                 raise Unavailable(f"{self.where} cannot answer now: {refusal(status, answered).message}")
         except JobEngineError as error:  # a login that is refused, too: nothing can be asked without it
             if self._answered < sent and self.failure is None:

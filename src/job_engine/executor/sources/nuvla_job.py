@@ -29,22 +29,22 @@ from job_engine.queue import Taken
 
 log = logging.getLogger(__name__)
 
-MISSES: Final = 2
+MISSING_LOOKUPS: Final = 2
 """How often a job is looked for that does not exist: the server writes the entry before the job."""
-MISSED: Final = 2.0
+MISSING_SECONDS: Final = 2.0
 """Seconds after each of these."""
-LOOKS: Final = 3
+CONFLICT_TRIES: Final = 3
 """How often a job is looked at anew whose state was changed by others just when it was to be changed here."""
-WRITES: Final = 0.5
+SECONDS_BETWEEN_WRITES: Final = 0.5
 """Seconds between two edits that tell of progress: each is a write and a refresh of the server's index."""
-DEATHS: Final = 3
+FATAL_DEATHS: Final = 3
 """How many attempts in a row may die, with no progress, before the job is FAILED."""
-GIVEN_UP: Final = ("unstarted", "stopped", "lost")
+GIVEN_UP_REASONS: Final = ("unstarted", "stopped", "lost")
 """Ends after which the job is left as it is, for whoever takes its entry next."""
 
 
-class Desk(Protocol):
-    """Who has the jobs."""
+class TakenJobOwner(Protocol):
+    """The owner of taken jobs, as one job needs it."""
 
     @property
     def actions(self) -> Collection[str] | None:
@@ -75,7 +75,7 @@ class TakenJob:
         seq: our number for it.
     """
 
-    def __init__(self, seq: int, taken: Taken, api: NuvlaApi, desk: Desk) -> None:
+    def __init__(self, seq: int, taken: Taken, api: NuvlaApi, owner: TakenJobOwner) -> None:
         self.seq = seq
         self.id = taken.job
         self.taken = taken
@@ -85,7 +85,7 @@ class TakenJob:
         self.told = False  # how the attempt ended is known, and is being written
         self.resting = False  # the next attempt has to wait
         self._api = api
-        self._desk = desk
+        self._owner = owner
         self._pending: Changes = {}  # what is to be written
         self._changed: Changes = {}  # all that was, for the next attempt
         self._checkpoint: Raw | None = None
@@ -98,7 +98,7 @@ class TakenJob:
     # --- what is told of it
 
     def write(self, write: Write) -> None:
-        """Something changed."""
+        """The attempt has changed attributes of the job."""
         if self._over.is_set():
             return
         changes = known(write.changes)
@@ -118,23 +118,23 @@ class TakenJob:
 
     @property
     def given_up(self) -> bool:
-        """It goes back to the queue as it is."""
-        return isinstance(self._end, Released) and self._end.why in GIVEN_UP
+        """Whether the job goes back to the queue as it is."""
+        return isinstance(self._end, Released) and self._end.why in GIVEN_UP_REASONS
 
     def gone(self, why: str) -> None:
-        """The job has ended without us."""
+        """The job was ended or deleted by others."""
         granted = self.granted
         if granted is None:  # its end is being written, which will show it
             return
         self._gone, self.granted, self.told = True, None, True
-        self._desk.over(self, (granted.seq, granted.claim), why)
+        self._owner.over(self, (granted.seq, granted.claim), why)
         self._over.set()
         self._news.set()
 
     # --- its way
 
     async def run(self) -> Do:
-        """See it through; what to do with its entry."""
+        """Run the job to its end; returns what to do with its entry."""
         try:
             begun = await self._begin()
             return begun if isinstance(begun, Do) else await self._stay(begun)
@@ -146,21 +146,21 @@ class TakenJob:
 
     async def _begin(self) -> "Do | tuple[bytes, dict[str, Any]]":
         misses = 0
-        for look in range(LOOKS):
+        for look in range(CONFLICT_TRIES):
             body = None
             while body is None:
                 try:
                     body = await self._api.get(self.id)
                 except NotFound:
                     misses += 1
-                    await asyncio.sleep(MISSED)
-                    if misses == MISSES:
+                    await asyncio.sleep(MISSING_SECONDS)
+                    if misses == MISSING_LOOKUPS:
                         log.warning("%s, of which the queue has the entry %s, does not exist", self.id, self.taken.name)
                         return Do.CONSUME
             job = document(body)
-            do, why = verdict(self.id, job, self._desk.actions, self._desk.engine, others=not self._desk.named)
+            do, why = verdict(self.id, job, self._owner.actions, self._owner.engine, others=not self._owner.named)
             if do is Do.OTHERS:
-                if self._desk.leaves(self, job, why):
+                if self._owner.leaves(self, job, why):
                     return do
                 do = Do.FAIL
             if do in (Do.CONSUME, Do.AVOID):
@@ -174,7 +174,7 @@ class TakenJob:
                 await self._api.edit(self.id, {"state": State.RUNNING.value})
                 return body, job
             except (Conflict, NotFound):  # somebody was quicker: see what it is now
-                if look == LOOKS - 1:
+                if look == CONFLICT_TRIES - 1:
                     raise
         raise AssertionError  # the last look returns or raises
 
@@ -189,7 +189,7 @@ class TakenJob:
                 self._checkpoint, self.taken.name, alone, attempt,
             )  # fmt: skip
             self.begun = self.told = False
-            self._desk.offer(self)
+            self._owner.offer(self)
             end = await self._wait()
             if end is None:
                 return Do.CONSUME
@@ -203,12 +203,12 @@ class TakenJob:
                     fallen_back(end.detail, self._pending), lambda now: now.get("execution-mode") == "pull"
                 )
                 return Do.CONSUME
-            if end.why in GIVEN_UP:
+            if end.why in GIVEN_UP_REASONS:
                 return await self._give_up(end)
             deaths = 0 if end.why == "failed" or self._moved else deaths
             deaths += end.why == "died" and not end.beside
             alone = alone or end.why == "died"
-            if deaths == DEATHS:
+            if deaths == FATAL_DEATHS:
                 return await self._finish(_died(end, deaths))
             failures += end.why == "failed"
             attempt, resumed = attempt + 1, True
@@ -226,7 +226,7 @@ class TakenJob:
             changes, self._pending = self._pending, {}
             await self._write(changes)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WRITES):
+                async with asyncio.timeout(SECONDS_BETWEEN_WRITES):
                     await self._over.wait()
         return None if self._gone else self._end
 

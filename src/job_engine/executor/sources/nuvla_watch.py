@@ -1,4 +1,4 @@
-"""Looks for jobs that were canceled or deleted while they run: a server without our extensions tells nobody."""
+"""Polls for jobs that were canceled or deleted while they run: a server without our extensions notifies nobody."""
 
 import asyncio
 import logging
@@ -12,25 +12,25 @@ from job_engine.job.states import is_final
 
 log = logging.getLogger(__name__)
 
-LOOK: Final = 10.0
-"""Seconds between two looks. All jobs are asked for together."""
-ASKED: Final = 50
+POLL_SECONDS: Final = 10.0
+"""Seconds between two polls. All running jobs are requested together."""
+JOBS_PER_SEARCH: Final = 50
 """Jobs in one search: its URL has 3,000 characters then."""
 
 
 async def watch(api: NuvlaApi, running: Callable[[], Sequence[TakenJob]]) -> None:
-    """Look now and then, until cancelled."""
+    """Poll the states of running jobs, until cancelled."""
     while True:
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(POLL_SECONDS)
         jobs = running()
         try:
-            for at in range(0, len(jobs), ASKED):
-                await _look(api, jobs[at : at + ASKED])
+            for at in range(0, len(jobs), JOBS_PER_SEARCH):
+                await _poll(api, jobs[at : at + JOBS_PER_SEARCH])
         except JobEngineError as error:
             log.debug("%s: %s", api.where, error)
 
 
-async def _look(api: NuvlaApi, jobs: Sequence[TakenJob]) -> None:
+async def _poll(api: NuvlaApi, jobs: Sequence[TakenJob]) -> None:
     states = await api.states([job.id for job in jobs])
     for job in jobs:
         state = states.get(job.id)

@@ -1,4 +1,4 @@
-"""Jobs beside a Nuvla server whose action we lack: another executor of a mixed fleet may have it."""
+"""Jobs beside a Nuvla server whose action is unknown here: another executor of a mixed fleet may have it."""
 
 import logging
 import time
@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 
 log = logging.getLogger(__name__)
 
-REMEMBERED: Final = 100_000
-"""Jobs for which it is remembered since when they are left to others; of more the oldest begin anew."""
+REMEMBERED_JOBS: Final = 100_000
+"""Jobs whose grace is remembered; beyond that number the grace of the oldest begins anew."""
 
 
 class _Left(NamedTuple):
@@ -16,8 +16,8 @@ class _Left(NamedTuple):
     since: float
 
 
-class Lacking:
-    """Says whether such a job is left to others, for a bounded time.
+class UnknownActionGrace:
+    """Decides whether a job of an unknown action is left to other executors, for a bounded time.
 
     The time begins anew when somebody has changed the job meanwhile, and does not end while a module of ours does not
     load, for that may have the action.
@@ -42,7 +42,7 @@ class Lacking:
         now, updated = self._clock(), document.get("updated")
         left = self._left.get(id_)
         if left is None or left.updated != updated:
-            while len(self._left) >= REMEMBERED:
+            while len(self._left) >= REMEMBERED_JOBS:
                 del self._left[next(iter(self._left))]
             self._left[id_] = left = _Left(updated, now)
             log.warning("%s: left to others for %g s", why, self.grace)

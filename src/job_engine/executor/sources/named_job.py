@@ -1,20 +1,20 @@
-"""One job, named by its id instead of being taken from the queue: ``--job-id``, as a NuvlaEdge runs it."""
+"""The source of a single job that is named by its id, not taken from the queue: ``--job-id``, as on a NuvlaEdge."""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from job_engine.executor.sources import Hearer
+from job_engine.executor.sources import SourceListener
 from job_engine.job.attend import PERIOD
 from job_engine.queue import Taken
 
-ALWAYS: Final = 3600.0
+GOOD_SECONDS: Final = 3600.0
 """Seconds for which the job is ours, counted from whenever it is asked: nobody else was told to run it."""
 
 
-class OneEntry:
-    """Looks like a queue of one entry (`nuvla.Entries`).
+class NamedJobEntry:
+    """A queue of one entry (an adapter of `nuvla.JobEntries`).
 
     Args:
         job: its id.
@@ -23,11 +23,11 @@ class OneEntry:
     shared = False
 
     def __init__(self, job: str) -> None:
-        self.hearer: Hearer | None = None
+        self.listener: SourceListener | None = None
         self.on_lapse: Callable[[], None] = lambda: None
         self.granted = PERIOD
         self.ended = asyncio.Event()
-        """There is nothing left to do for it, here."""
+        """Set when the job needs nothing more here."""
         self._taken: Taken | None = Taken("(none)", job, b"", "")
         self._asked = False
 
@@ -38,42 +38,42 @@ class OneEntry:
 
     @property
     def good_until(self) -> float:
-        """See `entries.Entries`."""
-        return time.monotonic() + ALWAYS
+        """The time until which the job is ours: nobody else was asked to run it."""
+        return time.monotonic() + GOOD_SECONDS
 
     @property
     def fresh(self) -> bool:
-        """See `entries.Entries`."""
+        """Whether there is an entry to collect."""
         return self._asked and self._taken is not None
 
     async def start(self) -> None:
-        """See `entries.Entries`."""
+        """Do nothing: there is no session."""
 
     def ask(self, room: int) -> None:
-        """See `entries.Entries`."""
+        """Offer the entry if there is room for a job."""
         self._asked = room > 0
-        if self.fresh and self.hearer is not None:
-            self.hearer.look()
+        if self.fresh and self.listener is not None:
+            self.listener.on_news()
 
     def collect(self) -> list[Taken]:
-        """See `entries.Entries`."""
+        """Return the entry, once."""
         if not self.fresh or self._taken is None:
             return []
         taken, self._taken = self._taken, None
         return [taken]
 
     def consume(self, takes: Sequence[Taken]) -> None:
-        """See `entries.Entries`."""
+        """End the entry: the job needs nothing more here."""
         if takes:
             self.ended.set()
 
     def release(self, takes: Sequence[Taken], *, avoid: bool = False) -> None:
-        """See `entries.Entries`: whoever named it may name it again."""
+        """End the entry: whoever named the job may name it again."""
         self.consume(takes)
 
     def leave(self, taken: Taken, seconds: float) -> None:
-        """See `entries.Entries`: there are no others."""
+        """End the entry: there are no other executors to leave it to."""
         self.consume([taken])
 
     async def close(self) -> None:
-        """See `entries.Entries`."""
+        """Do nothing: there is no session."""

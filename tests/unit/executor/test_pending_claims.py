@@ -2,8 +2,14 @@
 
 import pytest
 
-from job_engine.executor.sources.claims import LONGEST_PAUSE, PATIENCE, REPEATED, UNANSWERED, Claims
-from job_engine.executor.sources.ends import AVOID, CONSUME, LATER, RELEASE
+from job_engine.executor.sources.entry_endings import AVOID, CONSUME, LATER, RELEASE
+from job_engine.executor.sources.pending_claims import (
+    DISBELIEF_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    REPEATED_CLAIMS,
+    UNANSWERED_SECONDS,
+    PendingClaims,
+)
 from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim
 from job_engine.queue import Taken
 
@@ -13,8 +19,8 @@ def taken(name: str) -> Taken:
 
 
 @pytest.fixture
-def claims() -> Claims:
-    claims = Claims()
+def claims() -> PendingClaims:
+    claims = PendingClaims()
     claims.add([taken("a"), taken("b"), taken("c")])
     return claims
 
@@ -23,11 +29,11 @@ def names(takes: list[Taken]) -> list[str]:
     return [taken.name for taken in takes]
 
 
-def asked(claims: Claims, now: float = 0.0) -> list[str]:
+def asked(claims: PendingClaims, now: float = 0.0) -> list[str]:
     return [claim.entry for claim in claims.ask(now)]
 
 
-def test_what_was_taken_is_claimed_at_once_by_its_job(claims: Claims) -> None:
+def test_what_was_taken_is_claimed_at_once_by_its_job(claims: PendingClaims) -> None:
     assert claims.next_due() == 0.0
     assert claims.ask(0.0)[0] == Claim("a", "job/a")
     granted = claims.granted("b")
@@ -39,7 +45,7 @@ def test_what_was_taken_is_claimed_at_once_by_its_job(claims: Claims) -> None:
 
 
 @pytest.mark.parametrize(("verdict", "way"), [(GONE, CONSUME), (CANNOT, AVOID)])
-def test_a_clear_verdict_ends_it(claims: Claims, verdict: str, way: int) -> None:
+def test_a_clear_verdict_ends_it(claims: PendingClaims, verdict: str, way: int) -> None:
     asked(claims)
     end = claims.refused("a", verdict, 0.0)
     assert end is not None
@@ -49,8 +55,8 @@ def test_a_clear_verdict_ends_it(claims: Claims, verdict: str, way: int) -> None
 
 
 @pytest.mark.parametrize(("verdict", "way"), [(HELD, RELEASE), (MISSING, LATER)])
-def test_a_doubtful_verdict_is_asked_for_again_for_a_while(claims: Claims, verdict: str, way: int) -> None:
-    now, tries, patience = 100.0, 0, PATIENCE[verdict]
+def test_a_doubtful_verdict_is_asked_for_again_for_a_while(claims: PendingClaims, verdict: str, way: int) -> None:
+    now, tries, patience = 100.0, 0, DISBELIEF_SECONDS[verdict]
     while True:
         assert "a" in asked(claims, now)
         tries += 1
@@ -59,43 +65,43 @@ def test_a_doubtful_verdict_is_asked_for_again_for_a_while(claims: Claims, verdi
             break
         assert "a" not in asked(claims, now)
         due = claims._claimed["a"].due
-        assert now < due <= now + LONGEST_PAUSE
+        assert now < due <= now + LONGEST_PAUSE_SECONDS
         now = due
     assert (end[0], end[1].name) == (way, "a")
-    assert patience < now - 100 <= patience + LONGEST_PAUSE
+    assert patience < now - 100 <= patience + LONGEST_PAUSE_SECONDS
     assert tries < 16
 
 
-def test_a_doubt_of_another_kind_has_its_own_time(claims: Claims) -> None:
+def test_a_doubt_of_another_kind_has_its_own_time(claims: PendingClaims) -> None:
     asked(claims)
     assert claims.refused("a", HELD, 0.0) is None
-    assert claims.refused("a", MISSING, PATIENCE[HELD] + 1) is None
-    assert claims.refused("a", MISSING, PATIENCE[HELD] + 2) is None
+    assert claims.refused("a", MISSING, DISBELIEF_SECONDS[HELD] + 1) is None
+    assert claims.refused("a", MISSING, DISBELIEF_SECONDS[HELD] + 2) is None
 
 
-def test_a_claim_of_which_nothing_was_said_is_repeated_but_not_for_ever(claims: Claims) -> None:
+def test_a_claim_of_which_nothing_was_said_is_repeated_but_not_for_ever(claims: PendingClaims) -> None:
     first = claims.ask(0.0)
     claims.granted("a")
     assert claims.answered(first, 0.0) == []
     assert asked(claims, 0.0) == []
     again = claims.ask(0.5)
     assert [claim.entry for claim in again] == ["b", "c"]
-    ends = claims.answered(again, PATIENCE[HELD] + 1)
+    ends = claims.answered(again, DISBELIEF_SECONDS[HELD] + 1)
     assert [(way, taken.name) for way, taken in ends] == [(RELEASE, "b"), (RELEASE, "c")]
 
 
-def test_those_that_are_repeated_keep_no_room_from_others(claims: Claims) -> None:
+def test_those_that_are_repeated_keep_no_room_from_others(claims: PendingClaims) -> None:
     claims.ask(0.0)
     claims.refused("a", HELD, 0.0)
     assert claims.room == 2
-    claims.add([taken(str(number)) for number in range(REPEATED + 5)])
+    claims.add([taken(str(number)) for number in range(REPEATED_CLAIMS + 5)])
     claims.ask(0.0)
-    for number in range(REPEATED + 5):
+    for number in range(REPEATED_CLAIMS + 5):
         claims.refused(str(number), MISSING, 0.0)
     assert claims.room == 2 + 6
 
 
-def test_what_there_is_no_room_for_is_not_claimed(claims: Claims) -> None:
+def test_what_there_is_no_room_for_is_not_claimed(claims: PendingClaims) -> None:
     assert names(claims.beyond(2)) == ["c"]
     assert claims.beyond(2) == []
     asked(claims)  # under way: it may be granted by now
@@ -104,18 +110,18 @@ def test_what_there_is_no_room_for_is_not_claimed(claims: Claims) -> None:
     assert len(claims) == 2
 
 
-def test_when_nothing_was_done_all_is_given_back(claims: Claims) -> None:
+def test_when_nothing_was_done_all_is_given_back(claims: PendingClaims) -> None:
     asked(claims)
     assert names(claims.unanswered(0.0, done=False)) == ["a", "b", "c"]
     assert len(claims) == 0
 
 
-def test_what_may_have_been_granted_is_asked_for_again_for_a_while(claims: Claims) -> None:
+def test_what_may_have_been_granted_is_asked_for_again_for_a_while(claims: PendingClaims) -> None:
     asked(claims)
     claims.add([taken("d")])
     assert names(claims.unanswered(10.0, done=True)) == ["d"]
     assert asked(claims, 10.0) == ["a", "b", "c"]
     claims.refused("b", HELD, 10.1)  # of that there is no doubt any more: others may try
-    assert names(claims.unanswered(10.0 + UNANSWERED, done=True)) == ["b"]
+    assert names(claims.unanswered(10.0 + UNANSWERED_SECONDS, done=True)) == ["b"]
     assert asked(claims, 11.0) == ["a", "c"]
-    assert names(claims.unanswered(10.1 + UNANSWERED, done=True)) == ["a", "c"]
+    assert names(claims.unanswered(10.1 + UNANSWERED_SECONDS, done=True)) == ["a", "c"]

@@ -1,29 +1,29 @@
-"""Entries that were taken and whose jobs were not granted yet: when to ask for them, and when not to ask any more."""
+"""Claims of taken entries that are not granted yet: when to repeat a claim, and when to give its entry back."""
 
 from collections.abc import Iterable
 from typing import Final
 
-from job_engine.executor.sources.ends import AVOID, CONSUME, LATER, RELEASE
+from job_engine.executor.sources.entry_endings import AVOID, CONSUME, LATER, RELEASE
 from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim
 from job_engine.job.backoff import backoff
 from job_engine.queue import Taken
 
-FIRST_PAUSE: Final = 0.02
-LONGEST_PAUSE: Final = 0.5
+FIRST_PAUSE_SECONDS: Final = 0.02
+LONGEST_PAUSE_SECONDS: Final = 0.5
 """Seconds until a claim that could not be decided is repeated; they double."""
-PATIENCE: Final = {HELD: 1.0, MISSING: 4.0}
-"""Seconds for which that verdict is not believed: the holder may be about to lose the job; an entry may be written
-before its job is. An entry without a job may be another system's: the relay knows, and removes what is its own."""
-UNANSWERED: Final = 1.0
+DISBELIEF_SECONDS: Final = {HELD: 1.0, MISSING: 4.0}
+"""Seconds for which a claim with that verdict is repeated: the holder may be about to lose the job; an entry may be
+written before its job is. An entry without a job may be foreign: the relay knows, and removes those of its record."""
+UNANSWERED_SECONDS: Final = 1.0
 """Seconds for which an entry is kept whose claim was not answered: it may well be granted."""
-REPEATED: Final = 64
-"""Claims that may wait to be repeated beside those that there is room for: else they would keep others from it."""
+REPEATED_CLAIMS: Final = 64
+"""Claims that may wait to be repeated beside those that there is room for: else they would keep others out."""
 
-End = tuple[int, Taken]
-"""How to end it, and what."""
+EntryEnding = tuple[int, Taken]
+"""The way to end an entry (see `entry_endings`), and the entry."""
 
 
-class _Claimed:
+class _PendingClaim:
     __slots__ = ("asked", "due", "repeats", "since", "taken", "verdict")
 
     def __init__(self, taken: Taken) -> None:
@@ -35,28 +35,28 @@ class _Claimed:
         self.since = 0.0  # since when it is that
 
 
-class Claims:
-    """By entry."""
+class PendingClaims:
+    """The pending claims of an executor, by entry."""
 
     def __init__(self) -> None:
-        self._claimed: dict[str, _Claimed] = {}
+        self._claimed: dict[str, _PendingClaim] = {}
 
     def __len__(self) -> int:
         return len(self._claimed)
 
     @property
     def room(self) -> int:
-        """How much room for jobs they are to be counted with."""
-        repeated = sum(1 for claimed in self._claimed.values() if claimed.verdict in PATIENCE)
-        return len(self._claimed) - min(repeated, REPEATED)
+        """The number of slots that the pending claims may need."""
+        repeated = sum(1 for claimed in self._claimed.values() if claimed.verdict in DISBELIEF_SECONDS)
+        return len(self._claimed) - min(repeated, REPEATED_CLAIMS)
 
     def add(self, takes: Iterable[Taken]) -> None:
-        """Claim these."""
+        """Claim the jobs of these entries."""
         for taken in takes:
-            self._claimed[taken.name] = _Claimed(taken)
+            self._claimed[taken.name] = _PendingClaim(taken)
 
     def clear(self) -> None:
-        """All are void."""
+        """Forget all claims: their session has lapsed."""
         self._claimed.clear()
 
     def beyond(self, room: int) -> list[Taken]:
@@ -66,11 +66,11 @@ class Claims:
         return [self._drop(taken) for taken in unasked[max(0, len(unasked) - excess) :]] if excess > 0 else []
 
     def next_due(self) -> float | None:
-        """When there is something to ask for, monotonic seconds."""
+        """The monotonic time at which the next claim is due; None: there is none."""
         return min((claimed.due for claimed in self._claimed.values()), default=None)
 
     def ask(self, now: float) -> list[Claim]:
-        """What to ask for now. `refused`, `granted` or `unanswered` must follow."""
+        """The claims that are due. `refused`, `granted` or `unanswered` must follow."""
         asked = [claimed for claimed in self._claimed.values() if claimed.due <= now]
         for claimed in asked:
             claimed.asked = True
@@ -81,7 +81,7 @@ class Claims:
         claimed = self._claimed.pop(entry, None) if entry is not None else None
         return None if claimed is None else claimed.taken
 
-    def refused(self, entry: str, verdict: str, now: float) -> End | None:
+    def refused(self, entry: str, verdict: str, now: float) -> EntryEnding | None:
         """How to end it; None: it is to be asked for again."""
         claimed = self._claimed.get(entry)
         if claimed is None:
@@ -93,7 +93,7 @@ class Claims:
             return AVOID, self._drop(claimed.taken)
         return self._again(claimed, verdict, now)
 
-    def answered(self, claims: Iterable[Claim], now: float) -> list[End]:
+    def answered(self, claims: Iterable[Claim], now: float) -> list[EntryEnding]:
         """An exchange was answered that asked for these. Those of which it said nothing are asked for again."""
         left = [self._claimed[claim.entry] for claim in claims if claim.entry in self._claimed]
         ends = []
@@ -115,17 +115,17 @@ class Claims:
                 if claimed.verdict:
                     claimed.verdict, claimed.since = "", now
                 claimed.since = claimed.since or now
-                if now - claimed.since <= UNANSWERED:
+                if now - claimed.since <= UNANSWERED_SECONDS:
                     continue
             back.append(self._drop(claimed.taken))
         return back
 
-    def _again(self, claimed: _Claimed, verdict: str, now: float) -> End | None:
+    def _again(self, claimed: _PendingClaim, verdict: str, now: float) -> EntryEnding | None:
         if claimed.verdict != verdict:
             claimed.verdict, claimed.since = verdict, now
-        if now - claimed.since > PATIENCE.get(verdict, 0.0):
+        if now - claimed.since > DISBELIEF_SECONDS.get(verdict, 0.0):
             return LATER if verdict == MISSING else RELEASE, self._drop(claimed.taken)
-        claimed.due = now + backoff(claimed.repeats, FIRST_PAUSE, LONGEST_PAUSE)
+        claimed.due = now + backoff(claimed.repeats, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         claimed.repeats += 1
         return None
 

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from job_engine.executor.sources import ends
-from job_engine.executor.sources.ends import CONSUME, RELEASE, Ends
+from job_engine.executor.sources import entry_endings
+from job_engine.executor.sources.entry_endings import CONSUME, RELEASE, EntryEndings
 from job_engine.queue import parse_acl
 from tests.integration.queue.scene import Stage, play, until
 
@@ -20,7 +20,7 @@ def test_rights_that_come_back_are_used(
     folder: str,
     left: list[str],
 ) -> None:
-    monkeypatch.setattr(ends, "AGAIN", 0.05)
+    monkeypatch.setattr(entry_endings, "RETRY_SECONDS", 0.05)
 
     async def scene(stage: Stage) -> None:
         owner = await stage.member(settings={"auth": (("digest", "owner:secret"),)}, kind="other")
@@ -31,11 +31,11 @@ def test_rights_that_come_back_are_used(
         taken = await ours.queue.take(1)
         rights = [parse_acl("auth::cdrwa"), parse_acl("world:anyone:cr")]
         await asyncio.to_thread(client.set_acls, path, rights)
-        ending = Ends(ours.queue)
+        ending = EntryEndings(ours.queue)
         ending.add(way, taken)
-        await until(lambda: len(ending._again) == 1, "the refusal")
+        await until(lambda: len(ending._retries) == 1, "the refusal")
         said = len(caplog.records)
-        await until(lambda: not ending._again, "another try")
+        await until(lambda: not ending._retries, "another try")
         assert len(caplog.records) == said, "the log says it once"
         await asyncio.to_thread(client.set_acls, path, [parse_acl("world:anyone:cdrwa")])
         await until(lambda: not ours.queue.held, "the end")
@@ -55,11 +55,11 @@ def test_what_is_void_is_not_tried_again(host: str, monkeypatch: pytest.MonkeyPa
         await ours.queue.put("job/1", 1)
         taken = await ours.queue.take(1)
         await asyncio.to_thread(client.set_acls, path, [parse_acl("auth::cdrwa"), parse_acl("world:anyone:cr")])
-        ending = Ends(ours.queue)
+        ending = EntryEndings(ours.queue)
         ending.add(CONSUME, taken)
-        await until(lambda: len(ending._again) == 1, "the refusal")
+        await until(lambda: len(ending._retries) == 1, "the refusal")
         ending.forget()
-        assert not ending._again
+        assert not ending._retries
         assert await ending.settle(1.0)
 
     play(scene, host)
