@@ -118,8 +118,8 @@ def _zookeeper(facts: Facts) -> list[Term]:
     """In a cluster, the term on the way to the executors."""
     if not facts.cluster:
         return []
-    detail = "the queue is there" if facts.connected else "it is away; the log of the server says since when"
-    return [Term("ZooKeeper is connected", facts.connected, detail, "for ZooKeeper (it is away)")]
+    detail = "the queue is there" if facts.connected else "it is unreachable; the log of the server says since when"
+    return [Term("ZooKeeper is connected", facts.connected, detail, "for ZooKeeper (it is unreachable)")]
 
 
 def _who_has_it(facts: Facts) -> tuple[bool, str]:

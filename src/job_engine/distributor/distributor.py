@@ -1,7 +1,6 @@
 """The distributor: all of its distributions side by side, each contending in its own election, until it is stopped."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -26,10 +25,10 @@ CONNECTIONS: Final = 8
 """Calls to it at a time: the parked report, and the ticks of those that are due together."""
 RESTARTED_AFTER: Final = 5.0
 """Seconds until a distribution goes on whose leader ended by a fault of ours."""
-ZOOKEEPER: Final = 15.0
-"""Seconds for each try to connect."""
-FIRST: Final = 5.0
-"""Seconds without ZooKeeper after which the log says so."""
+SILENT_SECONDS: Final = 5.0
+"""Seconds after which an unreachable ZooKeeper is logged."""
+CONNECT_SECONDS: Final = 15.0
+"""Seconds of each further try to connect."""
 
 log = logging.getLogger(__name__)
 
@@ -133,26 +132,17 @@ class Distributor:
 
     async def _meet(self, session: "Session") -> None:
         """Wait for ZooKeeper, as long as that takes; the log says so once, and when it is there."""
-        hosts, late = session.settings.hosts, asyncio.Event()
-
-        def say() -> None:
-            late.set()
-            trouble = session.current.trouble if session.current else ""
-            log.warning(
-                "distributor %s: ZooKeeper at %s does not answer%s; it is waited for",
-                self._name, hosts, f" ({trouble})" if trouble else "",
-            )  # fmt: skip
-
-        saying = asyncio.get_running_loop().call_later(FIRST, say)
-        try:
-            while True:
-                with contextlib.suppress(Unreachable, Unavailable):
-                    await session.start(ZOOKEEPER)
-                    break
-        finally:
-            saying.cancel()
-        if late.is_set():
-            log.warning("distributor %s: ZooKeeper at %s answers", self._name, hosts)
+        within = SILENT_SECONDS
+        while True:
+            try:
+                await session.start(within)
+                break
+            except (Unreachable, Unavailable) as error:
+                if within == SILENT_SECONDS:
+                    log.warning("distributor %s: %s It is waited for.", self._name, error)
+                within = CONNECT_SECONDS
+        if within == CONNECT_SECONDS:
+            log.warning("distributor %s: ZooKeeper at %s answers", self._name, session.settings.hosts)
 
 
 def _leading(leader: Leader, election: "Election | None", name: str) -> Callable[[], Awaitable[None]]:

@@ -121,8 +121,7 @@ class Session:
             trouble = self._link.trouble if self._link else ""
             await self.close()
             raise self._refusal or Unreachable(
-                f"ZooKeeper at {self.settings.hosts} does not answer{f' ({trouble})' if trouble else ''}; "
-                "is it running, and the address right?"
+                f"{self.settings.unreachable(trouble)}; is it running, and the address right?"
             ) from None
         except asyncio.CancelledError:
             await self.close()

@@ -57,3 +57,11 @@ class ZooKeeper:
         """Where the queue is, seen from ZooKeeper's root: the chroot and the path."""
         _, slash, chroot = self.hosts.partition("/")
         return slash + chroot + self.path
+
+    def unreachable(self, trouble: str = "") -> str:
+        """The sentence, without its end, that everybody uses who cannot reach the servers.
+
+        Args:
+            trouble: what happened to the last try, if that is known.
+        """
+        return f"ZooKeeper at {self.hosts} is unreachable{f' ({trouble})' if trouble else ''}"

@@ -82,11 +82,11 @@ class Overview:
         """The repairs that were made, or with ``dry_run`` those that would be.
 
         Raises:
-            Conflict: ZooKeeper is away, another server's relay leads, or the path is another's too.
+            Conflict: ZooKeeper is unreachable, another server's relay leads, or the path is another's too.
             Unavailable: there is no answer in time.
         """
         if not self._session.good:
-            raise Conflict(f"ZooKeeper at {self._session.settings.hosts} is away; the relay repairs when it is back")
+            raise Conflict(f"{self._session.settings.unreachable()}; the relay repairs when it is back")
         async with self._answered():
             await self._other_servers.inspect()
         if self._trouble:
@@ -139,7 +139,7 @@ class Overview:
                 yield
         except TimeoutError:
             raise Unavailable(
-                f"ZooKeeper at {self._session.settings.hosts} does not answer; the relay goes on when it is back"
+                f"{self._session.settings.unreachable('no answer in time')}; the relay goes on when it is back"
             ) from None
         except KazooException as error:  # e.g. the members' folder has been deleted this moment
             raise Unavailable(

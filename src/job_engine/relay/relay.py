@@ -128,7 +128,8 @@ class Relay:
     def on_session_lapsed(self) -> None:
         """The election ends `run`."""
         if self._connected < math.inf:
-            log.warning("ZooKeeper is away: executors stop, and what is added waits until it is back")
+            unreachable = self._session.settings.unreachable()
+            log.warning("%s: executors stop, and what is added waits until it is back", unreachable)
         self._connected = math.inf
 
     async def on_reconnected(self, link: Link) -> None:

@@ -12,7 +12,7 @@ def test_a_zookeeper_that_is_away_is_told_once_and_again_when_it_is_back(cluster
     proxy = cluster.proxy(int(cluster.host.rpartition(":")[2]))
     proxy.set(refuse=True)
     executor = cluster.executor(zookeeper=proxy.host).ready()
-    executor.wait_for_log(f"ZooKeeper at {proxy.host} does not answer")
+    executor.wait_for_log(f"ZooKeeper at {proxy.host} is unreachable")
     proxy.set(refuse=False)
     executor.wait_for_log(f"connected to ZooKeeper at {proxy.host} again")
     cluster.submit("noted").wait(20)

@@ -91,11 +91,11 @@ def test_zookeeper_that_is_not_there_at_the_start_is_waited_for_and_that_is_said
     one = begun(cluster, "--distributions", cluster.often())
     assert one.proxy is not None
     one.proxy.set(up="hold", down="hold")
-    one.says("WARNING").says("ZooKeeper at 127.0.0.1:").says("does not answer")
+    one.says("WARNING").says("ZooKeeper at 127.0.0.1:").says("is unreachable")
     one.proxy.set(up="pass", down="pass")
     one.says("answers").says("makes jobs for")
     cluster.more()
-    assert one.log.count("it is waited for") == 1
+    assert one.log.count("is waited for") == 1
 
 
 def test_what_is_no_api_server_is_told_in_a_line_and_asked_again(place: Place) -> None:

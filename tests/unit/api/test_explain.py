@@ -32,7 +32,7 @@ def test_a_ready_job_is_in_the_queue_or_waits_for_the_window() -> None:
 def test_without_zookeeper_it_waits_for_that() -> None:
     away = told(connected=False)
     assert away["condition"] == "waiting"
-    assert away["summary"] == "It waits for ZooKeeper (it is away)."
+    assert away["summary"] == "It waits for ZooKeeper (it is unreachable)."
     assert "ZooKeeper" not in str(told(cluster=False)["terms"])
 
 

@@ -169,7 +169,7 @@ class NuvlaRecord:
         except NoNodeError:
             return None, -1
         except (Unanswered, SessionLost):
-            raise Unavailable("ZooKeeper does not answer") from None
+            raise Unavailable(self._session.settings.unreachable("no answer in time")) from None
         try:
             return msgspec.json.decode(node.data, type=_Note), node.version
         except UNREADABLE:
