@@ -1,4 +1,4 @@
-"""Calls of what people wrote, each in a thread of its own: one that hangs holds up no other, and no stop."""
+"""Calls of users' functions, each in a thread of its own: a call that hangs delays no other call, and no stop."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from job_engine.job.foreign import ask, is_a, shown
 
 T = TypeVar("T")
 
-HANGING: Final = 3
+HANGING_CALLS: Final = 3
 """Calls of one distribution that have outlived their time before no further one is begun."""
 
 
@@ -35,7 +35,7 @@ class Calls:
 
     @property
     def running(self) -> int:
-        """How many have not ended."""
+        """The number of calls that have not ended."""
         return len(self._running)
 
     async def call(self, function: Callable[[Callable[[], bool]], T]) -> T:
@@ -46,7 +46,7 @@ class Calls:
         Raises:
             HangsError: it has not ended in time, or too many before it have not; it goes on, unheeded.
         """
-        if len(self._running) >= HANGING:
+        if len(self._running) >= HANGING_CALLS:
             raise HangsError(
                 f"{len(self._running)} earlier calls of it still run; it is not called until one has ended"
             )

@@ -1,4 +1,4 @@
-"""Which of the loaded distributions a distributor makes jobs for, and how often."""
+"""The choice of the distributions that a distributor makes jobs for, and of their intervals."""
 
 import logging
 from typing import Any

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from job_engine.client import Client, kind
 from job_engine.client.discovery import Found
 from job_engine.client.wire import WireClient
+from job_engine.distributor.distribution_state import DistributionState
 from job_engine.distributor.leader import Leader
 from job_engine.distributor.records import Record
 from job_engine.distributor.records.engine import EngineRecord
 from job_engine.distributor.registry import Distributions
+from job_engine.distributor.repeated_error import RepeatedError
 from job_engine.distributor.settings import DistributorSettings
-from job_engine.distributor.standing import Standing
-from job_engine.distributor.trouble import Trouble
 from job_engine.job.errors import Invalid, Unavailable, Unreachable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS: Final = 8
 """Calls to it at a time: the parked report, and the ticks of those that are due together."""
-RESTARTED_AFTER: Final = 5.0
+RESTART_SECONDS: Final = 5.0
 """Seconds until a distribution goes on whose leader ended by a fault of ours."""
 SILENT_SECONDS: Final = 5.0
 """Seconds after which an unreachable ZooKeeper is logged."""
@@ -49,7 +49,7 @@ class Distributor:
         )
         self._client: Client | None = None
         self._telling = asyncio.Event()
-        self.standings = [Standing(distribution, self._telling) for distribution in distributions]
+        self.states = [DistributionState(distribution, self._telling) for distribution in distributions]
         self.leaders: list[Leader] = []
 
     async def run(self) -> None:
@@ -63,12 +63,12 @@ class Distributor:
         try:
             ours = await kind.ask(self._wire, f"the distributor {self._name}", wait=self._settings.wait_for_api)
             if ours:
-                self.standings = [each for each in self.standings if not each.distribution.beside_nuvla]
+                self.states = [each for each in self.states if not each.distribution.beside_nuvla]
             if self._settings.zookeeper is None:
                 if not ours:
                     raise Invalid(f"{self._wire.endpoint.url} is a Nuvla server: beside one, give --zk-hosts")
-                for standing in self.standings:  # an election may have been held before
-                    standing.untold({"leader": None, "contenders": None})
+                for state in self.states:  # an election may have been held before
+                    state.untold({"leader": None, "contenders": None})
                 await self._work(EngineRecord(self._wire, self._name, self._telling), {})
             else:
                 await self._in_elections(ours)
@@ -87,8 +87,8 @@ class Distributor:
         assert self._settings.zookeeper is not None
         about = self._name.encode()
         session = Session(self._settings.zookeeper, kind="distributor", about=about)
-        elections = {standing.name: Election(session, standing.name, about) for standing in self.standings}
-        contenders = [Contenders(session, elections[standing.name], standing) for standing in self.standings]
+        elections = {state.name: Election(session, state.name, about) for state in self.states}
+        contenders = [Contenders(session, elections[state.name], state) for state in self.states]
         engine = EngineRecord(self._wire, self._name, self._telling)
         record = engine if ours else _nuvla(self._wire, self._name, session)
         try:
@@ -100,28 +100,28 @@ class Distributor:
     async def _work(
         self, record: Record, elections: "Mapping[str, Election]", contenders: "Sequence[Contenders]" = ()
     ) -> None:
-        self.leaders = [Leader(standing, record, self._connect) for standing in self.standings]
+        self.leaders = [Leader(state, record, self._connect) for state in self.states]
         log.info(
             "distributor %s makes jobs for %s: %s",
-            self._name, record.where, ", ".join(standing.name for standing in self.standings) or "no distribution",
+            self._name, record.where, ", ".join(state.name for state in self.states) or "no distribution",
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._always(lambda: record.run(self.standings), "reporting"))
+            tasks.create_task(self._always(lambda: record.run(self.states), "reporting"))
             for leader in self.leaders:
-                election = elections.get(leader.standing.name)
-                tasks.create_task(self._always(_leading(leader, election, self._name), leader.standing.name))
+                election = elections.get(leader.state.name)
+                tasks.create_task(self._always(_leading(leader, election, self._name), leader.state.name))
             for watched in contenders:
                 tasks.create_task(self._always(watched.watch, "looking who contends"))
 
     async def _always(self, work: Callable[[], Awaitable[None]], what: str) -> None:
         """Do it anew whenever it ends: whatever happens to one distribution, the others go on."""
-        trouble = Trouble(log, f"distributor {self._name}: {what}")
+        problem = RepeatedError(log, f"distributor {self._name}: {what}")
         while True:
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - boundary: between what stands alone
-                trouble.note(error, f"it begins anew every {RESTARTED_AFTER:g} s")
-            await asyncio.sleep(RESTARTED_AFTER)
+                problem.note(error, f"it begins anew every {RESTART_SECONDS:g} s")
+            await asyncio.sleep(RESTART_SECONDS)
 
     def _connect(self) -> Client:
         """The client that ticks offer; made when the first wants it."""
@@ -150,8 +150,8 @@ def _leading(leader: Leader, election: "Election | None", name: str) -> Callable
         return leader.lead
 
     async def term(lead: "Lead") -> None:
-        log.info("distributor %s leads %s", name, leader.standing.name)
-        leader.standing.tell(leader=name)
+        log.info("distributor %s leads %s", name, leader.state.name)
+        leader.state.tell(leader=name)
         await leader.lead(lead)
 
     return lambda: election.run(term)

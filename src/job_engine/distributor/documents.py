@@ -1,4 +1,4 @@
-"""From what a distribution makes to what an API server is sent. What is wrong with one job keeps no other from it."""
+"""The jobs of a tick as JSON, in batches that a server takes. A faulty job does not keep the others from being sent."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-PART: Final = 10_000
+JOBS_PER_BATCH: Final = 10_000
 """Jobs that the record adds in one transaction at most."""
-PART_BYTES: Final = 8 << 20
+BYTES_PER_BATCH: Final = 8 << 20
 """Bytes of them, half of what a server takes, unless a single job has more."""
-SHOWN: Final = 3
+SHOWN_REFUSALS: Final = 3
 """Refusals that are told one by one; there may be thousands."""
 
 
@@ -48,13 +48,13 @@ def encoded(jobs: Iterable[Any], *, unless_active: bool) -> tuple[list[bytes], l
     return good, places, bad
 
 
-def parts(jobs: list[bytes]) -> Iterator[list[bytes]]:
+def batches(jobs: list[bytes]) -> Iterator[list[bytes]]:
     """The jobs in slices that one transaction takes; one that is empty if there is none: a tick without jobs is made,
     too."""
     current: list[bytes] = []
     size = 0
     for job in jobs:
-        if current and (len(current) >= PART or size + len(job) > PART_BYTES):
+        if current and (len(current) >= JOBS_PER_BATCH or size + len(job) > BYTES_PER_BATCH):
             yield current
             current, size = [], 0
         current.append(job)
@@ -66,5 +66,5 @@ def summed_up(refused: list[str]) -> str | None:
     """The refusals in one line."""
     if not refused:
         return None
-    more = f"; and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
-    return "; ".join(refused[:SHOWN]) + more
+    more = f"; and {len(refused) - SHOWN_REFUSALS} more" if len(refused) > SHOWN_REFUSALS else ""
+    return "; ".join(refused[:SHOWN_REFUSALS]) + more

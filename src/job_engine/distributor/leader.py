@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from job_engine.distributor.calls import Calls
+from job_engine.distributor.distribution_state import DistributionState
 from job_engine.distributor.documents import encoded, summed_up
-from job_engine.distributor.records import Made, PausedError, Record
-from job_engine.distributor.standing import Standing
+from job_engine.distributor.records import PausedError, Record, TickResult
+from job_engine.distributor.repeated_error import RepeatedError, one_line
 from job_engine.distributor.tick import Tick
-from job_engine.distributor.trouble import Trouble, one_line
 from job_engine.job.backoff import backoff
 from job_engine.job.errors import JobEngineError
 from job_engine.job.schedule import FUTURE, MOST, Missed, plan
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from job_engine.client import Client
     from job_engine.queue import Lead
 
-LOOK: Final = 60.0
+CLOCK_POLL_SECONDS: Final = 60.0
 """Seconds between two looks at the clock at least. A clock that was set, and a machine that has slept, are noticed by
 that: the timers of the event loop know of neither."""
-BACKOFF: Final = (1.0, 300.0)
+BACKOFF_SECONDS: Final = (1.0, 300.0)
 """Seconds: how long a tick that failed waits at least before the next call, and at most; the times double."""
-AGAIN: Final = 5_000
+PAUSED_MILLISECONDS: Final = 5_000
 """Milliseconds after which a tick that the record did not want is offered again, unless it says more before."""
 
 log = logging.getLogger(__name__)
 
 
 class Clock(Protocol):
-    """What time it is, for a leader; tests move it."""
+    """The clock of a leader; tests move it."""
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -55,11 +55,11 @@ class WallClock:
     """The machine's clock."""
 
     def now(self) -> int:
-        """See `Clock`."""
+        """Milliseconds since the epoch."""
         return time.time_ns() // 1_000_000
 
     async def sleep(self, seconds: float, woken: asyncio.Event | None = None) -> None:
-        """See `Clock`."""
+        """Wait so long, or for ``woken``."""
         if woken is None:
             await asyncio.sleep(seconds)
             return
@@ -68,9 +68,9 @@ class WallClock:
                 await woken.wait()
 
     async def until(self, at: int, woken: asyncio.Event) -> None:
-        """See `Clock`."""
+        """Wait until ``at``, for ``woken``, or until the next poll of the clock."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min((at - self.now()) / 1000, LOOK)):
+            async with asyncio.timeout(min((at - self.now()) / 1000, CLOCK_POLL_SECONDS)):
                 await woken.wait()
 
 
@@ -83,19 +83,19 @@ class Leader:
 
     def __init__(
         self,
-        standing: Standing,
+        state: DistributionState,
         record: Record,
         connect: "Callable[[], Client]",
         clock: Clock | None = None,
     ) -> None:
-        self.standing = standing
-        self.calls = Calls(f"distribution {standing.name}", standing.distribution.timeout)
-        self._distribution = standing.distribution
+        self.state = state
+        self.calls = Calls(f"distribution {state.name}", state.distribution.timeout)
+        self._distribution = state.distribution
         self._record = record
         self._connect = connect
         self._clock = clock or WallClock()
-        self._function = Trouble(log, f"distribution {standing.name}")
-        self._server = Trouble(log, f"distribution {standing.name}")
+        self._function = RepeatedError(log, f"distribution {state.name}")
+        self._server = RepeatedError(log, f"distribution {state.name}")
         self._seen = 0  # due times up to here are decided on
         self._failed: int | None = None  # a tick that is to be tried again
         self._wrong: str | None = None  # what was said of its documents last
@@ -107,18 +107,18 @@ class Leader:
             lead: the term of an election; None: whoever wants makes ticks, and the record sees to it that each is made
                 once.
         """
-        standing, clock = self.standing, self._clock
-        known = await self._until_answered(lambda: self._record.begin(standing, lead), lead)
+        state, clock = self.state, self._clock
+        known = await self._until_answered(lambda: self._record.begin(state, lead), lead)
         self._seen = clock.now() if known is None else known
         self._failed = None
         while True:
-            standing.woken.clear()
+            state.woken.clear()
             await _still_leading(lead)
-            if standing.run_at is not None:
-                await self._run(standing.run_at, lead)
+            if state.run_at is not None:
+                await self._run(state.run_at, lead)
                 continue
-            if standing.paused:
-                await standing.woken.wait()
+            if state.paused:
+                await state.woken.wait()
                 continue
             now = clock.now()
             planned = plan(self._distribution.schedule, self._distribution.missed, self._seen, now)
@@ -132,21 +132,21 @@ class Leader:
                     self._say_passed(self._seen, now)
                 if not planned.due:
                     self._seen = planned.seen
-                    standing.tell(next_tick=iso(planned.next / 1000))
-                    await clock.until(planned.next, standing.woken)
+                    state.tell(next_tick=iso(planned.next / 1000))
+                    await clock.until(planned.next, state.woken)
                     continue
                 due = planned.due[0]
                 self._seen = due - 1
             try:
                 await self._make(due, lead)
             except PausedError:
-                await clock.until(clock.now() + AGAIN, standing.woken)  # the record tells when it goes on
+                await clock.until(clock.now() + PAUSED_MILLISECONDS, state.woken)  # the record tells when it goes on
             except Exception as error:  # noqa: BLE001 - the boundary between the engine and a function, which may do anything
-                pause = backoff(self._function.count, *BACKOFF)
+                pause = backoff(self._function.count, *BACKOFF_SECONDS)
                 self._function.note(error, f"its tick of {iso(due / 1000)} is tried again, until a later one is due")
-                standing.tell(last_error=one_line(error))
+                state.tell(last_error=one_line(error))
                 self._failed, self._seen = due, due
-                await clock.sleep(pause, standing.woken)
+                await clock.sleep(pause, state.woken)
             else:
                 self._failed, self._seen = None, due
 
@@ -162,8 +162,8 @@ class Leader:
             self._function.note(error, "the run that was asked for made no job")
             with contextlib.suppress(JobEngineError, PausedError):  # its own error is the one to tell
                 await self._until_answered(lambda: self._tick(due, [], lead), lead)
-            self.standing.tell(last_error=one_line(error))
-        self.standing.ran(run_at)
+            self.state.tell(last_error=one_line(error))
+        self.state.ran(run_at)
 
     async def _make(self, due: int, lead: "Lead | None") -> None:
         distribution = self._distribution
@@ -184,14 +184,14 @@ class Leader:
                 "distribution %s: of the jobs of %s some are wrong: %s", distribution.name, iso(due / 1000), wrong,
             )  # fmt: skip
             if not made.repeated:  # else the record shows what came of somebody else's
-                self.standing.tell(last_error=wrong)
+                self.state.tell(last_error=wrong)
         if wrong is not None or not made.repeated:  # of a repeated one nobody says what was refused
             self._wrong = wrong
-        await self._record.finish(self.standing, due, made, lead)
+        await self._record.finish(self.state, due, made, lead)
 
-    async def _tick(self, due: int, jobs: list[bytes], lead: "Lead | None") -> Made:
+    async def _tick(self, due: int, jobs: list[bytes], lead: "Lead | None") -> TickResult:
         after = self._distribution.schedule.after(max(due, self._clock.now()))
-        return await self._record.tick(self.standing, due, jobs, after, lead, lambda: _leads(lead))
+        return await self._record.tick(self.state, due, jobs, after, lead, lambda: _leads(lead))
 
     async def _until_answered(self, call: Callable[[], Any], lead: "Lead | None") -> Any:
         """Make a call until the API server has answered it, or we do not lead any more."""
@@ -200,7 +200,7 @@ class Leader:
             await _still_leading(lead)
             return await call()
 
-        return await self._server.outlast(while_leading, "it goes on when that answers", sleep=self._clock.sleep)
+        return await self._server.until_answered(while_leading, "it goes on when that answers", sleep=self._clock.sleep)
 
     def _say_passed(self, since: int, now: int) -> None:
         made = {
@@ -210,7 +210,7 @@ class Leader:
         }
         log.info(
             "distribution %s: of its ticks between %s and %s several were missed; %s (missed=%s)",
-            self.standing.name, iso(since / 1000), iso(now / 1000), made[self._distribution.missed],
+            self.state.name, iso(since / 1000), iso(now / 1000), made[self._distribution.missed],
             self._distribution.missed,
         )  # fmt: skip
 

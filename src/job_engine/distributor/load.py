@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from job_engine.distributor.distribution import Distribution
 from job_engine.distributor.registry import Distributions
-from job_engine.distributor.upstream import REGISTRY, Host, adapted
+from job_engine.distributor.upstream import REGISTRY, UpstreamDistributor, adapted
 from job_engine.job.errors import Invalid
 from job_engine.job.foreign import described, is_a
 from job_engine.loading.modules import Modules
@@ -19,7 +19,7 @@ GROUP: Final = "job_engine.distributions"
 
 
 def load(
-    sources: Iterable[str | Path], host: Host, *, entry_points: bool = True, needed: bool = False
+    sources: Iterable[str | Path], host: UpstreamDistributor, *, entry_points: bool = True, needed: bool = False
 ) -> Distributions:
     """Import what defines distributions. What fails is named in `Distributions.failed`, and the others load.
 

@@ -7,6 +7,6 @@ from job_engine.loading.registry import Registry
 
 
 class Distributions(Registry[Distribution[..., Any]]):
-    """See `Registry`."""
+    """The distributions of a distributor, by name; see `Registry`."""
 
     what: ClassVar[str] = "distribution"

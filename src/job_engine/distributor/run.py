@@ -15,14 +15,14 @@ from job_engine.distributor.choice import chosen
 from job_engine.distributor.distributor import Distributor
 from job_engine.distributor.load import load
 from job_engine.distributor.settings import DistributorSettings
-from job_engine.distributor.upstream import Host
+from job_engine.distributor.upstream import UpstreamDistributor
 from job_engine.exit_codes import DONE, NO_SERVER, ORPHANED, WRONG
 from job_engine.job.errors import Invalid, JobEngineError
 from job_engine.parent import when_gone
 
 log = logging.getLogger(__name__)
 
-LEAVING: Final = 3.0
+STOP_SECONDS: Final = 3.0
 """Seconds from a signal to the end, to hand the elections over and to say goodbye; whatever hangs then is left."""
 
 
@@ -38,7 +38,7 @@ def run(settings: DistributorSettings) -> int:
     entrust(settings.api_url, lambda: found)
     name = settings.name or f"{socket.gethostname()}-{secrets.token_hex(2)}"
     try:
-        host = Host(settings, name)
+        host = UpstreamDistributor(settings, name)
         distributions = chosen(
             load(settings.distributions, host, entry_points=settings.entry_points, needed=settings.needed), settings
         )
@@ -59,7 +59,7 @@ def run(settings: DistributorSettings) -> int:
     return DONE
 
 
-async def _run(settings: DistributorSettings, distributor: Distributor, host: Host, name: str) -> int:
+async def _run(settings: DistributorSettings, distributor: Distributor, host: UpstreamDistributor, name: str) -> int:
     """Until a signal; how many calls of functions have not ended then."""
     settings.on_start()
     loop = asyncio.get_running_loop()
@@ -68,7 +68,8 @@ async def _run(settings: DistributorSettings, distributor: Distributor, host: Ho
     def asked_to_stop() -> None:
         stop.set()
         # A thread: what hangs may be this loop's end, ZooKeeper's client, or a thread that a function has made.
-        late = threading.Timer(LEAVING, _leave, [f"distributor {name} has not ended within {LEAVING:g} s; it is ended"])
+        why = f"distributor {name} has not ended within {STOP_SECONDS:g} s; it is ended"
+        late = threading.Timer(STOP_SECONDS, _leave, [why])
         late.daemon = True
         late.start()
 

@@ -19,25 +19,25 @@ from job_engine.job.schedule import Missed
 
 REGISTRY: Final = "nuvla.job_engine.job.distributions"
 """The package whose decorator registers a class in ``Distributions.distributions``."""
-INTERVAL: Final = 60
-"""Seconds between two ticks of a class that does not say."""
-CALL: Final = 60.0
+INTERVAL_SECONDS: Final = 60
+"""Seconds between two ticks of a class that names no interval."""
+CALL_SECONDS: Final = 60.0
 """Seconds that an API server may take to answer such a class; upstream waits for ever."""
-UNKNOWN_TYPE: Final = 405
+UNKNOWN_TYPE_STATUS: Final = 405
 """The status of an answer about a resource type that the server does not have (contract, section 1)."""
 
 
-class LacksError(JobEngineError):
+class MissingCollectionError(JobEngineError):
     """The API server does not have a collection that the distribution needs."""
 
 
-class Host:
-    """What these classes know as ``self.distributor``; logs in when it is first needed."""
+class UpstreamDistributor:
+    """The object that such a class knows as ``self.distributor``; it logs in when that is first needed."""
 
     def __init__(self, settings: DistributorSettings, name: str) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._lacking = threading.local()
+        self._missing = threading.local()
         self.name = name
         self.stop_event = threading.Event()
         self.statsd = Statsd(settings.statsd) if settings.statsd else None
@@ -72,11 +72,11 @@ class Host:
         with self._lock:
             return self._kazoo
 
-    def lacking(self) -> str | None:
+    def missing_collection(self) -> str | None:
         """The collection that a call of this thread wanted and the server has not, since the last time this was asked.
         Some classes take such an answer for an empty one."""
-        found: str | None = getattr(self._lacking, "collection", None)
-        self._lacking.collection = None
+        found: str | None = getattr(self._missing, "collection", None)
+        self._missing.collection = None
         return found
 
     @cached_property
@@ -84,7 +84,11 @@ class Host:
         credentials = self._settings.credentials
         api = nuvla_api(self._settings.api_url, credentials, tls=self._settings.tls)
         plain = api.session.send
-        api.session.send = lambda request, **rest: plain(request, **{**rest, "timeout": rest.get("timeout") or CALL})
+
+        def send(request: Any, **rest: Any) -> Any:
+            return plain(request, **{**rest, "timeout": rest.get("timeout") or CALL_SECONDS})
+
+        api.session.send = send
         api.session.hooks["response"].append(self._answered)
         log_in(api, credentials, "distributor")
         return api
@@ -101,11 +105,11 @@ class Host:
         return client
 
     def _answered(self, response: Any, *_: Any, **__: Any) -> None:
-        if response.status_code == UNKNOWN_TYPE:
-            self._lacking.collection = response.url.partition("/api/")[2].partition("?")[0].partition("/")[0]
+        if response.status_code == UNKNOWN_TYPE_STATUS:
+            self._missing.collection = response.url.partition("/api/")[2].partition("?")[0].partition("/")[0]
 
 
-def adapted(registered: str, cls: type[Any], host: Host) -> Distribution[..., Any]:
+def adapted(registered: str, cls: type[Any], host: UpstreamDistributor) -> Distribution[..., Any]:
     """The distribution that a registered class is.
 
     Raises:
@@ -117,7 +121,7 @@ def adapted(registered: str, cls: type[Any], host: Host) -> Distribution[..., An
     instance = still(host)
 
     def generate() -> Iterator[Any]:
-        host.lacking()
+        host.missing_collection()
         found, failed = 0, None
         try:
             for job in instance.job_generator() or ():
@@ -125,9 +129,10 @@ def adapted(registered: str, cls: type[Any], host: Host) -> Distribution[..., An
                 yield job
         except Exception as error:  # noqa: BLE001 - raised again, unless there is a plainer reason
             failed = error
-        lacking = host.lacking()
-        if lacking is not None and (failed is not None or not found):
-            raise LacksError(f"it needs the collection {lacking!r}, which {host.args.api_url} does not have")
+        missing = host.missing_collection()
+        if missing is not None and (failed is not None or not found):
+            where = host.args.api_url
+            raise MissingCollectionError(f"it needs the collection {missing!r}, which {where} does not have")
         if failed is not None:
             raise failed
 
@@ -136,7 +141,7 @@ def adapted(registered: str, cls: type[Any], host: Host) -> Distribution[..., An
     return Distribution(
         generate,
         getattr(cls, "DISTRIBUTION_NAME", registered),
-        every=getattr(instance, "collect_interval", INTERVAL),
+        every=getattr(instance, "collect_interval", INTERVAL_SECONDS),
         missed=Missed.ONCE,
         registered=registered,
     )

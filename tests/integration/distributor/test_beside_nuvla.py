@@ -13,10 +13,10 @@ from job_engine import Unavailable, distribution
 from job_engine.client import Client
 from job_engine.client.endpoint import Credentials
 from job_engine.client.wire import WireClient
+from job_engine.distributor.distribution_state import DistributionState
 from job_engine.distributor.leader import Leader
-from job_engine.distributor.records import Made, nuvla
+from job_engine.distributor.records import TickResult, nuvla
 from job_engine.distributor.records.nuvla import NuvlaRecord
-from job_engine.distributor.standing import Standing
 from job_engine.job.schedule import FUTURE
 from job_engine.queue import Election, Lead, Session, ZooKeeper
 from tests.integration.distributor.scene import SESSION, Distributor, Place
@@ -107,24 +107,24 @@ async def test_a_tick_is_begun_once_and_by_who_leads(beside: Place) -> None:
         records = [NuvlaRecord(client, "me", session) for session in sessions]
         for session in sessions:
             await session.start()
-        standing, job = Standing(often, asyncio.Event()), b'{"action":"waits-for-nobody"}'
+        state, job = DistributionState(often, asyncio.Event()), b'{"action":"waits-for-nobody"}'
 
-        async def tick(record: NuvlaRecord, due: int, lead: Lead) -> Made:
-            return await record.tick(standing, due, [job], due + 1000, lead, lambda: True)
+        async def tick(record: NuvlaRecord, due: int, lead: Lead) -> TickResult:
+            return await record.tick(state, due, [job], due + 1000, lead, lambda: True)
 
         try:
             async with first.lead() as lead:
-                assert await records[0].begin(standing, lead) is None
-                assert await tick(records[0], 1000, lead) == Made(1)
-                assert await tick(records[0], 1000, lead) == Made(0, repeated=True)
-                assert await records[0].begin(standing, lead) == 1000
+                assert await records[0].begin(state, lead) is None
+                assert await tick(records[0], 1000, lead) == TickResult(1)
+                assert await tick(records[0], 1000, lead) == TickResult(0, repeated=True)
+                assert await records[0].begin(state, lead) == 1000
             async with second.lead() as another:
                 with pytest.raises(Unavailable):  # whoever led before and does not know
                     await tick(records[0], 2000, lead)
-                assert await tick(records[1], 2000, another) == Made(1)
+                assert await tick(records[1], 2000, another) == TickResult(1)
                 wrong = round(time.time() * 1000) + 2 * FUTURE  # a clock that was hours ahead, and is right again
-                assert await tick(records[1], wrong, another) == Made(1)
-                assert await tick(records[1], 3000, another) == Made(1)
+                assert await tick(records[1], wrong, another) == TickResult(1)
+                assert await tick(records[1], 3000, another) == TickResult(1)
             assert beside.client.count("action='waits-for-nobody'") == 4
         finally:
             for session in sessions:
@@ -157,9 +157,9 @@ async def test_what_was_refused_is_told_though_the_end_of_the_tick_cannot_be_not
         session = Session(settings, kind="distributor")
         election = Election(session, "often")
         await session.start()
-        standing = Standing(often, asyncio.Event())
-        standing.heard(False, "2026-11-24T23:05:01.042Z")
-        leading = asyncio.create_task(election.run(Leader(standing, NuvlaRecord(client, "me", session), Client).lead))
+        state = DistributionState(often, asyncio.Event())
+        state.heard(False, "2026-11-24T23:05:01.042Z")
+        leading = asyncio.create_task(election.run(Leader(state, NuvlaRecord(client, "me", session), Client).lead))
         try:
             await asyncio.to_thread(until, lambda: "job 1 of the tick (action bad)" in caplog.text, "what was refused")
         finally:
@@ -173,7 +173,7 @@ async def test_what_was_refused_is_told_though_the_end_of_the_tick_cannot_be_not
 
 
 async def test_a_server_that_is_busy_is_asked_again(beside: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nuvla, "AGAIN", 0.0)
+    monkeypatch.setattr(nuvla, "RETRY_SECONDS", 0.0)
     host = f"127.0.0.1:{beside.zookeeper_port}/{beside.chroot}"
     admin = Credentials(username=beside.engine.admin["username"], password=beside.engine.admin["password"])
     statuses = [503, 502]
@@ -192,11 +192,11 @@ async def test_a_server_that_is_busy_is_asked_again(beside: Place, monkeypatch: 
         session = Session(ZooKeeper(hosts=host, session_timeout=SESSION), kind="distributor")
         election = Election(session, "often")
         await session.start()
-        record, standing = NuvlaRecord(client, "me", session), Standing(often, asyncio.Event())
+        record, state = NuvlaRecord(client, "me", session), DistributionState(often, asyncio.Event())
         try:
             async with election.lead() as lead:
                 jobs = [b'{"action":"refused"}', b'{"action":"waits-for-nobody"}']
-                made = await record.tick(standing, 1000, jobs, 2000, lead, lambda: True)
+                made = await record.tick(state, 1000, jobs, 2000, lead, lambda: True)
             assert made.jobs == 1, "after a 502 nobody knows whether it was carried out"
             assert len(made.refused) == 1
             assert beside.client.count("action='waits-for-nobody'") == 1

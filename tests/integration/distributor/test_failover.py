@@ -73,7 +73,7 @@ def test_an_api_server_that_dies_costs_time_and_no_tick(place, missed):
     place.more(5)
     dues = place.check(gaps=0 if missed == "all" else 1000)
     assert len(dues) == len(set(dues))
-    one.says("is well again")
+    one.says("works again")
 
 
 def test_who_comes_later_goes_on_where_the_last_one_was(place):

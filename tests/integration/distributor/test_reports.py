@@ -8,8 +8,8 @@ import pytest
 from job_engine import distribution
 from job_engine.client.endpoint import Credentials
 from job_engine.client.wire import WireClient
+from job_engine.distributor.distribution_state import DistributionState
 from job_engine.distributor.records.engine import EngineRecord
-from job_engine.distributor.standing import Standing
 from tests.integration.distributor.scene import Place
 from tests.integration.engine_processes import until
 
@@ -33,7 +33,7 @@ def test_what_is_refused_is_dropped_once_and_the_rest_is_told(place: Place, capl
     async def scene() -> None:
         client, telling = WireClient(place.engine.url, credentials=admin), asyncio.Event()
         record = EngineRecord(client, "me", telling)
-        bad, good = Standing(wrong, telling), Standing(right, telling)
+        bad, good = DistributionState(wrong, telling), DistributionState(right, telling)
         bad.tell(last_error="  ", next_tick=NEXT, contenders=["\udcff"])
         running = asyncio.create_task(record.run([bad, good]))
         try:

@@ -8,9 +8,9 @@ import msgspec
 
 from job_engine.client import Client
 from job_engine.distributor.distribution import Distribution
+from job_engine.distributor.distribution_state import DistributionState
 from job_engine.distributor.leader import Leader
-from job_engine.distributor.records import Made, PausedError
-from job_engine.distributor.standing import Standing
+from job_engine.distributor.records import PausedError, TickResult
 from job_engine.job.errors import Unreachable
 
 PATIENCE = 10.0
@@ -66,16 +66,16 @@ class Memory:
         self.refused: tuple[tuple[int, str], ...] = ()  # of each tick
         self.finished: list[int] = []
 
-    async def run(self, standings: Any) -> None: ...
+    async def run(self, states: Any) -> None: ...
 
-    async def begin(self, standing: Standing, lead: Any) -> int | None:
+    async def begin(self, state: DistributionState, lead: Any) -> int | None:
         if self.late:
             raise self.late.pop()
         return self.last
 
     async def tick(
-        self, standing: Standing, due: int, jobs: list[bytes], after: int, lead: Any, still: Callable[[], bool]
-    ) -> Made:
+        self, state: DistributionState, due: int, jobs: list[bytes], after: int, lead: Any, still: Callable[[], bool]
+    ) -> TickResult:
         self.asked.append(due)
         if self.errors:
             raise self.errors.pop(0)
@@ -88,9 +88,9 @@ class Memory:
         if self.lost_answers:
             self.lost_answers -= 1
             raise Unreachable
-        return Made(0 if repeated else len(jobs), self.refused, repeated=repeated)
+        return TickResult(0 if repeated else len(jobs), self.refused, repeated=repeated)
 
-    async def finish(self, standing: Standing, due: int, made: Made, lead: Any) -> None:
+    async def finish(self, state: DistributionState, due: int, made: TickResult, lead: Any) -> None:
         self.finished.append(due)
 
 
@@ -98,17 +98,17 @@ def play(
     distribution: Distribution,
     record: Memory,
     clock: Clock,
-    act: Callable[[Standing], None] | None = None,
+    act: Callable[[DistributionState], None] | None = None,
     lead: Any = None,
 ):
-    """Lead until the clock's end; the standing."""
+    """Lead until the clock's end; the state."""
 
-    async def scene() -> Standing:
-        standing = Standing(distribution, asyncio.Event())
-        leader = Leader(standing, record, Client, clock)
+    async def scene() -> DistributionState:
+        state = DistributionState(distribution, asyncio.Event())
+        leader = Leader(state, record, Client, clock)
         task = asyncio.create_task(leader.lead(lead))
         if act is not None:
-            act(standing)
+            act(state)
         over = asyncio.create_task(clock.over.wait())
         done, _ = await asyncio.wait({task, over}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         task.cancel()
@@ -117,7 +117,7 @@ def play(
         assert done, "the scene hangs"
         if task in done:
             task.result()
-        return standing
+        return state
 
     return asyncio.run(scene())
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from job_engine.distributor.calls import HANGING, Calls, HangsError
+from job_engine.distributor.calls import HANGING_CALLS, Calls, HangsError
 
 
 async def until(condition):
@@ -22,7 +22,7 @@ async def test_a_call_that_hangs_ends_for_us_and_the_next_one_is_made():
         release.wait(10)
         heeded.append(go_on())
 
-    for n in range(HANGING):
+    for n in range(HANGING_CALLS):
         with pytest.raises(HangsError, match=r"not ended within 0\.05 s"):
             await calls.call(hang)
         assert calls.running == n + 1
@@ -30,7 +30,7 @@ async def test_a_call_that_hangs_ends_for_us_and_the_next_one_is_made():
         await calls.call(lambda go_on: 1)
     release.set()
     await until(lambda: not calls.running)
-    assert heeded == [False] * HANGING
+    assert heeded == [False] * HANGING_CALLS
     assert await calls.call(lambda go_on: go_on()) is True
 
 
@@ -49,7 +49,7 @@ async def test_a_thread_that_cannot_start_is_an_error_and_hangs_for_nobody(monke
     calls = Calls("x", 5)
     with monkeypatch.context() as limited:
         limited.setattr(threading.Thread, "start", full)
-        for _ in range(HANGING):
+        for _ in range(HANGING_CALLS):
             with pytest.raises(RuntimeError, match="can't start"):
                 await calls.call(lambda go_on: 1)
     assert await calls.call(lambda go_on: 1) == 1

@@ -1,17 +1,17 @@
-"""Documents go in parts that a transaction takes."""
+"""Documents go in batches that a transaction takes."""
 
 from pathlib import Path
 
 from job_engine.distributor import documents
-from job_engine.distributor.documents import encoded, parts, summed_up
+from job_engine.distributor.documents import batches, encoded, summed_up
 
 
 def test_parts(monkeypatch):
-    assert list(parts([])) == [[]]
-    monkeypatch.setattr(documents, "PART", 2)
-    assert list(parts([b"1", b"2", b"3"])) == [[b"1", b"2"], [b"3"]]
-    monkeypatch.setattr(documents, "PART_BYTES", 5)
-    assert list(parts([b"123", b"4567", b"x" * 99])) == [[b"123"], [b"4567"], [b"x" * 99]]
+    assert list(batches([])) == [[]]
+    monkeypatch.setattr(documents, "JOBS_PER_BATCH", 2)
+    assert list(batches([b"1", b"2", b"3"])) == [[b"1", b"2"], [b"3"]]
+    monkeypatch.setattr(documents, "BYTES_PER_BATCH", 5)
+    assert list(batches([b"123", b"4567", b"x" * 99])) == [[b"123"], [b"4567"], [b"x" * 99]]
 
 
 def test_encoding():

@@ -9,9 +9,9 @@ from job_engine import Forbidden, Invalid, Unavailable, Unreachable
 from job_engine.client import Client
 from job_engine.distributor import leader
 from job_engine.distributor.distribution import Distribution
-from job_engine.distributor.leader import BACKOFF, Leader
+from job_engine.distributor.distribution_state import DistributionState
+from job_engine.distributor.leader import BACKOFF_SECONDS, Leader
 from job_engine.distributor.records import PausedError
-from job_engine.distributor.standing import Standing
 from job_engine.job.times import iso
 from tests.unit.distributor.scene import NOW, PATIENCE, SECOND, Memory, clock, play
 
@@ -70,7 +70,7 @@ def test_an_api_that_is_away_delays_the_tick_and_then_the_policy_decides(missed,
     assert seconds_of(record) == made
     said = [r.levelname for r in caplog.records if r.levelno >= logging.WARNING]
     assert said == ["ERROR", "ERROR", "ERROR", "ERROR", "WARNING"]
-    assert "well again after 5 failures" in caplog.messages[-1]
+    assert "works again after 5 failures" in caplog.messages[-1]
 
 
 def test_the_record_may_come_later_than_the_leader():
@@ -92,14 +92,14 @@ def test_a_function_that_raises_is_tried_again_with_backoff_and_said_once(caplog
 
     time, record = clock(60), Memory()
     with caplog.at_level(logging.WARNING):
-        standing = play(every(60, raises), record, time)
+        state = play(every(60, raises), record, time)
     assert time.slept == [1, 2, 4, 8]
     assert len(record.made) == 1  # the same tick, made in the end
     errors = [r for r in caplog.records if r.levelname == "ERROR"]
     assert [bool(r.exc_info) for r in errors] == [True]
     assert "distribution often: ValueError: no numbers" in errors[0].getMessage()
-    assert "well again after 4" in caplog.messages[-1]
-    assert standing.news()["last-error"] == "ValueError: no numbers"
+    assert "works again after 4" in caplog.messages[-1]
+    assert state.news()["last-error"] == "ValueError: no numbers"
 
 
 def test_another_error_is_said_anew(caplog):
@@ -133,7 +133,7 @@ def test_backoff_has_an_end():
 
     time = clock(3600)
     play(every(1, raises), Memory(), time)
-    assert time.slept[-1] == BACKOFF[1]
+    assert time.slept[-1] == BACKOFF_SECONDS[1]
 
 
 @pytest.mark.parametrize("ends", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), StopIteration()])
@@ -141,16 +141,16 @@ def test_a_function_cannot_end_the_distributor(ends):
     def raises():
         raise ends
 
-    standing = play(every(1, raises), Memory(), clock(2))
-    assert type(ends).__name__ in standing.news()["last-error"]
+    state = play(every(1, raises), Memory(), clock(2))
+    assert type(ends).__name__ in state.news()["last-error"]
 
 
 def test_what_the_server_refuses_is_a_failure():
     record = Memory()
     record.errors = [Forbidden("not you")]
     time = clock(3)
-    standing = play(every(1), record, time)
-    assert standing.news()["last-error"] == "not you"
+    state = play(every(1), record, time)
+    assert state.news()["last-error"] == "not you"
     assert (time.slept, seconds_of(record)) == ([1], [2, 3])
 
 
@@ -168,10 +168,10 @@ def test_a_clock_that_was_an_hour_ahead_for_some_seconds_costs_no_tick_afterward
 def test_no_tick_is_made_while_paused_and_then_the_policy_decides():
     record, time = Memory(last=NOW), clock(12)
 
-    def act(standing):
-        standing.heard(True, None)
+    def act(state):
+        state.heard(True, None)
         time.time += 9 * SECOND
-        asyncio.get_running_loop().call_later(0.05, standing.heard, False, None)
+        asyncio.get_running_loop().call_later(0.05, state.heard, False, None)
 
     play(every(2, missed="once"), record, time, act)
     assert seconds_of(record) == [8, 10, 12]
@@ -188,11 +188,11 @@ def test_a_run_that_was_asked_for_is_made_at_its_time_once_paused_or_not():
     record, time = Memory(), clock(1)
     asked = iso(NOW / 1000 - 0.5)
 
-    def act(standing):
-        standing.heard(True, asked)
+    def act(state):
+        state.heard(True, asked)
         loop = asyncio.get_running_loop()
-        loop.call_later(0.05, standing.heard, True, asked)  # the record had not heard yet
-        loop.call_later(0.1, standing.heard, False, None)
+        loop.call_later(0.05, state.heard, True, asked)  # the record had not heard yet
+        loop.call_later(0.1, state.heard, False, None)
 
     play(every(1), record, time, act)
     assert list(record.made) == [NOW - 500, NOW + SECOND]
@@ -205,18 +205,18 @@ def test_a_run_that_fails_is_over_and_says_so():
 
     record, time = Memory(), clock(0)
 
-    def act(standing):
-        standing.heard(False, iso(NOW / 1000 - 0.5))
+    def act(state):
+        state.heard(False, iso(NOW / 1000 - 0.5))
 
-    standing = play(every(1, raises), record, time, act)
+    state = play(every(1, raises), record, time, act)
     assert record.made == {NOW - 500: []}
-    assert standing.news()["last-error"] == "ValueError: no"
-    assert standing.run_at is None
+    assert state.news()["last-error"] == "ValueError: no"
+    assert state.run_at is None
 
 
 async def test_a_run_that_is_asked_for_does_not_wait_for_the_pause_after_a_failure(monkeypatch):
     """By the machine's clock: what wakes a leader is what is tried here."""
-    monkeypatch.setattr(leader, "BACKOFF", (3600.0, 3600.0))
+    monkeypatch.setattr(leader, "BACKOFF_SECONDS", (3600.0, 3600.0))
     calls = []
 
     def raises():
@@ -228,17 +228,17 @@ async def test_a_run_that_is_asked_for_does_not_wait_for_the_pause_after_a_failu
     ran = asyncio.Event()
 
     class Noting(Memory):
-        async def finish(self, standing, due, made, lead):
+        async def finish(self, state, due, made, lead):
             if due == NOW:
                 ran.set()
 
-    standing = Standing(every(86400, raises), asyncio.Event())
-    standing.telling.clear()
-    task = asyncio.create_task(Leader(standing, Noting(last=0), Client).lead())
+    state = DistributionState(every(86400, raises), asyncio.Event())
+    state.telling.clear()
+    task = asyncio.create_task(Leader(state, Noting(last=0), Client).lead())
     async with asyncio.timeout(PATIENCE):
-        await standing.telling.wait()
-        assert "last-error" in standing.news()
-        standing.heard(False, iso(NOW / 1000))
+        await state.telling.wait()
+        assert "last-error" in state.news()
+        state.heard(False, iso(NOW / 1000))
         await ran.wait()
     task.cancel()
     await asyncio.wait({task})
@@ -255,8 +255,8 @@ def test_a_run_that_a_leader_loses_is_for_the_next_one():
             raise PausedError  # as records do that ask `still` first
 
     lead, time, asked = Lead(), clock(1), iso(NOW / 1000 - 0.5)
-    standing = play(every(1), Losing(), time, lambda standing: standing.heard(False, asked), lead)
-    assert standing.run_at == asked
+    state = play(every(1), Losing(), time, lambda state: state.heard(False, asked), lead)
+    assert state.run_at == asked
 
 
 def test_a_wrong_document_is_named_by_its_place_and_logged_once_until_it_changes(caplog):
@@ -269,21 +269,21 @@ def test_a_wrong_document_is_named_by_its_place_and_logged_once_until_it_changes
             record.refused = ((1, "too small"),)
         return documents
 
-    standing = play(every(1, changes), record, clock(6))
+    state = play(every(1, changes), record, clock(6))
     assert [r.getMessage().partition("wrong: ")[2] for r in caplog.records if r.levelname == "ERROR"] == [
         "job 2 of the tick (action bad): too big",
         "job 2 of the tick (action bad): too small",
     ]
-    assert standing.news()["last-error"] == "job 2 of the tick (action bad): too small"
+    assert state.news()["last-error"] == "job 2 of the tick (action bad): too small"
     assert record.finished == list(record.made)
 
 
 def test_who_repeats_a_tick_leaves_the_error_of_who_made_it_alone():
     record = Memory()
     record.made = {NOW + SECOND: []}
-    standing = play(every(1, lambda: ["no document"]), record, clock(1))
+    state = play(every(1, lambda: ["no document"]), record, clock(1))
     assert record.asked == [NOW + SECOND]
-    assert "last-error" not in standing.news()
+    assert "last-error" not in state.news()
 
 
 @pytest.mark.parametrize("missed", ["once", "all"])
@@ -304,9 +304,9 @@ def test_bad_jobs_fail_alone():
         yield {"action": "noop", "priority": 3}
 
     record = Memory()
-    standing = play(every(1, some), record, clock(1))
+    state = play(every(1, some), record, clock(1))
     assert record.made[NOW + SECOND] == [{"action": "noop"}, {"action": "noop", "priority": 3}]
-    assert "job 2 of the tick is str 'noop'" in (said := standing.news()["last-error"])
+    assert "job 2 of the tick is str 'noop'" in (said := state.news()["last-error"])
     assert "job 3 of the tick (action noop) cannot be written as JSON" in said
 
 

@@ -12,7 +12,7 @@ from job_engine import Invalid
 from job_engine.distributor.choice import chosen
 from job_engine.distributor.load import load
 from job_engine.distributor.settings import DistributorSettings
-from job_engine.distributor.upstream import Host
+from job_engine.distributor.upstream import UpstreamDistributor
 from tests.unit.files import write
 
 pytestmark = pytest.mark.usefixtures("own_modules")
@@ -65,7 +65,7 @@ class Plain(Loops):
 
 
 def loaded(*sources):
-    return load(sources, Host(SETTINGS, "me"), entry_points=False)
+    return load(sources, UpstreamDistributor(SETTINGS, "me"), entry_points=False)
 
 
 def test_files_modules_and_folders_and_what_fails_is_named():
@@ -102,7 +102,7 @@ def test_entry_points(monkeypatch):
     write("plugin.dist-info/METADATA", "Name: plugin\nVersion: 1\n")
     write("plugin.dist-info/entry_points.txt", "[job_engine.distributions]\nall = plugin\n")
     monkeypatch.syspath_prepend(str(Path.cwd()))
-    assert "plugged" in load((), Host(SETTINGS, "me")).names()
+    assert "plugged" in load((), UpstreamDistributor(SETTINGS, "me")).names()
 
 
 def test_upstreams_classes_as_they_are():
@@ -113,9 +113,9 @@ def test_upstreams_classes_as_they_are():
         from job_engine.distributor.choice import chosen
         from job_engine.distributor.load import load
         from job_engine.distributor.settings import DistributorSettings
-        from job_engine.distributor.upstream import Host
+        from job_engine.distributor.upstream import UpstreamDistributor
         settings = DistributorSettings(api_url="http://127.0.0.1:1", intervals=(("election_name", 7),))
-        found = load(["nuvla.job_engine.job.distributions"], Host(settings, "me"))
+        found = load(["nuvla.job_engine.job.distributions"], UpstreamDistributor(settings, "me"))
         print(found.names(), found.failed, found.duplicates)
         own, plain = found.get("election_name"), found.get("plain")
         print(own.registered, own.described["every"], own.jobs(None), plain.described["every"], plain.jobs(None))

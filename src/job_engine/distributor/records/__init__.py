@@ -1,18 +1,18 @@
-"""Where jobs are added, and who remembers which ticks were made: our record, or a Nuvla server with ZooKeeper."""
+"""The records of ticks, where jobs are added: the record of job-engine, or a Nuvla server with ZooKeeper."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from job_engine.distributor.standing import Standing
+from job_engine.distributor.distribution_state import DistributionState
 
 if TYPE_CHECKING:
     from job_engine.queue import Lead
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What became of a tick."""
+class TickResult:
+    """The result of making a tick."""
 
     jobs: int  # how many were added
     refused: tuple[tuple[int, str], ...] = ()  # the place of each document that was not acceptable, and why
@@ -25,26 +25,26 @@ class PausedError(Exception):
 
 
 class Record(Protocol):
-    """What a distributor needs of the place where its jobs go."""
+    """The port between a distributor and the place where its jobs are added."""
 
     where: str
 
-    async def run(self, standings: Sequence[Standing]) -> None:
-        """Tell and be told, until cancelled."""
+    async def run(self, states: Sequence[DistributionState]) -> None:
+        """Exchange reports about distributions, until cancelled."""
 
-    async def begin(self, standing: Standing, lead: "Lead | None") -> int | None:
+    async def begin(self, state: DistributionState, lead: "Lead | None") -> int | None:
         """At the start of a term: the due time of the newest tick that was made, or since when ticks count; None:
         nobody knows. Raises as `tick` does."""
 
     async def tick(
         self,
-        standing: Standing,
+        state: DistributionState,
         due: int,
         jobs: list[bytes],
         after: int,
         lead: "Lead | None",
         still: Callable[[], bool],
-    ) -> Made:
+    ) -> TickResult:
         """Make a tick. May be called again with the same ``due``, by anybody: it is made once.
 
         Args:
@@ -59,6 +59,6 @@ class Record(Protocol):
             JobEngineError: the server does not take it.
         """
 
-    async def finish(self, standing: Standing, due: int, made: Made, lead: "Lead | None") -> None:
+    async def finish(self, state: DistributionState, due: int, made: TickResult, lead: "Lead | None") -> None:
         """Note that all of a tick is made; once what came of it was told, since this may take long. Raises nothing of
         ours."""

@@ -11,23 +11,23 @@ import msgspec
 
 from job_engine.client.endpoint import refusal
 from job_engine.client.wire import WireClient
-from job_engine.distributor.documents import parts
-from job_engine.distributor.records import Made, PausedError
-from job_engine.distributor.standing import Standing
-from job_engine.distributor.trouble import Trouble
+from job_engine.distributor.distribution_state import DistributionState
+from job_engine.distributor.documents import batches
+from job_engine.distributor.records import PausedError, TickResult
+from job_engine.distributor.repeated_error import RepeatedError
 from job_engine.job.errors import UNREADABLE, Conflict, Invalid, JobEngineError, Unavailable
 from job_engine.job.times import epoch, iso
 
 if TYPE_CHECKING:
     from job_engine.queue import Lead
 
-TICK: Final = 60.0
+TICK_SECONDS: Final = 60.0
 """Seconds that the record may take for a tick of 10,000 jobs, and for what was before it."""
-CALL: Final = 15.0
+CALL_SECONDS: Final = 15.0
 """Seconds that it may take for anything else."""
-PARKED: Final = 20.0
+PARKED_SECONDS: Final = 20.0
 """Seconds that a report waits there for something to be asked of us, at most: the most that the server takes."""
-HASTY: Final = 1.0
+HASTY_SECONDS: Final = 1.0
 """Seconds: a parked report that says nothing new sooner than that (a server that stops) is not repeated at once."""
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class _Document(msgspec.Struct):
 
 
 class EngineRecord:
-    """See `Record`.
+    """The adapter of `Record` for the record of job-engine.
 
     Args:
         distributor: our name, as people see it.
@@ -73,36 +73,36 @@ class EngineRecord:
         self._client = client
         self._distributor = distributor
         self._telling = telling
-        self._trouble = Trouble(log, f"the API server at {self.where}")
+        self._trouble = RepeatedError(log, f"the API server at {self.where}")
         self._said: set[str] = set()  # what it does not take
 
-    async def run(self, standings: Sequence[Standing]) -> None:
-        """See `Record`."""
+    async def run(self, states: Sequence[DistributionState]) -> None:
+        """Exchange reports about distributions, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._tell(standings))
-            tasks.create_task(self._listen(standings))
+            tasks.create_task(self._tell(states))
+            tasks.create_task(self._listen(states))
 
-    async def begin(self, standing: Standing, lead: "Lead | None") -> int | None:
-        """See `Record`."""
-        (known,) = await self._report([_asked(standing)])  # the rest is told apart: it may be refused
-        standing.heard(known.paused, known.run_at)
+    async def begin(self, state: DistributionState, lead: "Lead | None") -> int | None:
+        """The due time of the newest tick that was made, at the start of a term."""
+        (known,) = await self._report([_asked(state)])  # the rest is told apart: it may be refused
+        state.heard(known.paused, known.run_at)
         if known.last_tick is not None:
             return milliseconds(known.last_tick)
         # Nobody has made one: what was due since somebody first told of the distribution was missed.
-        return milliseconds((await self._call("GET", _path(standing.name), None, CALL, _Document)).created)
+        return milliseconds((await self._call("GET", _path(state.name), None, CALL_SECONDS, _Document)).created)
 
     async def tick(
         self,
-        standing: Standing,
+        state: DistributionState,
         due: int,
         jobs: list[bytes],
         after: int,
         lead: "Lead | None",
         still: Callable[[], bool],
-    ) -> Made:
-        """See `Record`."""
-        made, before = Made(0), 0
-        for number, part in enumerate(parts(jobs)):
+    ) -> TickResult:
+        """Make a tick, at most once for each due time."""
+        made, before = TickResult(0), 0
+        for number, part in enumerate(batches(jobs)):
             if not still():
                 raise PausedError
             body = {
@@ -113,43 +113,43 @@ class EngineRecord:
                 **({"part": number} if number else {}),
             }
             try:
-                answer = await self._call("POST", f"{_path(standing.name)}/tick", _encode(body), TICK, _Ticked)
+                answer = await self._call("POST", f"{_path(state.name)}/tick", _encode(body), TICK_SECONDS, _Ticked)
             except Conflict:
                 raise PausedError from None
-            made = Made(
+            made = TickResult(
                 made.jobs + (0 if answer.repeated else len(answer.resource_ids)),
                 (*made.refused, *((before + n, job.message) for n, job in enumerate(answer.jobs) if job.status == 400)),
                 made.active + sum(job.status == 409 for job in answer.jobs),
                 made.repeated or answer.repeated,
             )
             before += len(part)
-        standing.shown(next_tick=iso(after / 1000), last_error=None)
+        state.shown(next_tick=iso(after / 1000), last_error=None)
         return made
 
-    async def finish(self, standing: Standing, due: int, made: Made, lead: "Lead | None") -> None:
-        """See `Record`: its transactions have noted it."""
+    async def finish(self, state: DistributionState, due: int, made: TickResult, lead: "Lead | None") -> None:
+        """Do nothing: the transaction of the tick has noted it."""
 
-    async def _tell(self, standings: Sequence[Standing]) -> None:
+    async def _tell(self, states: Sequence[DistributionState]) -> None:
         """Tell what has changed, together with what changed while the last telling was under way."""
         while True:
             await self._telling.wait()
             self._telling.clear()
-            news = {standing: told for standing in standings if (told := standing.news()) is not None}
+            news = {state: told for state in states if (told := state.news()) is not None}
             if not news:
                 continue
             try:
                 await self._told(list(news.items()))
             except BaseException:
-                for standing, told in news.items():
-                    standing.untold(told)
+                for state, told in news.items():
+                    state.untold(told)
                 raise
 
-    async def _told(self, news: Sequence[tuple[Standing, dict[str, Any]]]) -> None:
+    async def _told(self, news: Sequence[tuple[DistributionState, dict[str, Any]]]) -> None:
         """Tell this. What the server does not take is told fact by fact, and dropped where that does not help."""
 
         async def offered() -> Invalid | None:
             try:
-                await self._report([{**_asked(standing), **facts} for standing, facts in news])
+                await self._report([{**_asked(state), **facts} for state, facts in news])
             except Invalid as error:
                 return error
             return None
@@ -157,33 +157,33 @@ class EngineRecord:
         refused = await self._patiently(offered)
         if refused is None:
             return
-        (standing, facts), *more = news
+        (state, facts), *more = news
         if more:
             parts = [[each] for each in news]
         elif len(facts) > 1:
-            parts = [[(standing, {fact: value})] for fact, value in facts.items()]
+            parts = [[(state, {fact: value})] for fact, value in facts.items()]
         else:
             (fact,) = facts
-            said = f"distribution {standing.name}: the API server does not take its {fact}: {refused.message}"
+            said = f"distribution {state.name}: the API server does not take its {fact}: {refused.message}"
             log.log(logging.DEBUG if said in self._said else logging.WARNING, "%s; it is not told", said)
             self._said.add(said)
             return
         for part in parts:
             await self._told(part)
 
-    async def _listen(self, standings: Sequence[Standing]) -> None:
+    async def _listen(self, states: Sequence[DistributionState]) -> None:
         """Keep one report parked: it is answered when something is asked of us."""
         while True:
-            before = [standing.known for standing in standings]
+            before = [state.known for state in states]
             began = time.monotonic()
-            await self._patiently(lambda: self._heard(standings))
-            if before == [standing.known for standing in standings] and time.monotonic() - began < HASTY:
-                await asyncio.sleep(HASTY)
+            await self._patiently(lambda: self._heard(states))
+            if before == [state.known for state in states] and time.monotonic() - began < HASTY_SECONDS:
+                await asyncio.sleep(HASTY_SECONDS)
 
-    async def _heard(self, standings: Sequence[Standing]) -> None:
-        answers = await self._report([_asked(standing) for standing in standings], PARKED)
-        for standing, known in zip(standings, answers, strict=True):
-            standing.heard(known.paused, known.run_at)
+    async def _heard(self, states: Sequence[DistributionState]) -> None:
+        answers = await self._report([_asked(state) for state in states], PARKED_SECONDS)
+        for state, known in zip(states, answers, strict=True):
+            state.heard(known.paused, known.run_at)
 
     async def _report(self, distributions: list[dict[str, Any]], wait: float = 0.0) -> list[_Known]:
         body = {"distributor": self._distributor, "wait": wait, "distributions": distributions}
@@ -191,13 +191,13 @@ class EngineRecord:
             sent = _encode(body)
         except UnicodeEncodeError as error:  # a lone surrogate in what an author wrote
             raise Invalid(f"it is not Unicode text: {error}") from None
-        answer = await self._call("POST", "/api/distribution/report", sent, wait + CALL, _Report)
+        answer = await self._call("POST", "/api/distribution/report", sent, wait + CALL_SECONDS, _Report)
         if [known.name for known in answer.distributions] != [asked["name"] for asked in distributions]:
             raise JobEngineError("the server's answer to a report is not what it should be; is its version newer?")
         return answer.distributions
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await self._trouble.outlast(call, of=(JobEngineError,))
+        return await self._trouble.until_answered(call, of=(JobEngineError,))
 
     async def _call(self, method: str, path: str, body: bytes | None, timeout: float, kind: type[T]) -> T:
         status, answered = await self._client.request(method, path, body, timeout=timeout)
@@ -221,6 +221,6 @@ def _path(name: str) -> str:
     return f"/api/distribution/{quote(name)}"
 
 
-def _asked(standing: Standing) -> dict[str, Any]:
-    paused, run_at = standing.known
-    return {"name": standing.name, "paused": paused, "run-at": run_at}
+def _asked(state: DistributionState) -> dict[str, Any]:
+    paused, run_at = state.known
+    return {"name": state.name, "paused": paused, "run-at": run_at}

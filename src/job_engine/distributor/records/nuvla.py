@@ -19,22 +19,22 @@ from kazoo.exceptions import NoNodeError
 from job_engine.client.endpoint import refusal
 from job_engine.client.submission import EXTENSIONS
 from job_engine.client.wire import WireClient
-from job_engine.distributor.records import Made
-from job_engine.distributor.standing import Standing
+from job_engine.distributor.distribution_state import DistributionState
+from job_engine.distributor.records import TickResult
 from job_engine.job.entry_point import ENTRY_POINT
 from job_engine.job.errors import UNREADABLE, Forbidden, Invalid, JobEngineError, Unavailable, Unreachable
 from job_engine.job.schedule import FUTURE
 from job_engine.queue import Lead, Session, SessionLost, Unanswered, wire, znodes
 
-CALL: Final = 30.0
+CALL_SECONDS: Final = 30.0
 """Seconds that the server may take to answer."""
-BUSY: Final = 503
+BUSY_STATUS: Final = 503
 """The status of a server, or of a proxy before it, that does not take a request now: it was not carried out."""
-LISTED: Final = 10_000
+MOST_DOCUMENTS: Final = 10_000
 """Documents that its searches answer at most."""
-AGAIN: Final = 1.0
+RETRY_SECONDS: Final = 1.0
 """Seconds until what the server certainly did not carry out is sent again."""
-TICKS: Final = "ticks"
+TICKS_FOLDER: Final = "ticks"
 """Below the queue's path: a node for each distribution."""
 UNLESS_ACTIVE: Final = "unless-active"
 
@@ -46,7 +46,7 @@ class _Found(msgspec.Struct):
 
 
 class _Note(msgspec.Struct, omit_defaults=True):
-    """What the node of a distribution says."""
+    """The content of the node of a distribution."""
 
     due: int  # milliseconds since the epoch
     by: str  # the distributor
@@ -55,7 +55,7 @@ class _Note(msgspec.Struct, omit_defaults=True):
 
 
 class NuvlaRecord:
-    """See `Record`."""
+    """The adapter of `Record` for a Nuvla server."""
 
     def __init__(self, client: WireClient, distributor: str, session: Session) -> None:
         self.where = client.endpoint.url
@@ -63,29 +63,35 @@ class NuvlaRecord:
         self._distributor = distributor
         self._session = session
 
-    async def run(self, standings: Sequence[Standing]) -> None:
-        """See `Record`: there is nothing to tell and nobody who asks."""
+    async def run(self, states: Sequence[DistributionState]) -> None:
+        """Do nothing until cancelled: such a server takes no reports."""
         await asyncio.Event().wait()
 
-    async def begin(self, standing: Standing, lead: Lead | None) -> int | None:
-        """See `Record`."""
-        note, _ = await self._read(standing.name)
+    async def begin(self, state: DistributionState, lead: Lead | None) -> int | None:
+        """The due time of the newest tick that was made, at the start of a term; None: unknown."""
+        note, _ = await self._read(state.name)
         if note is not None and note.jobs is None:
             log.warning(
                 "distribution %s: %s may have left the tick of %d ms unfinished; it is not made again",
-                standing.name, note.by, note.due,
+                state.name, note.by, note.due,
             )  # fmt: skip
         return None if note is None else note.due
 
     async def tick(
-        self, standing: Standing, due: int, jobs: list[bytes], after: int, lead: Lead | None, still: Callable[[], bool]
-    ) -> Made:
-        """See `Record`."""
+        self,
+        state: DistributionState,
+        due: int,
+        jobs: list[bytes],
+        after: int,
+        lead: Lead | None,
+        still: Callable[[], bool],
+    ) -> TickResult:
+        """Make a tick, at most once for each due time."""
         assert lead is not None
         documents = [msgspec.json.decode(job) for job in jobs]
         active = await self._active(documents)  # before the note: a server that is away costs no tick
-        if not await self._claim(standing.name, due, lead):
-            return Made(0, repeated=True)
+        if not await self._claim(state.name, due, lead):
+            return TickResult(0, repeated=True)
         added, refused, skipped = 0, list[tuple[int, str]](), 0
         for number, document in enumerate(documents):
             if not still():
@@ -101,20 +107,20 @@ class NuvlaRecord:
             else:
                 added += 1
                 active.add(_what(document))
-        return Made(added, tuple(refused), skipped)
+        return TickResult(added, tuple(refused), skipped)
 
-    async def finish(self, standing: Standing, due: int, made: Made, lead: Lead | None) -> None:
-        """See `Record`."""
+    async def finish(self, state: DistributionState, due: int, made: TickResult, lead: Lead | None) -> None:
+        """Note that all jobs of a tick are made."""
         assert lead is not None
         if made.repeated:
             return
         try:
-            note, version = await self._read(standing.name)
+            note, version = await self._read(state.name)
             if note is not None and note.due == due:
                 note.jobs = made.jobs
-                await self._write(standing.name, note, version, lead)
+                await self._write(state.name, note, version, lead)
         except JobEngineError as error:
-            log.warning("distribution %s: that its tick is complete could not be noted: %s", standing.name, error)
+            log.warning("distribution %s: that its tick is complete could not be noted: %s", state.name, error)
 
     async def _add(self, document: dict[str, Any]) -> None:
         lacking = sorted(EXTENSIONS & document.keys())
@@ -123,16 +129,16 @@ class NuvlaRecord:
         body = msgspec.json.encode(document)
         while True:
             try:
-                status, answered = await self._client.request("POST", "/api/job", body, timeout=CALL)
+                status, answered = await self._client.request("POST", "/api/job", body, timeout=CALL_SECONDS)
             except Unreachable as error:
                 if not isinstance(error.__cause__, ConnectionRefusedError):
                     raise Unreachable(f"{error.message}: whether it was added is not known") from error
             else:
                 if status < 400:
                     return
-                if status != BUSY:
+                if status != BUSY_STATUS:
                     raise refusal(status, answered)
-            await asyncio.sleep(AGAIN)  # it did not arrive, or was turned away at the door
+            await asyncio.sleep(RETRY_SECONDS)  # it did not arrive, or was turned away at the door
 
     async def _active(self, documents: Iterable[dict[str, Any]]) -> set[tuple[Any, Any]]:
         """What queued and running jobs do to what, of the actions for which that matters; one search."""
@@ -144,7 +150,7 @@ class NuvlaRecord:
         asked = {
             "filter": f"state=['QUEUED' 'RUNNING'] and ({named})",
             "select": "action,target-resource",
-            "last": LISTED,
+            "last": MOST_DOCUMENTS,
         }
         answered = await self._call("GET", f"/api/job?{urlencode(asked)}", None)
         try:
@@ -154,7 +160,7 @@ class NuvlaRecord:
         return {_what(job) for job in found.resources}
 
     async def _call(self, method: str, path: str, body: bytes | None) -> bytes:
-        status, answered = await self._client.request(method, path, body, timeout=CALL)
+        status, answered = await self._client.request(method, path, body, timeout=CALL_SECONDS)
         if status >= 400:
             raise refusal(status, answered)
         return answered
@@ -165,7 +171,7 @@ class NuvlaRecord:
         """What it says, and its version; -1 when there is none."""
         link = await self._session.usable()
         try:
-            node = await link.call(wire.read(link.path(self._session.settings.path, TICKS, name)))
+            node = await link.call(wire.read(link.path(self._session.settings.path, TICKS_FOLDER, name)))
         except NoNodeError:
             return None, -1
         except (Unanswered, SessionLost):
@@ -194,8 +200,8 @@ class NuvlaRecord:
     async def _write(self, name: str, note: _Note, version: int, lead: Lead) -> bool:
         """Write the node, as the leader that we are; whether it was certainly written."""
         link = await self._session.usable()
-        folder = link.path(self._session.settings.path, TICKS)
-        node, data = link.path(self._session.settings.path, TICKS, name), msgspec.json.encode(note)
+        folder = link.path(self._session.settings.path, TICKS_FOLDER)
+        node, data = link.path(self._session.settings.path, TICKS_FOLDER, name), msgspec.json.encode(note)
         change = wire.create(node, data, link.acl) if version < 0 else wire.write(node, data, version)
         request = wire.multi([wire.check(lead.node), change])
         try:

@@ -1,4 +1,4 @@
-"""What the record and a distributor tell each other about one distribution."""
+"""The state of one distribution, as the record and a distributor report it to each other."""
 
 import asyncio
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from job_engine.distributor.distribution import Distribution
 
 
-class Standing:
-    """One distribution of this distributor.
+class DistributionState:
+    """The state of one distribution of this distributor, and what is still to be reported of it.
 
     Attributes:
         paused: no tick is to be made.
-        run_at: a tick that somebody asked for, as the record writes its time; None: none.
-        known: the same two as the record said them last.
+        run_at: the time of a requested tick, as the record writes it; None: none is requested.
+        known: the same two, as the record reported them last.
         woken: set when one of them has changed.
-        telling: set when there is something to tell.
+        telling: set when there is something to report.
     """
 
     def __init__(self, distribution: Distribution[..., Any], telling: asyncio.Event) -> None:
@@ -31,7 +31,7 @@ class Standing:
         telling.set()
 
     def tell(self, **facts: Any) -> None:
-        """What the record shall show; None: nothing any more. What it shows already is not told again."""
+        """Report facts that the record shall show; None removes one. Facts that it shows already are not sent again."""
         for fact, value in facts.items():
             name = fact.replace("_", "-")
             if self._news.get(name, self._shown.get(name)) != value:
@@ -39,24 +39,24 @@ class Standing:
                 self.telling.set()
 
     def shown(self, **facts: Any) -> None:
-        """What the record shows now, without having been told by `tell`."""
+        """Note facts that the record shows without a report by `tell`."""
         for fact, value in facts.items():
             name = fact.replace("_", "-")
             self._shown[name] = value
             self._news.pop(name, None)
 
     def news(self) -> dict[str, Any] | None:
-        """What is to be told, once; `untold` if it could not be."""
+        """The facts to report, once; `untold` takes them back if the report failed."""
         news, self._news = self._news, {}
         self._shown |= news
         return news or None
 
     def untold(self, news: dict[str, Any]) -> None:
-        """The news did not arrive."""
+        """Take back facts whose report failed."""
         self._news = news | self._news
 
     def heard(self, paused: bool, run_at: str | None) -> None:
-        """What the record said."""
+        """Apply what the record has answered."""
         self.known = (paused, run_at)
         if run_at is not None and run_at == self._ran:
             run_at = None  # said before it knew
@@ -65,7 +65,7 @@ class Standing:
             self.woken.set()
 
     def ran(self, run_at: str) -> None:
-        """The tick that was asked for is made, or cannot be made; another may have been asked for meanwhile."""
+        """Note that a requested tick is made, or cannot be; another may have been requested meanwhile."""
         self._ran = run_at
         if self.run_at == run_at:
             self.run_at = None

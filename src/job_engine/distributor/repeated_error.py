@@ -1,4 +1,4 @@
-"""Something that goes wrong again and again, and is logged once."""
+"""Errors that repeat, and are logged once."""
 
 import asyncio
 import logging
@@ -12,17 +12,17 @@ from job_engine.job.foreign import described, is_a, text
 
 T = TypeVar("T")
 
-RETRIED_AFTER: Final = (0.2, 5.0)
+RETRY_SECONDS: Final = (0.2, 5.0)
 """Seconds: the first pause before a call that was not answered is made again, and the longest; they double."""
-LONGEST: Final = 1000
+ERROR_CHARACTERS: Final = 1000
 """Characters of an error's text."""
 
 
-class Trouble:
-    """What is wrong with one thing, until it is right again.
+class RepeatedError:
+    """The error that one operation repeats, until it succeeds.
 
     Args:
-        what: whose trouble it is, to begin a sentence.
+        what: the operation, to begin a log line.
     """
 
     def __init__(self, log: logging.Logger, what: str) -> None:
@@ -47,7 +47,7 @@ class Trouble:
         ours = is_a(error, JobEngineError)
         self._log.error("%s: %s; %s", self._what, one_line(error), then, exc_info=None if ours else error)
 
-    async def outlast(
+    async def until_answered(
         self,
         call: Callable[[], Awaitable[T]],
         then: str = "it is asked again and again",
@@ -55,13 +55,13 @@ class Trouble:
         of: tuple[type[JobEngineError], ...] = (Unreachable, Unavailable),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> T:
-        """Make a call until it is answered; what that says.
+        """Repeat a call until it is answered; returns the response.
 
         Args:
             then: what happens until then, see `note`.
             of: the errors that do not end it.
         """
-        pause = pauses(*RETRIED_AFTER)
+        pause = pauses(*RETRY_SECONDS)
         while True:
             try:
                 answer = await call()
@@ -73,13 +73,13 @@ class Trouble:
                 return answer
 
     def over(self) -> None:
-        """It went well."""
+        """The operation has succeeded."""
         if self.count:
-            self._log.warning("%s: is well again after %d failures", self._what, self.count)
+            self._log.warning("%s: works again after %d failures", self._what, self.count)
         self._known, self.count = None, 0
 
 
 def one_line(error: BaseException) -> str:
     """The error in a line that people read, and that any record takes: of bounded length, without lone surrogates."""
     said = text(error).strip() if is_a(error, JobEngineError) else ""
-    return " ".join((said or described(error)).split())[:LONGEST].encode(errors="replace").decode()
+    return " ".join((said or described(error)).split())[:ERROR_CHARACTERS].encode(errors="replace").decode()
