@@ -16,13 +16,17 @@ class CommandFailed(JobEngineError):
     """The command did what it should, and the outcome is bad; exit code 1."""
 
 
+class Unwritable(CommandFailed):
+    """The standard output cannot be written."""
+
+
 def exit_code(error: Exception) -> int:
     """What a command that ended with ``error`` exits with."""
     if isinstance(error, CommandFailed):
         return FAILED
     if isinstance(error, Unreachable | Unavailable):
         return UNREACHABLE
-    if isinstance(error, JobEngineError | click.ClickException):
+    if isinstance(error, JobEngineError | click.ClickException | UnicodeEncodeError):
         return WRONG
     return INTERNAL
 
@@ -37,4 +41,6 @@ def sentence(error: Exception) -> str:
     if isinstance(error, JobEngineError):
         message = " ".join(error.message.split())
         return f"{message}; {CREDENTIALS}" if isinstance(error, Forbidden) and message == NOBODY else message
+    if isinstance(error, UnicodeEncodeError):  # all that is encoded comes from the command line
+        return f"{str(error.object)[:60]!a} is not valid UTF-8; write it in UTF-8"
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -8,6 +8,7 @@ import msgspec
 
 from job_engine.client.answers import ActionInfo, ExecutorInfo, ServerStatus, decoded
 from job_engine.client.connection import Connection
+from job_engine.job import json_value
 from job_engine.job.errors import NotFound
 
 
@@ -147,7 +148,7 @@ class Administration:
         self._json("DELETE", f"/api/credential/{quote(key.removeprefix('credential/'), safe='')}")
 
     def _sent(self, method: str, path: str, body: Any) -> dict[str, Any]:
-        return self._json(method, path, msgspec.json.encode(body), repeatable=False)
+        return self._json(method, path, json_value.encode(body, "the request", nan=True), repeatable=False)
 
     def _json(
         self,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-import msgspec
 from uuid_utils import uuid7
 
 from job_engine.client.administration import Administration
@@ -19,6 +18,7 @@ from job_engine.client.discovery import Found, find
 from job_engine.client.endpoint import Credentials, Endpoint, refusal
 from job_engine.client.handle import JobHandle, job_id
 from job_engine.client.submission import Options, documents, key_header, slices
+from job_engine.job import json_value
 from job_engine.job.errors import Conflict, Forbidden
 from job_engine.job.states import State, is_final
 
@@ -163,7 +163,7 @@ class Client(Administration):
         """
         options = _options(locals())
         (document,) = documents(action, [payload], options, extended=self.extended)
-        body = msgspec.json.encode(document)
+        body = json_value.encode(document, "the job", nan=True)  # a payload with one was refused
         headers = key_header(options) if self.extended else None
         answer = self._json("POST", "/api/job", body, repeatable=self.extended, headers=headers)
         return JobHandle(self, str(answer["resource-id"]))
