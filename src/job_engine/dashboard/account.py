@@ -1,4 +1,4 @@
-"""One's own account: another password, and where one is signed in."""
+"""The page of the visitor's account: the password, and the sessions."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -13,11 +13,11 @@ TYPES: Final = {
     "dashboard.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-"""All there is, and what it is."""
-KEPT: Final = 365 * 86400
+"""All static files, and their media types."""
+CACHE_SECONDS: Final = 365 * 86400
 """Seconds that a browser keeps a file without asking: the URL carries the digest of what is in it."""
 
-GUARDED: Final = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}
+SAFE_HEADERS: Final = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}
 """A browser takes a file for nothing but what it is, and gives it to no other site's page."""
 
 
@@ -36,6 +36,6 @@ async def static(request: Request) -> Response:
     """``GET /static/NAME``: open to all."""
     name = request.path_params["name"]
     if name not in TYPES:
-        return PlainTextResponse("not found", 404, GUARDED)
-    headers = {**GUARDED, "cache-control": f"public, max-age={KEPT}, immutable"}
+        return PlainTextResponse("not found", 404, SAFE_HEADERS)
+    headers = {**SAFE_HEADERS, "cache-control": f"public, max-age={CACHE_SECONDS}, immutable"}
     return Response(_read(name), headers=headers, media_type=TYPES[name])

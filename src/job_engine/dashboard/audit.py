@@ -1,15 +1,15 @@
-"""The audit, for administrators: who did what, newest first."""
+"""The page of the audit, for administrators: events, newest first."""
 
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from job_engine.dashboard import people, record
+from job_engine.dashboard import formatting, record
 from job_engine.dashboard.page import render
 from job_engine.job.errors import Invalid
 
-PAGE: Final = 50
+EVENTS_PER_PAGE: Final = 50
 """Events on one page."""
 
 
@@ -22,11 +22,11 @@ async def show(request: Request) -> Response:
     try:
         found = await record.get(
             request.state.visitor, "audit-event",
-            filter=wanted or None, orderby="id:desc", first=first, last=first + PAGE - 1,
+            filter=wanted or None, orderby="id:desc", first=first, last=first + EVENTS_PER_PAGE - 1,
         )  # fmt: skip
     except Invalid as error:
         problem = error.message
-    newer, older = max(1, first - PAGE), first + PAGE
+    newer, older = max(1, first - EVENTS_PER_PAGE), first + EVENTS_PER_PAGE
     return render(
         request,
         "audit.html",
@@ -34,6 +34,6 @@ async def show(request: Request) -> Response:
         events=found["resources"],
         filter=wanted,
         problem=problem,
-        newer=f"audit?{people.query(filter=wanted, first=newer)}" if first > 1 else None,
-        older=f"audit?{people.query(filter=wanted, first=older)}" if found["count"] >= older else None,
+        newer=f"audit?{formatting.query(filter=wanted, first=newer)}" if first > 1 else None,
+        older=f"audit?{formatting.query(filter=wanted, first=older)}" if found["count"] >= older else None,
     )

@@ -1,4 +1,4 @@
-"""The distributions: when they make jobs, who leads them, and what one can do to them."""
+"""The page of distributions: their schedules, leaders and operations."""
 
 import time
 from typing import Any, Final
@@ -12,7 +12,7 @@ from job_engine.dashboard.visitor import Visitor
 from job_engine.job.distributions import overdue, schedule, silence
 from job_engine.job.errors import NotFound
 
-DEEDS: Final = {"run": "Run now", "pause": "Pause", "resume": "Resume"}
+DISTRIBUTION_OPERATIONS: Final = {"run": "Run now", "pause": "Pause", "resume": "Resume"}
 """Operations of a distribution, and what is on their buttons."""
 
 
@@ -24,13 +24,13 @@ async def show(request: Request) -> Response:
 
 
 async def do(request: Request) -> Response:
-    """``POST /distribution/NAME/DEED``: do it, and show what came of it."""
+    """``POST /distribution/NAME/OPERATION``: run the operation, and show its result."""
     visitor: Visitor = request.state.visitor
-    deed = request.path_params["deed"]
-    if deed not in DEEDS:
+    operation = request.path_params["operation"]
+    if operation not in DISTRIBUTION_OPERATIONS:
         raise NotFound(f"there is no page at {request.url.path}")
     await visitor.form(request)
-    await record.post(visitor, f"distribution/{request.path_params['name']}", deed)
+    await record.post(visitor, f"distribution/{request.path_params['name']}", operation)
     return to(request, "distributions")
 
 
@@ -39,14 +39,14 @@ def _shown(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "document": document,
         "schedule": schedule(document),
-        "deeds": deeds(document),
+        "operations": allowed_operations(document),
         "silent": silence(document, now) is not None,
         "overdue": overdue(document, now),
     }
 
 
-def deeds(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the visitor may do to one now, and what is on the buttons."""
+def allowed_operations(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """The operations that the visitor may do now, with the text of each button."""
     allowed = {operation["rel"].rpartition("/")[2] for operation in document.get("operations", ())}
     sense = {"run": "run-at" not in document, "pause": not document["paused"], "resume": document["paused"]}
-    return [(name, title) for name, title in DEEDS.items() if name in allowed and sense[name]]
+    return [(name, title) for name, title in DISTRIBUTION_OPERATIONS.items() if name in allowed and sense[name]]

@@ -1,4 +1,4 @@
-"""The executors that are alive, and what they can run."""
+"""The page of executors: those that are alive, and their actions."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""A job's family: the job that made it, those that it made, and what a bulk job says of its elements."""
+"""The jobs around one job: its parent, its children, its dependencies, and the elements of a bulk job."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,28 +6,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from job_engine.dashboard import people, record
-from job_engine.dashboard.jobs import Row
+from job_engine.dashboard import formatting, record
+from job_engine.dashboard.jobs import JobRow
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.bulk import FAILED, BulkResult
 from job_engine.job.bulk_message import found
 from job_engine.job.errors import Forbidden, Invalid, NotFound
 from job_engine.job.states import State
 
-SHOWN: Final = 100
+SHOWN_CHILDREN: Final = 100
 """Children on the page of their parent; a list with a filter has the rest."""
-SELECTED: Final = ("state", "action", "name", "target-resource", "progress", "status-message", "started", "duration")
-"""What a child's line is made of."""
+CHILD_ATTRIBUTES: Final = "state,action,name,target-resource,progress,status-message,started,duration"
+"""The attributes that the line of a child shows."""
 ORDER: Final = "state,created"
-"""By this the canceled and failed ones come first."""
-NAMED: Final = 5
-"""Elements that are named of each reason."""
-REASONS: Final = 100
+"""The order of children: canceled and failed ones come first."""
+NAMED_ELEMENTS: Final = 5
+"""Elements that are named for each reason."""
+SHOWN_REASONS: Final = 100
 """Reasons that are shown: as many as a result of ours tells apart, and more than anybody reads."""
 
-ASKED: Final = 200
+IDS_PER_FILTER: Final = 200
 """Ids in one filter: with those of 200 characters it is below the limit of filters."""
-MADE: Final = 10_000
+LINKED_CHILDREN: Final = 10_000
 """Children that are looked at for links, as many as a page of the API has."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
@@ -35,7 +35,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The jobs around one.
+    """The parent and the children of one job.
 
     Attributes:
         parent: the document of the job that made it, or what the visitor may see of that.
@@ -43,7 +43,7 @@ class Family:
     """
 
     parent: dict[str, Any] | None
-    children: list[Row]
+    children: list[JobRow]
     number: int
     states: list[tuple[str, int, str]]
     link: str
@@ -54,14 +54,20 @@ async def of(visitor: Visitor, document: dict[str, Any]) -> Family | None:
     mine = f"parent-job='{document['id']}'"
     parent = await _parent(visitor, document.get("parent-job"))
     listed = await record.get(
-        visitor, "job", filter=mine, select=",".join(SELECTED), orderby=ORDER, last=SHOWN, aggregation="terms:state"
+        visitor,
+        "job",
+        filter=mine,
+        select=CHILD_ATTRIBUTES,
+        orderby=ORDER,
+        last=SHOWN_CHILDREN,
+        aggregation="terms:state",
     )
     if parent is None and not listed["count"]:
         return None
     counts = {each["key"]: each["doc_count"] for each in listed["aggregations"]["terms:state"]["buckets"]}
     return Family(
         parent,
-        [Row.of(child) for child in listed["resources"]],
+        [JobRow.of(child) for child in listed["resources"]],
         listed["count"],
         [(state, counts[state], _list(mine, state)) for state in State if counts.get(state)],
         _list(mine),
@@ -76,9 +82,9 @@ class Waiting:
         needs_more: how many more there are than are shown.
     """
 
-    needs: list[Row]
+    needs: list[JobRow]
     needs_more: int
-    needed_by: list[Row]
+    needed_by: list[JobRow]
     needed_by_more: int
 
 
@@ -93,17 +99,17 @@ async def waiting_of(visitor: Visitor, document: dict[str, Any], reason: dict[st
     if not needs and not needed_by:
         return None
     more = reason.get("needed-by-count", 0) - len(needed_by) if reason else 0
-    rows = await _rows(visitor, needs[:SHOWN]), await _rows(visitor, needed_by)
-    return Waiting(rows[0], max(0, len(needs) - SHOWN), rows[1], more)
+    rows = await _rows(visitor, needs[:SHOWN_CHILDREN]), await _rows(visitor, needed_by)
+    return Waiting(rows[0], max(0, len(needs) - SHOWN_CHILDREN), rows[1], more)
 
 
-async def _rows(visitor: Visitor, ids: Sequence[str]) -> list[Row]:
+async def _rows(visitor: Visitor, ids: Sequence[str]) -> list[JobRow]:
     """The rows of jobs, in this order; of a job that is deleted or none of the visitor's it has the id alone."""
     if not ids:
         return []
-    listed = await record.get(visitor, "job", filter=f"id={_array(ids)}", select=",".join(SELECTED), last=len(ids))
+    listed = await record.get(visitor, "job", filter=f"id={_array(ids)}", select=CHILD_ATTRIBUTES, last=len(ids))
     there = {job["id"]: job for job in listed["resources"]}
-    return [Row.of(there.get(id_, {"id": id_})) for id_ in ids]
+    return [JobRow.of(there.get(id_, {"id": id_})) for id_ in ids]
 
 
 async def _parent(visitor: Visitor, id_: str | None) -> dict[str, Any] | None:
@@ -117,7 +123,7 @@ async def _parent(visitor: Visitor, id_: str | None) -> dict[str, Any] | None:
 
 def _list(filter: str, state: str = "") -> str:
     """The list of jobs with this filter, as a link below the root."""
-    return f"?{people.query(state=state, filter=filter)}"
+    return f"?{formatting.query(state=state, filter=filter)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +157,23 @@ class Elements:
         result = found(document.get("status-message"))
         if result is None:
             return None
-        return cls(result.total, result.counts, _causes(links, result), people.one_line(result.sentence))
+        return cls(result.total, result.counts, _causes(links, result), formatting.one_line(result.sentence))
 
 
 def _causes(links: Mapping[str, str], result: BulkResult) -> list[Cause]:
     causes = []
-    for reason, kept in result.ranked[:REASONS]:
-        first = list(kept.data.values())[:NAMED]
+    for reason, kept in result.ranked[:SHOWN_REASONS]:
+        first = list(kept.data.values())[:NAMED_ELEMENTS]
         named = [
             (
-                people.one_line(each.get("name") or each["id"]),
+                formatting.one_line(each.get("name") or each["id"]),
                 links.get(each["id"]),
-                people.plain(each.get("message")),
+                formatting.plain(each.get("message")),
             )
             for each in first
         ]
         more = max(0, kept.count - sum(each["count"] for each in first))
-        causes.append(Cause(people.one_line(reason), kept.category == FAILED, kept.count, named, more))
+        causes.append(Cause(formatting.one_line(reason), kept.category == FAILED, kept.count, named, more))
     return causes
 
 
@@ -179,20 +185,22 @@ async def links_of(visitor: Visitor, document: dict[str, Any]) -> dict[str, str]
     result = found(document.get("status-message"))
     if result is None:
         return {}
-    named = {each["id"] for _, kept in result.ranked[:REASONS] for each in list(kept.data.values())[:NAMED]}
+    named = {
+        each["id"] for _, kept in result.ranked[:SHOWN_REASONS] for each in list(kept.data.values())[:NAMED_ELEMENTS]
+    }
     ids = {id_ for id_ in named if "/" in id_ and _PLAIN.fullmatch(id_)}
     if not ids:
         return {}
     mine = f"parent-job='{document['id']}'"
     targets: set[str] = set()
-    for some in _batched(ids, ASKED):
+    for some in _batched(ids, IDS_PER_FILTER):
         filter_ = f"{mine} and target-resource/href={_array(some)}"
-        made = await record.get(visitor, "job", filter=filter_, select="target-resource", last=MADE)
+        made = await record.get(visitor, "job", filter=filter_, select="target-resource", last=LINKED_CHILDREN)
         targets |= {job["target-resource"]["href"] for job in made["resources"] if "target-resource" in job}
     links = {id_: _list(f"{mine} and target-resource/href='{id_}'") for id_ in targets & ids}
     documented = {name for name, type_ in visitor.api.types.items() if "GET" in type_.one}  # else as `status` answers
     for type_ in sorted({id_.partition("/")[0] for id_ in ids - targets} & documented):
-        for some in _batched([id_ for id_ in ids - targets if id_.startswith(f"{type_}/")], ASKED):
+        for some in _batched([id_ for id_ in ids - targets if id_.startswith(f"{type_}/")], IDS_PER_FILTER):
             with suppress(Forbidden, Invalid):  # not for this visitor, or not a type that one can search
                 there = await record.get(visitor, type_, filter=f"id={_array(some)}", select="id", last=len(some))
                 links |= {each["id"]: ("" if type_ == "job" else "api/") + each["id"] for each in there["resources"]}

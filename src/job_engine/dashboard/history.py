@@ -1,10 +1,10 @@
-"""The history of a job as people read it: a line for each attempt, and for what happened between them."""
+"""The history of a job for its page: a line for each attempt, and for what happened between them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from job_engine.dashboard import people
+from job_engine.dashboard import formatting
 from job_engine.job.times import epoch
 
 CLAIMED: Final = "claimed"
@@ -72,7 +72,7 @@ def steps(events: list[dict[str, Any]], names: Mapping[str, str] | None = None) 
     for event in events:
         attempt = event.get("attempt")
         executor = event.get("executor") or ""
-        on = (names or {}).get(executor) or people.short(executor)
+        on = (names or {}).get(executor) or formatting.short(executor)
         happened = Step(event["kind"], event["at"], None, attempt, executor, on, str(event.get("detail") or ""))
         if attempt is not None and event["kind"] == CLAIMED:
             open_[attempt] = len(told)

@@ -1,4 +1,4 @@
-"""One job: where it is and why, what it said and made, its log, and what happened to it."""
+"""The page of one job: state and its reason, result, log and history."""
 
 import asyncio
 from contextlib import suppress
@@ -7,19 +7,19 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from job_engine.dashboard import family, people, record
-from job_engine.dashboard.deeds import DEEDS
+from job_engine.dashboard import family, formatting, record
 from job_engine.dashboard.history import names_of, steps
+from job_engine.dashboard.job_operations import JOB_OPERATIONS
 from job_engine.dashboard.page import render
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.errors import Forbidden
 from job_engine.job.states import State, is_final
 
-FIRST: Final = "0.0"
+FIRST_CURSOR: Final = "0.0"
 """The cursor before the first line of a log."""
-LINES: Final = 500
+LOG_LINES: Final = 500
 """Lines of the log's end that a page begins with."""
-PARKED: Final = 20
+PARKED_SECONDS: Final = 20
 """Seconds that a request for more of the log is kept: below what proxies take for dead."""
 FACTS: Final = (
     ("created", "Created"), ("started", "Started"), ("duration", "Duration"), ("not-before", "Not before"),
@@ -27,7 +27,7 @@ FACTS: Final = (
     ("retries", "Retries"), ("timeout", "Timeout"), ("return-code", "Return code"), ("execution-mode", "Mode"),
     ("created-by", "By"), ("parent-job", "Parent job"), ("retry-of", "Retry of"), ("tags", "Tags"),
 )  # fmt: skip
-"""What the head of the page says of a job, in this order, where it is said."""
+"""The attributes that the head of the page shows, in this order, and their titles."""
 
 
 async def show(request: Request) -> Response:
@@ -62,18 +62,18 @@ async def show(request: Request) -> Response:
         family=kin,
         lines=shown,
         log_readable=lines is not None,
-        after=lines["next"] or FIRST if lines else FIRST,
-        cut=len(shown) >= LINES,
-        deeds=[deed for deed in DEEDS.values() if deed.name in allowed],
+        after=lines["next"] or FIRST_CURSOR if lines else FIRST_CURSOR,
+        cut=len(shown) >= LOG_LINES,
+        operations=[operation for operation in JOB_OPERATIONS.values() if operation.name in allowed],
         key=record.fresh_key(),
-        document=people.pretty(document),
+        document=formatting.pretty(document),
     )
 
 
 async def log(request: Request) -> Response:
     """``GET /job/UUID/log?after=CURSOR``: the lines after that one, once there are some, as they stand on the page."""
-    after = request.query_params.get("after") or FIRST
-    found = await record.get(request.state.visitor, _id(request), "log", after=after, wait=PARKED)
+    after = request.query_params.get("after") or FIRST_CURSOR
+    found = await record.get(request.state.visitor, _id(request), "log", after=after, wait=PARKED_SECONDS)
     before = after.partition(".")[0]  # the attempt; the API has checked it
     return render(
         request, "log.html", lines=found["lines"], before=int(before), after=found["next"], final=found["end"]
@@ -87,7 +87,7 @@ def _id(request: Request) -> str:
 async def _lines(visitor: Visitor, id_: str) -> Any:
     """The end of the log; None: the visitor may not read it."""
     with suppress(Forbidden):
-        return await record.get(visitor, id_, "log", last=LINES)
+        return await record.get(visitor, id_, "log", last=LOG_LINES)
     return None
 
 

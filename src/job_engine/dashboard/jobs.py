@@ -7,27 +7,27 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from job_engine.dashboard import people, record
+from job_engine.dashboard import formatting, record
 from job_engine.dashboard.page import render
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.bulk_message import found
 from job_engine.job.errors import Invalid
 from job_engine.job.states import State
 
-ROWS: Final = 50
+JOBS_PER_PAGE: Final = 50
 """Jobs on a page: a few screens, and a few milliseconds."""
-SHOWN: Final = (
+ROW_ATTRIBUTES: Final = (
     *("state", "action", "name", "target-resource", "progress", "status-message", "created", "started", "duration"),
     "not-before",
 )
-"""Attributes that a row is made of."""
-TITLE: Final = 1000
-"""Characters of a message that hovering over its line shows."""
+"""The attributes that a row shows."""
+HOVER_CHARACTERS: Final = 1000
+"""Characters of a message that the tooltip of its line shows."""
 
 
-SEARCHED: Final = ("action", "fulltext", "target-resource/href")
+SEARCHED_ATTRIBUTES: Final = ("action", "fulltext", "target-resource/href")
 """Where words are looked for; ``fulltext`` is id, name, description and tags. No filter reaches the messages."""
-WORDS: Final = 20
+SEARCH_WORDS: Final = 20
 """Words of a search that count."""
 
 _COMPARES = re.compile(r"[=<>]")
@@ -35,7 +35,7 @@ _UNQUOTED = re.compile(r"[^\\'\"\s]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JobRow:
     """A job in the list; of some jobs a visitor sees little more than the id."""
 
     id: str
@@ -52,7 +52,7 @@ class Row:
     due: str | None  # when it may run
 
     @classmethod
-    def of(cls, job: dict[str, Any]) -> "Row":
+    def of(cls, job: dict[str, Any]) -> "JobRow":
         """The row of a document."""
         state, message, started = job.get("state", ""), job.get("status-message", ""), job.get("started")
         result = found(message)
@@ -62,10 +62,10 @@ class Row:
         return cls(
             job["id"],
             state,
-            people.one_line(job.get("action") or job["id"]),
-            job["target-resource"]["href"] if "target-resource" in job else people.one_line(job.get("name")),
-            people.one_line(said),
-            people.plain(said[:TITLE]),
+            formatting.one_line(job.get("action") or job["id"]),
+            job["target-resource"]["href"] if "target-resource" in job else formatting.one_line(job.get("name")),
+            formatting.one_line(said),
+            formatting.plain(said[:HOVER_CHARACTERS]),
             progress if running or (queued and progress) else None,
             job.get("created"),
             started,
@@ -91,18 +91,18 @@ async def show(request: Request) -> Response:
             visitor,
             "job",
             filter=_all_of(wanted, state),
-            select=",".join(SHOWN),
+            select=",".join(ROW_ATTRIBUTES),
             orderby="created:desc",
-            first=(page - 1) * ROWS + 1,
-            last=page * ROWS,
+            first=(page - 1) * JOBS_PER_PAGE + 1,
+            last=page * JOBS_PER_PAGE,
         )
     except Invalid as error:
-        problem, counts, found = people.one_line(error.message), {}, {"count": 0, "resources": []}
-    last = min(page * ROWS, found["count"])
+        problem, counts, found = formatting.one_line(error.message), {}, {"count": 0, "resources": []}
+    last = min(page * JOBS_PER_PAGE, found["count"])
     return render(
         request,
         "jobs.html",
-        jobs=[Row.of(job) for job in found["resources"]],
+        jobs=[JobRow.of(job) for job in found["resources"]],
         matching=found["count"],
         states=list(State),
         counts=counts,
@@ -110,7 +110,7 @@ async def show(request: Request) -> Response:
         state=state,
         filter=text,
         problem=problem,
-        first=(page - 1) * ROWS + 1,
+        first=(page - 1) * JOBS_PER_PAGE + 1,
         last=last,
         newer=_link(text, state, page - 1) if page > 1 else None,
         older=_link(text, state, page + 1) if last < found["count"] else None,
@@ -125,8 +125,8 @@ def filter_of(text: str) -> str:
     """What is typed into the search box as a filter: a text that compares nothing is words that a job must have."""
     if _COMPARES.search(text):
         return text
-    words = _UNQUOTED.findall(text)[:WORDS]
-    return " and ".join("(" + " or ".join(f"{name}=='{word}*'" for name in SEARCHED) + ")" for word in words)
+    words = _UNQUOTED.findall(text)[:SEARCH_WORDS]
+    return " and ".join("(" + " or ".join(f"{name}=='{word}*'" for name in SEARCHED_ATTRIBUTES) + ")" for word in words)
 
 
 async def _counts(visitor: Visitor, text: str) -> dict[str, int]:
@@ -148,16 +148,16 @@ def _page(text: str) -> int:
 
 def _link(text: str, state: str, page: int = 1) -> str:
     """The same list otherwise, as a link below the root."""
-    query = people.query(state=state, filter=text, page=page if page > 1 else 0)
+    query = formatting.query(state=state, filter=text, page=page if page > 1 else 0)
     return f"?{query}" if query else ""
 
 
 def _commands(visitor: Visitor, text: str | None) -> list[tuple[str, str]]:
     """How to ask the same in a terminal."""
     here = [visitor.command("jobs")]
-    url = people.quoted(f"{visitor.api.settings.base}/api/job")
-    anywhere = ['curl -b "$COOKIE" -G', url, f"-d orderby=created:desc -d last={ROWS}"]
+    url = formatting.quoted(f"{visitor.api.settings.base}/api/job")
+    anywhere = ['curl -b "$COOKIE" -G', url, f"-d orderby=created:desc -d last={JOBS_PER_PAGE}"]
     if text is not None:
-        here += ["--filter", people.quoted(text)]
-        anywhere += ["--data-urlencode", people.quoted(f"filter={text}")]
+        here += ["--filter", formatting.quoted(text)]
+        anywhere += ["--data-urlencode", formatting.quoted(f"filter={text}")]
     return [("the command line", " ".join(here)), ("curl", " ".join(anywhere))]

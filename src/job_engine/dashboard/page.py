@@ -1,4 +1,4 @@
-"""What every page has: a visitor who may see it, a template, headers that allow it nothing but itself."""
+"""The common part of all pages: a visitor with the right to see it, a template, and strict headers."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from job_engine.dashboard import assets, people, record
+from job_engine.dashboard import assets, formatting, record
 from job_engine.dashboard.visitor import ForeignForm, Visitor
 from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, NotFound, Unavailable
 
@@ -27,12 +27,12 @@ HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",  # after a sign-out, Back shows nothing
 }
-TITLES: Final[dict[type[JobEngineError], tuple[int, str]]] = {
-    Invalid: (400, "That cannot be"),
-    Forbidden: (403, "Not yours"),
-    NotFound: (404, "Nothing here"),
-    Conflict: (409, "Too late"),
-    Unavailable: (503, "Not now"),
+ERROR_PAGES: Final[dict[type[JobEngineError], tuple[int, str]]] = {
+    Invalid: (400, "Invalid request"),
+    Forbidden: (403, "Forbidden"),
+    NotFound: (404, "Not found"),
+    Conflict: (409, "Conflict"),
+    Unavailable: (503, "Service unavailable"),
 }
 """Status and title of the page for an error."""
 
@@ -44,8 +44,9 @@ _templates = Environment(
 )  # fmt: skip
 _templates.globals["static"] = assets.versioned
 _templates.filters.update(
-    ago=people.ago, lasting=people.lasting, since=people.since, exact=people.exact, one_line=people.one_line,
-    plain=people.plain, pretty=people.pretty, short=people.short, count=people.count, bare=people.bare,
+    ago=formatting.ago, lasting=formatting.lasting, since=formatting.since, exact=formatting.exact,
+    one_line=formatting.one_line, plain=formatting.plain, pretty=formatting.pretty, short=formatting.short,
+    count=formatting.count, bare=formatting.bare,
 )  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def page(handler: Handler, *, public: bool = False) -> Handler:
                 request.state.visitor = replace(visitor, name=await record.name_of(visitor))
             elif not public:
                 here = _here(request)
-                return to(request, f"sign-in?{people.query(next=here)}" if here else "sign-in")
+                return to(request, f"sign-in?{formatting.query(next=here)}" if here else "sign-in")
             return await handler(request)
         except JobEngineError as error:
             return _failed(request, error)
@@ -105,7 +106,8 @@ def _here(request: Request) -> str:
 
 
 def _failed(request: Request, error: JobEngineError) -> Response:
-    status, title = next((TITLES[kind] for kind in type(error).__mro__ if kind in TITLES), (500, "That went wrong"))
+    known = (ERROR_PAGES[kind] for kind in type(error).__mro__ if kind in ERROR_PAGES)
+    status, title = next(known, (500, "Server error"))
     if not hasattr(request.state, "visitor"):  # it is not even known who looks
         return PlainTextResponse(error.message, status, HEADERS)
     forbidden = isinstance(error, Forbidden) and not isinstance(error, ForeignForm)

@@ -1,4 +1,4 @@
-"""The record as the API answers it, asked within the process: same rights, same answers, no second way in."""
+"""Requests of the pages to the API, within the process: the same rights and responses as for other callers."""
 
 from contextlib import suppress
 from typing import Any

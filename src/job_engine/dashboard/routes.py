@@ -1,10 +1,10 @@
-"""Where the pages are. All links are relative, so the server may stand behind any path prefix."""
+"""The routes of the pages. All links are relative, so the server may run behind any path prefix."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from job_engine.dashboard import account, audit, deeds, distributions, executors, job, jobs, signing
+from job_engine.dashboard import account, audit, distributions, executors, job, job_operations, jobs, signing
 from job_engine.dashboard.assets import static
 from job_engine.dashboard.page import page
 from job_engine.job.errors import NotFound
@@ -17,11 +17,11 @@ def routes() -> list[BaseRoute]:
         Route("/executors", page(executors.show)),
         Route("/audit", page(audit.show)),
         Route("/distributions", page(distributions.show)),
-        Route("/distribution/{name}/{deed:str}", page(distributions.do), methods=["POST"]),
+        Route("/distribution/{name}/{operation:str}", page(distributions.do), methods=["POST"]),
         Route("/job/{uuid}", page(job.show)),
         Route("/job/{uuid}/log", page(job.log)),
-        Route("/job/{uuid}/{deed:str}", page(deeds.ask), methods=["GET"]),
-        Route("/job/{uuid}/{deed:str}", page(deeds.do), methods=["POST"]),
+        Route("/job/{uuid}/{operation:str}", page(job_operations.ask), methods=["GET"]),
+        Route("/job/{uuid}/{operation:str}", page(job_operations.do), methods=["POST"]),
         Route("/account", page(account.show)),
         Route("/account/password", page(account.change_password), methods=["POST"]),
         Route("/account/end-sessions", page(account.end_sessions), methods=["POST"]),

@@ -1,4 +1,4 @@
-"""Who looks at a page, and proof that a form was sent from one of ours."""
+"""The visitor of a page, and the proof that a form was sent by one of our pages."""
 
 import hashlib
 import hmac
@@ -16,7 +16,7 @@ from job_engine.api.identity import Caller, cookie_in, same_site
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid
 
-FORM_LIMIT: Final = 64 << 10
+FORM_BYTES: Final = 64 << 10
 """Bytes that a form may have: ours have a name, a password and a filter at most."""
 
 
@@ -26,7 +26,7 @@ class ForeignForm(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who looks.
+    """The visitor of a page.
 
     Attributes:
         token: what our forms carry and other sites cannot know: a digest of the cookie, which scripts cannot read.
@@ -89,7 +89,7 @@ class Visitor:
         try:
             async for part in request.stream():
                 body += part
-                if len(body) > FORM_LIMIT:
+                if len(body) > FORM_BYTES:
                     raise Invalid("the form is too large")
         except ClientDisconnect:
             raise Invalid("the request ended before its form") from None

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from job_engine.dashboard import page
-from job_engine.dashboard.distributions import deeds
+from job_engine.dashboard.distributions import allowed_operations
 from job_engine.dashboard.family import Elements, Family
-from job_engine.dashboard.jobs import Row
+from job_engine.dashboard.jobs import JobRow
 from job_engine.job.bulk import BulkResult
 
 EVIL = "<script>alert('x')</script>"
@@ -50,7 +50,7 @@ def result() -> BulkResult:
 )
 def test_other_messages_are_no_result(message: Any) -> None:
     assert elements(message) is None
-    assert Row.of({"id": ID, **({} if message is None else {"status-message": message})}).id == ID
+    assert JobRow.of({"id": ID, **({} if message is None else {"status-message": message})}).id == ID
 
 
 def test_counts_and_causes() -> None:
@@ -81,7 +81,7 @@ def test_nothing_that_is_said_becomes_html() -> None:
     assert "<b>" not in text
     assert "\x1b" not in text
     assert {link for cause in found.causes for _, link, _ in cause.elements} == {None}
-    row = Row.of({"id": ID, "status-message": odd.text(), "action": EVIL})
+    row = JobRow.of({"id": ID, "status-message": odd.text(), "action": EVIL})
     family = Family({"id": ID, "action": EVIL, "state": "RUNNING"}, [row], 250, [("FAILED", 250, "?x")], "?y")
     text = rendered("tree_of", family, {"id": ID, "action": EVIL, "state": "SUCCESS"})
     assert "<script" not in text
@@ -102,12 +102,12 @@ def test_a_parent_that_is_not_there_is_an_id() -> None:
 
 
 def test_the_list_says_a_result_in_a_sentence() -> None:
-    row = Row.of({"id": ID, "status-message": result().text()})
+    row = JobRow.of({"id": ID, "status-message": result().text()})
     assert row.message == row.whole == "1 of 20 done, 9 failed, 1 skipped: no disk"
 
 
 def test_buttons_are_what_may_be_done_and_makes_sense() -> None:
     operations = [{"rel": name} for name in ("pause", "resume", "run", "delete")]
-    assert deeds({"paused": False, "operations": operations}) == [("run", "Run now"), ("pause", "Pause")]
-    assert deeds({"paused": True, "run-at": "x", "operations": operations}) == [("resume", "Resume")]
-    assert deeds({"paused": False}) == []
+    assert allowed_operations({"paused": False, "operations": operations}) == [("run", "Run now"), ("pause", "Pause")]
+    assert allowed_operations({"paused": True, "run-at": "x", "operations": operations}) == [("resume", "Resume")]
+    assert allowed_operations({"paused": False}) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from job_engine.api.filter import parse
-from job_engine.dashboard.jobs import SEARCHED, filter_of
+from job_engine.dashboard.jobs import SEARCHED_ATTRIBUTES, filter_of
 
 
 @pytest.mark.parametrize("text", ["action='noop' and progress>50", "progress >> 5", "name=", "1<priority"])
@@ -15,7 +15,7 @@ def test_what_compares_is_a_filter(text: str) -> None:
 def test_other_texts_are_words(text: str) -> None:
     wanted = filter_of(text)
     parse(wanted)
-    assert all(f"{name}=='" in wanted for name in SEARCHED)
+    assert all(f"{name}=='" in wanted for name in SEARCHED_ATTRIBUTES)
 
 
 @pytest.mark.parametrize("text", ["", "'", ' " '])

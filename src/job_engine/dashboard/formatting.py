@@ -1,4 +1,4 @@
-"""Values as people read them: lengths and points of time, texts in one line, JSON over several."""
+"""Values formatted for pages: durations and times, texts in one line, JSON over several."""
 
 import re
 import shlex
@@ -11,13 +11,13 @@ import msgspec
 from job_engine.job.errors import UNREADABLE
 from job_engine.job.times import epoch
 
-LINE: Final = 200
+LINE_CHARACTERS: Final = 200
 """Characters of a text that is shown in one line; the style cuts it to what there is room for."""
-HEAD: Final = 10_000
+HEAD_CHARACTERS: Final = 10_000
 """Characters of a text in which its first line is looked for."""
-PRETTY: Final = 100_000
+JSON_CHARACTERS: Final = 100_000
 """Characters of JSON that are shown; the document itself is a link away."""
-MONTH: Final = 30 * 86400
+MONTH_SECONDS: Final = 30 * 86400
 """Seconds after which the date says more than how long ago it was."""
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -41,7 +41,7 @@ def lasting(seconds: float) -> str:
 def ago(at: str) -> str:
     """How long ago a point of time is, in one unit, or how far ahead; a date when that says more."""
     passed = time.time() - epoch(at)
-    if abs(passed) >= MONTH:
+    if abs(passed) >= MONTH_SECONDS:
         return at[:10]
     amount = _rough(abs(passed))
     if passed <= -1:
@@ -68,12 +68,12 @@ def exact(at: str) -> str:
 
 def one_line(text: Any) -> str:
     """The first line of a text that is not blank."""
-    lines = (line.strip() for line in plain(str(text or "")[:HEAD]).splitlines())
-    return next((line for line in lines if line), "")[:LINE]
+    lines = (line.strip() for line in plain(str(text or "")[:HEAD_CHARACTERS]).splitlines())
+    return next((line for line in lines if line), "")[:LINE_CHARACTERS]
 
 
 def plain(text: Any) -> str:
-    """A text without what only terminals understand."""
+    """A text without escape sequences and control characters."""
     return _CONTROLS.sub("", _ESCAPES.sub("", str(text or "")).replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -83,9 +83,9 @@ def pretty(value: Any) -> str:
         try:
             value = msgspec.json.decode(value)
         except UNREADABLE:
-            return plain(value)[:PRETTY]
+            return plain(value)[:JSON_CHARACTERS]
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    return text if len(text) <= PRETTY else f"{text[:PRETTY]}\n... ({len(text)} characters)"
+    return text if len(text) <= JSON_CHARACTERS else f"{text[:JSON_CHARACTERS]}\n... ({len(text)} characters)"
 
 
 def bare(id_: str) -> str:
