@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from job_engine.client import nuvla
+from job_engine.client import connection, nuvla
 from job_engine.client.connection import Connection
 from job_engine.client.endpoint import Credentials, Endpoint
 from job_engine.client.nuvla import log_in, nuvla_api
@@ -87,8 +87,10 @@ def test_who_cannot_log_in_now_is_not_refused(status: int, monkeypatch: pytest.M
     monkeypatch.setattr(nuvla, "FIRST_PAUSE", 0.01)
     with scripted(Server(status)) as there, pytest.raises(Unavailable, match="not now"):
         by_wire(there.url, "/api/job/1")
+    monkeypatch.setattr(connection, "FIRST_PAUSE", 60.0)  # beyond the deadline: there is no second try
+    monkeypatch.setattr(connection, "LONGEST_PAUSE", 60.0)
     with scripted(Server(*[status] * 100)) as there, pytest.raises(Unreachable, match="can log in nobody now: not now"):
-        Connection(Endpoint.of(there.url), WHO, timeout=0.3).call("GET", "/api/job/1")
+        Connection(Endpoint.of(there.url), WHO, timeout=30.0).call("GET", "/api/job/1")
     server = Server(status, status)
     with scripted(server) as there:
         assert by_nuvla(there.url, "/api/job/1") == 403
