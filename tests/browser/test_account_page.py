@@ -34,13 +34,13 @@ def test_a_new_password_by_keyboard_alone(engine: Engine, visit: Callable[..., P
     expect(page.get_by_role("status").filter(has_text="password")).to_be_visible()
     other = visit("/account")
     sign_in(other, name, new)
-    expect(other.get_by_role("heading", name="Where you are signed in")).to_be_visible()
+    expect(other.get_by_role("heading", name="Sessions")).to_be_visible()
 
 
 def test_the_account_is_a_tap_away_on_a_phone(visit: Callable[..., Page], signed_in: Path) -> None:
     page = visit("/", storage_state=signed_in, viewport={"width": 390, "height": 800})
     page.get_by_role("link", name="admin").click()
-    expect(page.get_by_role("heading", name="Another password")).to_be_visible()
+    expect(page.get_by_role("heading", name="Change the password")).to_be_visible()
 
 
 def test_the_audit_is_readable_on_a_phone(visit: Callable[..., Page], signed_in: Path) -> None:
