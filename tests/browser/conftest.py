@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def engine() -> Iterator[Engine]:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        command = [sys.executable, "-m", "job_engine.cli", "up", "--data", str(data), "--port", "0"]
+        command = [sys.executable, "-m", "job_engine.cli", "up", "--data", str(data), "--port", "0", "--nuvla-types"]
         command += ["--processes", "1", "--shutdown-timeout", "1", "--actions", str(ACTIONS)]
         command += ["--distributions", str(DISTRIBUTIONS)]
         environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
