@@ -1,10 +1,11 @@
 """What a running API server consists of."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from job_engine.api.audit import Audit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from job_engine.api.dispatch import Type
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(slots=True)
@@ -41,12 +43,18 @@ class ApiState:
     _searching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS - 1))
     _shares: WeakValueDictionary[str, asyncio.Semaphore] = field(default_factory=WeakValueDictionary)
 
-    async def search(self, caller: Caller, query: Callable[..., T], *arguments: Any) -> T:
+    async def search(
+        self,
+        caller: Caller,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
         """`Store.read` for what may take long. One reader is always left for who just wants to know who calls, and one
         more for the searches of others than this caller."""
         share = self._shares.setdefault(caller.user, asyncio.Semaphore(READERS - 2))
         async with share, self._searching:
-            return await self.store.read(query, *arguments)
+            return await self.store.read(query, *arguments, **named)
 
     def end_waits(self) -> None:
         """Answer everybody who is parked, and end the streams: the server is about to stop."""

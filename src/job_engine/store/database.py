@@ -16,8 +16,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from job_engine import threads
 from job_engine.job.errors import JobEngineError, Unavailable
@@ -26,6 +27,7 @@ from job_engine.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 BUSY_WAIT: Final = 1.0
 """Seconds to wait for SQLite's own lock, which only a backup or a person's shell can hold: less than the patience of
@@ -133,7 +135,9 @@ class Store:
         for lock in self._locks:
             os.close(lock)
 
-    def write(self, verb: Callable[..., T], *arguments: Any) -> "asyncio.Future[T]":
+    def write(
+        self, verb: Callable[Concatenate[Transaction, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> "asyncio.Future[T]":
         """``verb(transaction, *arguments)`` in the next transaction; its answer, once that is on disk.
 
         A verb that raises must not have changed anything; should it have, the whole transaction is rolled back and the
@@ -146,16 +150,19 @@ class Store:
         if self._closing:
             future.set_exception(Unavailable("the server is stopping; try again"))
         else:
-            self._queue.put(_Operation(verb, arguments, future))
+            self._queue.put(_Operation(partial(verb, **named) if named else verb, arguments, future))
         return future
 
-    async def read(self, query: Callable[..., T], *arguments: Any) -> T:
+    async def read(
+        self, query: Callable[Concatenate[sqlite3.Connection, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
         """``query(connection, *arguments)`` on a read-only connection, seeing all that is committed.
 
         Raises:
             Unavailable: the record cannot be read now.
         """
-        return await self._loop.run_in_executor(self._readers, self._read, query, arguments)
+        asked = partial(query, **named) if named else query
+        return await self._loop.run_in_executor(self._readers, self._read, asked, arguments)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

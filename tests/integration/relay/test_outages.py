@@ -99,7 +99,7 @@ def test_a_note_that_the_record_refused_is_made_up_for(host: str, tmp_path: Path
                 return future
             return write(verb, *arguments)
 
-        s.store.write = full
+        s.store.write = full  # type: ignore[assignment, method-assign]
         (job,) = await s.add()
         await failed.wait()
         name = await s.published(job)
@@ -235,7 +235,7 @@ def test_a_connection_lost_while_holds_are_judged_starts_the_wait_anew(host: str
                 relay._session.current.cut()
             return await read(query, *arguments)
 
-        s.store.read = read_while_the_connection_is_lost  # type: ignore[method-assign]
+        s.store.read = read_while_the_connection_is_lost  # type: ignore[assignment, method-assign]
         await relay._judge_holds()
         s.store.read = read  # type: ignore[method-assign]
         assert await s.row(job, "state") == ("RUNNING",)

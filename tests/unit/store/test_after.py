@@ -267,8 +267,8 @@ async def test_a_store_goes_on_by_itself_and_after_a_start(tmp_path: Path, monke
         b = record.job()
         await store.write(jobs.add, [b, *(record.job(after=[b.id]) for _ in range(15))])
         # as if the process had ended after the first part
-        await store.write(lambda tx: tx.execute("insert into settling (needs, failure) values (37, 'x')") and None)
-        await store.write(lambda tx: tx.execute("update job set state = 'FAILED' where seq = 37") and None)
+        await store.write(lambda tx: tx.execute("insert into settling (needs, failure) values (37, 'x')").close())
+        await store.write(lambda tx: tx.execute("update job set state = 'FAILED' where seq = 37").close())
         await store.close()
 
     async def second() -> None:
