@@ -16,9 +16,9 @@ from kit.measure import Budget, percentile
 from kit.processes import BenchError
 from kit.run import Result, run, say
 
+from job_engine.client import kind
 from job_engine.client.endpoint import Credentials
 from job_engine.client.wire import WireClient
-from job_engine.executor.discovery import is_ours
 from job_engine.executor.sources.api import ApiSource
 from job_engine.job.attend import Attend, Hello
 from job_engine.job.errors import Unavailable, Unreachable
@@ -34,7 +34,7 @@ async def _join(url: str, credentials: Credentials) -> float:
     begun = time.monotonic()
     source = ApiSource(WireClient(url, credentials=credentials), str(uuid4()))
     client = source._client
-    await is_ours(client, wait=True)
+    await kind.ask(client, "the bench", wait=True)
     hello = Hello(name="bench", host="bench", pid=0, version="0", processes=1, slots=1, actions=["noop"])
     while True:
         try:
