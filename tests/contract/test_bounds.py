@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from job_engine.api.bounds import bounded
-from job_engine.api.connections import RESERVED, Connections, Limits, Rank, rank
+from job_engine.api.connections import RESERVED, TOLD, Connections, Limits, Rank, rank
 
 WITHIN: Final = 20.0
 QUICK: Final = Limits(head_seconds=0.3, body_seconds=0.3, unread_seconds=0.5, linger_seconds=0.5, unread_bytes=1 << 20)
@@ -232,3 +232,17 @@ def test_strangers_push_out_strangers_only(serve: Any, caplog: pytest.LogCapture
     assert "from 127.0.0.1" in caplog.text
     connections = client.server.connections
     assert len(connections) <= 40
+
+
+def test_what_was_refused_is_counted_for_an_hour(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+    client = serve()
+    connections, now = client.server.connections, time.monotonic()
+    assert connections.refused(now) == {}
+    for _ in range(2):
+        assert client().ask(head(100 << 10))[0] == 431
+    wait_for(lambda: "refused: " in caplog.text)  # so that some were logged
+    assert client().ask(head(1000, headers=200))[0] == 431
+    counts = connections.refused(time.monotonic())
+    assert list(counts.values()) == [2, 1], counts
+    later = connections.refused(time.monotonic() + TOLD)
+    assert later == {"requests with 431: a request may have 100 headers": 1}, "it is logged in the next minute"

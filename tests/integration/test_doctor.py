@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -70,6 +71,21 @@ def test_credentials_that_were_refused_and_a_key_that_has_expired(up):
     said = {detail.split()[0]: detail for _, detail in findings(up, "logins")}
     assert "was refused 1 times from 127.0.0.1; see the credentials of the executor" in said["admin"]
     assert "the key expired at 20" in said[key]
+
+
+def test_connections_that_were_refused_within_the_last_hour(up):
+    assert findings(up, "connections") == []
+    with up.client() as client:
+        port = int(client.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), WITHIN) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\na: " + b"x" * (100 << 10) + b"\r\n\r\n")
+            assert b" 431 " in sock.recv(4096)
+        assert list(client.status().refused_connections.values()) == [1]
+        with Client(client.url, environ={}) as stranger:
+            assert stranger.status().refused_connections == {}
+    outcome, detail = findings(up, "connections")[0]
+    assert outcome == "warn"
+    assert detail.startswith("refused within the last hour: 1 x requests with 431: the head of a request may have")
 
 
 def refused(url: str, **credentials: str) -> bool:

@@ -6,7 +6,7 @@ costs people who are known, or executors, a connection.
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,6 +26,8 @@ STRANGERS_MOST: Final = 2_000
 """Connections of who has not said who they are: a fleet of executors logs in at once."""
 LOGGED_EVERY: Final = 60.0
 """Seconds between two lines in the log that count what was refused."""
+TOLD: Final = 3600.0
+"""Seconds for which an administrator is told of it."""
 ADDRESSES: Final = 1_000
 """Addresses that are counted between two lines."""
 KEY: Final = "job_engine.connection"
@@ -89,6 +91,12 @@ def rank(scope: Scope, rank: Rank) -> None:
         connection.the_connections.promote(connection, rank)
 
 
+def refused(scope: Scope) -> dict[str, int]:
+    """What the server refused within the last hour that a request came to, and how often; the most frequent first."""
+    connection: Connection | None = scope.get("extensions", {}).get(KEY)
+    return {} if connection is None else connection.the_connections.refused(time.monotonic())
+
+
 class Connections:
     """All connections of one server. Its `sweep` is to be called about once a second.
 
@@ -107,6 +115,7 @@ class Connections:
         self._refused: Counter[str] = Counter()
         self._from: Counter[str] = Counter()
         self._log_at = 0.0
+        self._logged: deque[tuple[float, Counter[str]]] = deque(maxlen=round(TOLD / LOGGED_EVERY))
 
     def __iter__(self) -> Iterator[Connection]:
         for connections in self._ranks.values():
@@ -154,10 +163,18 @@ class Connections:
         self._slow.pop(connection, None)
 
     def refuse(self, connection: Connection, what: str) -> None:
-        """Count something refused, for the log."""
+        """Count something refused, for the log and for administrators."""
         self._refused[what] += 1
         if len(self._from) < ADDRESSES or connection.address in self._from:
             self._from[connection.address] += 1
+
+    def refused(self, now: float) -> dict[str, int]:
+        """What was refused within the last hour, and how often; the most frequent first."""
+        counts = self._refused.copy()
+        for at, logged in self._logged:
+            if at > now - TOLD:
+                counts += logged
+        return dict(counts.most_common())
 
     def sweep(self, now: float) -> None:
         """Close the connections whose clients take too long, and log what was refused.
@@ -175,6 +192,7 @@ class Connections:
             counts = "; ".join(f"{count} x {what}" for what, count in self._refused.most_common())
             address, most = self._from.most_common(1)[0]
             log.warning("refused: %s. Most (%d) from %s; %d connections are open", counts, most, address, len(self))
-            self._refused.clear()
+            self._logged.append((time.monotonic(), self._refused))
+            self._refused = Counter()
             self._from.clear()
             self._log_at = time.monotonic() + LOGGED_EVERY

@@ -3,10 +3,9 @@
 import time
 from typing import Any
 
+from job_engine.api import connections
 from job_engine.api.answers import Json
 from job_engine.api.call import Call
-from job_engine.api.identity import Caller
-from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden
 from job_engine.job.times import iso
 from job_engine.store import settings
@@ -14,7 +13,7 @@ from job_engine.store import settings
 
 async def get(call: Call) -> Json:
     """``GET /api/status``."""
-    return Json(status(call.api, call.caller))
+    return Json(status(call))
 
 
 async def post(call: Call) -> Json:
@@ -23,13 +22,14 @@ async def post(call: Call) -> Json:
         raise Forbidden("invalid credentials for 'status': it needs an administrator's")
     began = time.monotonic()
     await call.api.store.write(settings.note_check)
-    return Json({**status(call.api, call.caller), "write-seconds": round(time.monotonic() - began, 4)})
+    return Json({**status(call), "write-seconds": round(time.monotonic() - began, 4)})
 
 
-def status(api: ApiState, caller: Caller) -> dict[str, Any]:
+def status(call: Call) -> dict[str, Any]:
     """That the server is there; needs no login, so it says nothing of the jobs. Administrators also see why the
-    record cannot be written, and whose credentials were refused lately.
+    record cannot be written, whose credentials were refused lately, and what was refused of connections.
     """
+    api, caller = call.api, call.caller
     found = {
         "status": "ok",
         "version": api.settings.version,
@@ -45,4 +45,5 @@ def status(api: ApiState, caller: Caller) -> dict[str, Any]:
         found["refused-logins"] = [
             {"name": name, "address": address, "count": count} for name, address, count in api.verifier.refused()
         ]
+        found["refused-connections"] = connections.refused(call.scope)
     return found

@@ -111,6 +111,7 @@ class ServerStatus(Struct, frozen=True, rename="kebab"):
     trouble: str = ""  # for administrators: why the record cannot be written now, and because of whom; empty: it can
     queue: dict[str, Any] | None = None  # of a server of a cluster: whether ZooKeeper is there, and who leads
     refused_logins: list[RefusedLogin] = []  # told to administrators
+    refused_connections: dict[str, int] = {}  # what was refused of connections within the last hour; likewise
     write_seconds: float | None = None  # how long the write took that `try_a_write` had it make
 
 

@@ -67,6 +67,8 @@ def _server(client: Client) -> Iterator[Finding]:
         else:
             yield Finding("clock", OK, shown)
     yield from (_refused(client, refused) for refused in status.refused_logins)
+    if status.refused_connections:
+        yield _connections(status.refused_connections)
 
 
 def _write(client: Client) -> Finding:
@@ -90,6 +92,16 @@ def _refused(client: Client, refused: RefusedLogin) -> Finding:
         elif expiry and epoch(expiry) <= time.time():
             why = f"the key expired at {expiry}: make a new one, and {why}"
     return Finding("logins", WARN, f"{refused.name} was refused {refused.count} times from {refused.address}; {why}")
+
+
+def _connections(refused: Mapping[str, int]) -> Finding:
+    """Connections and requests beyond what the server grants each client."""
+    named = "; ".join(f"{count} x {what}" for what, count in list(refused.items())[:SHOWN])
+    more = f"; and {len(refused) - SHOWN} other kinds" if len(refused) > SHOWN else ""
+    return Finding(
+        "connections", WARN, f"refused within the last hour: {named}{more}; the server's log names the address that"
+        " most came from: block it before the server, or repair that client",
+    )  # fmt: skip
 
 
 def _queue(queue: Mapping[str, Any] | None) -> Iterator[Finding]:
