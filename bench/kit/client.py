@@ -4,6 +4,9 @@
 ``... fill N``: enqueues N no-op jobs (many at a time where the module has ``add_many``).
 ``... rate SECONDS``: says ready, waits for a line, enqueues one by one for so long.
 ``... bulk SIZE SECONDS``: the same, SIZE jobs at a time.
+``... each N``: enqueues N no-op jobs one by one.
+``... many N SIZE``: the same, SIZE at a time.
+``... paced N``: the same, one by one with pauses in which the system is idle again.
 ``... stamps PATH N LEAST MOST``: enqueues N jobs that write to PATH when they were sent and when they started, each so
 many seconds after the one before, at least and at most.
 Each prints what it measured as JSON.
@@ -51,6 +54,17 @@ def rate(add: Callable[[int], object], per_call: int, seconds: float) -> dict[st
     return {"jobs": calls * per_call, "seconds": now - started}
 
 
+def each(
+    add: Callable[[int], object], jobs: int, per_call: int, gap: tuple[float, float] = (0.0, 0.0)
+) -> dict[str, Any]:
+    add(per_call)  # connects
+    began = time.process_time()
+    for _ in range(0, jobs, per_call):
+        add(per_call)
+        time.sleep(random.uniform(*gap))
+    return {"jobs": jobs, "cpu": time.process_time() - began}
+
+
 def stamps(module: ModuleType, path: str, jobs: int, gap: tuple[float, float]) -> dict[str, Any]:
     for _ in range(jobs):
         module.add_stamp(path, time.time())
@@ -66,6 +80,12 @@ def main(name: str, command: str, *arguments: str) -> None:
         answer = fill(module, int(arguments[0]))
     elif command == "rate":
         answer = rate(module.add_noop, 1, float(arguments[0]))
+    elif command == "each":
+        answer = each(module.add_noop, int(arguments[0]), 1)
+    elif command == "many":
+        answer = each(module.add_many, int(arguments[0]), int(arguments[1]))
+    elif command == "paced":
+        answer = each(module.add_noop, int(arguments[0]), 1, GAP)
     elif command == "bulk":
         answer = rate(module.add_many, int(arguments[0]), float(arguments[1]))
     else:

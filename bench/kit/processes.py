@@ -116,8 +116,14 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that the process's threads have used, to the nanosecond (that in ``stat`` has 10 ms)."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
+    """Processor time that the process's threads have used."""
+    return sum(cpu_by_thread(pid).values())
+
+
+def cpu_by_thread(pid: int) -> dict[int, float]:
+    """The same by thread, in seconds to the nanosecond (``stat`` has 10 ms); the first one has the number ``pid``."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {int(task.name): int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks}
 
 
 def wake_ups(pid: int) -> int:
