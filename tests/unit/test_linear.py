@@ -76,7 +76,7 @@ TAKES = {
     "place": lambda text: jobs._resolved(["#" + text], []),
     "message": lambda text: jobs._with_places(text, {}),
     "page": lambda text: signing._next(text[:LIMIT]),
-    "plain": people.plain,
+    "plain": formatting.plain,
     "search": lambda text: filter_of(text[:LIMIT]),
     "family": family._PLAIN.fullmatch,
 }
