@@ -25,7 +25,7 @@ from starlette.requests import Request
 
 from job_engine.api import call, groups, identity, jobs, parameters
 from job_engine.api.filter import parse
-from job_engine.dashboard import family, people, signing
+from job_engine.dashboard import family, formatting, signing
 from job_engine.dashboard.jobs import filter_of
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job import attributes, nodes, times
