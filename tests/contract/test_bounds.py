@@ -3,18 +3,23 @@
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from job_engine.api.bounds import bounded
+from job_engine.api.bounds import bounded, loops
 from job_engine.api.connections import RESERVED, TOLD, Connections, Limits, Rank, rank
+from job_engine.cli.serving.tls import ServerTls
+from tests import certificates
 
 WITHIN: Final = 20.0
 QUICK: Final = Limits(head_seconds=0.3, body_seconds=0.3, unread_seconds=0.5, linger_seconds=0.5, unread_bytes=1 << 20)
@@ -44,12 +49,13 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 class Served(uvicorn.Server):
     """A server in a thread."""
 
-    def __init__(self, open_files: int, limits: Limits) -> None:
+    def __init__(self, open_files: int, limits: Limits, tls: ssl.SSLContext | None) -> None:
         self.connections = Connections(open_files, limits)
         http: Any = bounded(self.connections)
-        super().__init__(
-            uvicorn.Config(app, http=http, loop="uvloop", ws="none", log_config=None, timeout_keep_alive=1)
-        )
+        config = uvicorn.Config(app, http=http, loop=loops(limits), ws="none", log_config=None, timeout_keep_alive=1)
+        config.load()
+        config.ssl = tls
+        super().__init__(config)
 
     async def on_tick(self, counter: int) -> bool:
         self.connections.sweep(time.monotonic())
@@ -99,9 +105,11 @@ def serve() -> Iterator[Callable[..., Callable[[], Client]]]:
     """Starts a server; what it answers makes clients."""
     with ExitStack() as ends:
 
-        def start(open_files: int = 1000, limits: Limits = QUICK) -> Callable[[], Client]:
+        def start(
+            open_files: int = 1000, limits: Limits = QUICK, tls: ssl.SSLContext | None = None
+        ) -> Callable[[], Client]:
             sock = socket.create_server(("127.0.0.1", 0), backlog=100)
-            server = Served(open_files, limits)
+            server = Served(open_files, limits, tls)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
             thread.start()
             ends.callback(thread.join, WITHIN)
@@ -232,6 +240,25 @@ def test_strangers_push_out_strangers_only(serve: Any, caplog: pytest.LogCapture
     assert "from 127.0.0.1" in caplog.text
     connections = client.server.connections
     assert len(connections) <= 40
+
+
+def test_handshakes_that_do_not_end_are_ended_and_counted(serve: Any, tmp_path: Path) -> None:
+    made = certificates.make(tmp_path)
+    limits = replace(QUICK, handshake_seconds=0.3)
+    client = serve(limits=limits, tls=ServerTls(str(made.server)).context())
+    client().socket.close()  # who leaves, as a probe does, is not late
+    silent = [client() for _ in range(3)]
+    silent[0].socket.sendall(b"\x16\x03\x01\x02")  # the beginning of a hello
+    assert all(each.ended for each in silent)
+    connections = client.server.connections
+    wait_for(lambda: 3 in connections.refused(time.monotonic()).values())
+    done = client()
+    done.socket = ssl.create_default_context(cafile=str(made.authority)).wrap_socket(
+        done.socket, server_hostname="127.0.0.1"
+    )
+    assert done.ask(GET % b"x")[0] == 200
+    assert done.ended
+    assert connections.refused(time.monotonic()) == {"TLS handshakes not done within 0.3 s": 3}
 
 
 def test_what_was_refused_is_counted_for_an_hour(serve: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,17 +2,22 @@
 
 import math
 from asyncio import Transport
+from contextlib import suppress
 from enum import IntEnum
+from ssl import SSLContext
 from typing import Any, Final, NoReturn
 
 import httptools
 import msgspec
+import uvloop
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from job_engine.api.connections import KEY, Connections, Rank
+from job_engine.api.connections import KEY, Connections, Limits, Rank
 from job_engine.api.protocol import OneWriteProtocol
 
 NEVER: Final = math.inf
+SWEPT: Final = 2.0
+"""Seconds within which a connection that is late has surely been counted."""
 
 
 class _Stage(IntEnum):
@@ -33,7 +38,7 @@ class BoundedProtocol(OneWriteProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.rank = Rank.STRANGER
-        self._extensions: dict[str, Any] = {KEY: self}
+        self._extensions: dict[str, Any] = {}
         self.limits = self.the_connections.limits
         self._stage = _Stage.IDLE
         self._due = NEVER  # when the client must have sent what it is to send
@@ -46,13 +51,16 @@ class BoundedProtocol(OneWriteProtocol):
         self._refusal: tuple[int, str] | None = None
         self._discarded: int | None = None  # bytes, since the client was refused and may still read why
         self._ends = False
+        if self.config.ssl is not None:
+            del self.parser  # made later: it refers to this, and who leaves during the handshake is forgotten at once
+            self.the_connections.greets(self, self.loop.time() + self.limits.handshake_seconds)
 
     # --- as the connections of a server see it
 
     @property
     def address(self) -> str:
         """See `Connection`."""
-        return self.client[0] if self.client else ""
+        return self.client[0] if self.client else "an unknown address"  # no handshake, no address
 
     @property
     def unread(self) -> int:
@@ -89,6 +97,11 @@ class BoundedProtocol(OneWriteProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Part of `asyncio.Protocol`."""
         super().connection_made(transport)
+        self._extensions[KEY] = self
+        if self.config.ssl is not None:
+            self.parser = httptools.HttpRequestParser(self)
+            with suppress(AttributeError):  # of httptools before 0.6.3
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self.transport.on_close = self._lingers  # type: ignore[attr-defined]
         self._due = self.loop.time() + self.limits.head_seconds
         self.the_connections.opened(self)
@@ -243,6 +256,20 @@ class BoundedProtocol(OneWriteProtocol):
         self._discarded += size
         if self._discarded > self.limits.linger_bytes:
             self.transport.abort()
+
+
+def loops(limits: Limits) -> Any:
+    """For uvicorn's setting ``loop``: event loops whose servers end what does not get through the handshake of TLS."""
+
+    class BoundedLoop(uvloop.Loop):
+        async def create_server(  # type: ignore[override]
+            self, *arguments: Any, ssl: SSLContext | None = None, **named: Any
+        ) -> Any:
+            if ssl is not None:
+                named["ssl_handshake_timeout"] = limits.handshake_seconds + SWEPT
+            return await super().create_server(*arguments, ssl=ssl, **named)
+
+    return BoundedLoop
 
 
 def bounded(connections: Connections) -> type[BoundedProtocol]:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config, Server
 
 from job_engine.api.app import App, make_app
-from job_engine.api.bounds import bounded
+from job_engine.api.bounds import bounded, loops
 from job_engine.api.connections import Connections
 from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
@@ -66,7 +66,7 @@ class Serving:
         connections = Connections(open_files())
         config = Config(
             self._start,
-            loop="uvloop",
+            loop=loops(connections.limits),
             http=bounded(connections),
             ws="none",
             lifespan="on",
