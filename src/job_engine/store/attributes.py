@@ -7,6 +7,7 @@ import msgspec
 from job_engine.job.attributes import shorten
 from job_engine.job.errors import Invalid
 from job_engine.store.transaction import Transaction
+from job_engine.store.waits import NEXT_WAIT, OTHER_JOBS
 
 COLUMNS: Final = {
     "action": "action",
@@ -66,9 +67,9 @@ def set_attributes(tx: Transaction, seq: int, changes: dict[str, Any]) -> None:
     tx.monitored |= "tags" in columns
     if "mode" in columns:
         tx.execute(
-            "update job set waits = case when mode = 'pull' then 2 when not_before > ? then 1 else 0 end,"
+            f"update job set waits = {NEXT_WAIT},"
             " entry = iif(mode = 'pull', null, entry)"
-            " where seq = ? and state = 'QUEUED' and waits <> 3",
+            f" where seq = ? and state = 'QUEUED' and waits <> {OTHER_JOBS}",
             (tx.iso, seq),
         )
         tx.ready = True

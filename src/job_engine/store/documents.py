@@ -15,6 +15,7 @@ from job_engine.store import access, deadline, query
 from job_engine.store.aggregations import aggregate
 from job_engine.store.columns import JOBS, Source, resources_of
 from job_engine.store.counts import Counts
+from job_engine.store.waits import IS_READY
 
 Document = dict[str, Any]
 Row = tuple[Any, ...]
@@ -299,7 +300,7 @@ def ready_ahead(connection: sqlite3.Connection, job: Job, actions: Iterable[str]
     number = 0
     for action in actions:
         (more,) = connection.execute(
-            "select count(*) from (select 1 from job indexed by job_queued where state = 'QUEUED' and waits = 0"
+            f"select count(*) from (select 1 from job indexed by job_queued where {IS_READY}"
             " and action = ? and (priority, seq) < (?, ?) limit ?)",
             (action, job.document["priority"], job.seq, limit - number),
         ).fetchone()

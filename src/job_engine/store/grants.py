@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 
 from job_engine.job.attend import Granted
 from job_engine.store.transaction import Transaction, marks
+from job_engine.store.waits import IS_READY, Waits
 
 
 class Claimed(Struct, frozen=True, gc=False):  # not a NamedTuple: an exchange makes hundreds
@@ -25,7 +26,7 @@ Row = Sequence[Any]
 """What a job's row says to who is granted it."""
 SEQ, ID, ACTION, ATTEMPT, MODE, TAGS = 0, 1, 2, 3, 8, 13
 """Places in a `Row`."""
-Standing = tuple[str, int, str | None, str | None, int]
+Standing = tuple[str, Waits, str | None, str | None, int]
 """State, why it waits, holder, the entry that is noted, and the number of the last claim."""
 
 _COLUMNS = (
@@ -37,18 +38,18 @@ _EARLIER = (
     "select (select value from checkpoint where job = ?), exists (select 1 from event where job = ? and kind = 'died')"
 )
 """What earlier attempts left: a checkpoint, and whether a worker process died with one of them."""
+_BEST = (
+    f"select priority, seq from job indexed by job_queued where {IS_READY} and action = ?"
+    " order by priority, seq limit ?"
+)
+"""The best ready jobs of an action. The index must be named: the planner does not take it by itself."""
 
 
 def ready(tx: Transaction, actions: Sequence[str], limit: int) -> list[tuple[Any, ...]]:
     """The rows of up to ``limit`` ready jobs with one of these actions, best first."""
     best: list[tuple[int, int]] = []
     for action in actions:
-        # the index must be named and its condition literal: the planner does not take it for a bound state
-        best += tx.execute(
-            "select priority, seq from job indexed by job_queued where state = 'QUEUED' and waits = 0 and action = ?"
-            " order by priority, seq limit ?",
-            (action, limit),
-        ).fetchall()
+        best += tx.execute(_BEST, (action, limit)).fetchall()
     if not best:
         return []
     seqs = [seq for _, seq in sorted(best)[:limit]]

@@ -16,11 +16,12 @@ from job_engine.job.bulk import MONITOR
 from job_engine.job.states import State, is_final
 from job_engine.store import jobs
 from job_engine.store.transaction import Transaction
+from job_engine.store.waits import IS_READY, READY, Waits
 
 MONITORED: Final = f"instr(coalesce(tags, ''), '\"{MONITOR}\"') > 0"
 """Tagged `monitor`: a bulk job whose children are watched. It stays RUNNING, and nobody is to run it again."""
 
-_READY: Final = "entry is null and state = 'QUEUED' and waits = 0"
+_READY: Final = f"entry is null and {IS_READY}"
 _DETACHED: Final = f"entry is null and state = 'RUNNING' and holder is null and mode <> 'pull' and not {MONITORED}"
 _PUBLISHED: Final = "entry is not null and state in ('QUEUED', 'RUNNING')"
 INDEXES: Final = (
@@ -39,7 +40,7 @@ class Row(NamedTuple):
     seq: int
     id: str
     state: str
-    waits: int  # why it is not ready, 0: it is
+    waits: Waits
     mode: str
     holder: str | None
     attempt: int
@@ -51,7 +52,7 @@ class Row(NamedTuple):
     @property
     def ready(self) -> bool:
         """It waits for nothing but an executor."""
-        return self.state == State.QUEUED and self.waits == 0
+        return self.state == State.QUEUED and self.waits == READY
 
     @property
     def final(self) -> bool:
@@ -138,8 +139,7 @@ def unpublished(connection: sqlite3.Connection) -> int:
 def depth(connection: sqlite3.Connection) -> list[tuple[int, int]]:
     """How many jobs are ready, by priority, best first; published or not, with or without a relay."""
     statement = (
-        "select priority, count(*) from job indexed by job_queued where state = 'QUEUED' and waits = 0"
-        " group by priority order by priority"
+        f"select priority, count(*) from job indexed by job_queued where {IS_READY} group by priority order by priority"
     )
     return connection.execute(statement).fetchall()
 
@@ -207,7 +207,7 @@ def _note(tx: Transaction, note: Note) -> bool:
     tags = msgspec.json.encode([note.path]).decode()
     # a bulk job may have been run by this entry already, and detached: it is not to be run again for want of its tag
     noted = tx.execute(
-        "update job set entry = ?, tags = ? where seq = ? and entry is ? and ((state = 'QUEUED' and waits = 0)"
+        f"update job set entry = ?, tags = ? where seq = ? and entry is ? and (({IS_READY})"
         f" or (state = 'RUNNING' and holder is null and mode <> 'pull' and not {MONITORED}))",
         (note.name, tags, note.seq, note.instead),
     )

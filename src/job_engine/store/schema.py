@@ -30,8 +30,7 @@ create table job (
     seq integer primary key autoincrement,
     id text not null unique,
     state text not null,
-    waits integer not null default 0,     -- why a QUEUED job is not ready: 0 it is, 1 not-before, 2 it is to be pulled,
-                                          -- 3 other jobs have to end first
+    waits integer not null default 0,     -- why a QUEUED job is not ready; see `job_engine.store.waits`
     action text not null,
     mode text not null,
     priority integer not null,

@@ -19,6 +19,7 @@ from job_engine.job.errors import JobEngineError
 from job_engine.store import jobs, settings
 from job_engine.store.database import Store
 from job_engine.store.transaction import Transaction
+from job_engine.store.waits import IS_READY
 
 if TYPE_CHECKING:
     from job_engine.store.executors import Executors
@@ -166,7 +167,7 @@ def _waiting_actions(connection: sqlite3.Connection) -> set[str]:
     last: str | None = ""
     while last is not None:
         (last,) = connection.execute(
-            "select min(action) from job indexed by job_queued where state = 'QUEUED' and waits = 0 and action > ?",
+            f"select min(action) from job indexed by job_queued where {IS_READY} and action > ?",
             (last,),
         ).fetchone()
         if last is not None:
@@ -184,6 +185,6 @@ def _forget(tx: Transaction, action: str) -> None:
     """Forget that an executor lacked ``action``, unless a job of it waits again."""
     tx.execute(
         "delete from setting where name = ? and not exists (select 1 from job indexed by job_queued"
-        " where state = 'QUEUED' and waits = 0 and action = ?)",
+        f" where {IS_READY} and action = ?)",
         (f"{settings.LACKED}{action}", action),
     )

@@ -14,8 +14,8 @@ from job_engine.store.jobs import after
 from job_engine.store.jobs.active import active
 from job_engine.store.jobs.after import Needed
 from job_engine.store.jobs.family import canceled_families
-from job_engine.store.jobs.waiting import waits_for
 from job_engine.store.transaction import Transaction
+from job_engine.store.waits import NOT_BEFORE, OTHER_JOBS, READY, waits_for
 
 KEY_KEPT: Final = 7 * 86400.0
 """Seconds for which a repetition of an add with a key is known as one."""
@@ -222,10 +222,10 @@ def _insert(tx: Transaction, jobs: Sequence[NewJob], known: dict[str, Needed]) -
             acl, number = job.acl, tx.acl(job.acl)
         waits = waits_for(job.mode, job.not_before)
         if job.after and after.wait(tx, job, seq, known):
-            waits = 3
-        if waits == 1:
+            waits = OTHER_JOBS
+        if waits == NOT_BEFORE:
             tx.wake_at(epoch(job.not_before or job.created))
-        tx.ready |= waits == 0
+        tx.ready |= waits == READY
         rows.append(
             (
                 seq, job.id, waits, job.action, job.mode, job.priority, job.target, job.parent,

@@ -1,4 +1,4 @@
-"""Jobs that wait for other jobs (``waits`` 3), and what the end of one does to those that wait for it.
+"""Jobs that wait for other jobs (``waits`` is `OTHER_JOBS`), and what the end of one does to those that wait for it.
 
 Verbs that end jobs note it here by `ended`; before the transaction is committed `job_engine.store.jobs.settle` follows
 it up.

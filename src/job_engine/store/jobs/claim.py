@@ -21,6 +21,7 @@ from job_engine.store.grants import (
     ready,
 )
 from job_engine.store.transaction import Transaction
+from job_engine.store.waits import READY
 
 MONITORED: Final = f'"{MONITOR}"'
 """In the tags of a bulk job that has been run and whose children are watched: detached, nobody is to run it again."""
@@ -94,7 +95,7 @@ def _hold(tx: Transaction, holder: str, seqs: list[int]) -> None:
 def _refusal(tx: Transaction, row: Row, standing: Standing, entry: str, actions: Collection[str] | None) -> str | None:
     """The verdict on a claim by who does not hold the job by this entry; None: it is granted."""
     state, waits, holder, noted, _ = standing
-    if is_final(state) or waits or noted not in (None, entry):
+    if is_final(state) or waits != READY or noted not in (None, entry):
         return GONE
     if holder is not None:
         tx.blocked.add(holder)

@@ -6,6 +6,7 @@ from job_engine.job.states import State
 from job_engine.job.times import epoch
 from job_engine.store.jobs.after import ended
 from job_engine.store.transaction import Transaction
+from job_engine.store.waits import IS_READY, OTHER_JOBS
 
 DETAIL_LIMIT: Final = 500
 """Characters of a message that the history keeps."""
@@ -30,7 +31,7 @@ def close(
         (DETAIL_LIMIT, seq),
     ).fetchone()
     ended(tx, [(seq, id_, state, message or (said if state == State.FAILED else detail))])
-    if waits == 3:
+    if waits == OTHER_JOBS:
         tx.execute("delete from after where job = ?", (seq,))
     if holder is not None:
         tx.ended.add(holder)
@@ -54,7 +55,7 @@ def close(
 def fail_unknown(tx: Transaction, action: str, message: str, limit: int) -> int:
     """FAILED with ``message``, for up to ``limit`` ready jobs of an ``action`` that no executor has; how many there
     were."""
-    ready = "select seq from job where state = 'QUEUED' and waits = 0 and action = ? limit ?"
+    ready = f"select seq from job where {IS_READY} and action = ? limit ?"
     rows = tx.execute(ready, (action, limit)).fetchall()
     for (seq,) in rows:
         close(tx, seq, State.FAILED, message)

@@ -10,6 +10,7 @@ from job_engine.store.jobs.cancel import cancel
 from job_engine.store.jobs.close import close
 from job_engine.store.jobs.release import release
 from job_engine.store.transaction import Transaction
+from job_engine.store.waits import NOT_BEFORE, OTHER_JOBS, READY
 
 HOLDERS_OWN: Final = frozenset({"state", "progress", "return-code", "status-message", "output"})
 """Attributes of a held job that only its holder writes."""
@@ -37,8 +38,8 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
         raise Conflict(f"conflict with {id_}: only the executor that holds it writes {', '.join(sorted(guarded))}")
     changes = dict(changes)
     target = changes.pop("state", None)
-    if target == State.RUNNING and waits in (1, 3):
-        raise Conflict(f"conflict with {id_}: it waits for {'its not-before' if waits == 1 else 'other jobs'}")
+    if target == State.RUNNING and waits in (NOT_BEFORE, OTHER_JOBS):
+        raise Conflict(f"conflict with {id_}: it waits for {'its not-before' if waits == NOT_BEFORE else 'other jobs'}")
     set_attributes(tx, seq, changes)
     tx.changed.append(id_)
     if target is None or (target == state and (target != State.RUNNING or holder is not None)):
@@ -49,7 +50,7 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
         (action,) = tx.execute("select action from job where seq = ?", (seq,)).fetchone()
         tx.foreign.add(action)
         tx.execute(
-            "update job set state = 'RUNNING', waits = 0, attempt = attempt + 1, "
+            f"update job set state = 'RUNNING', waits = {READY}, attempt = attempt + 1, "
             " claim = claim_number(seq, attempt + 1), begun = attempt + 1, started = ?, claimed = ?, updated = ?"
             " where seq = ?",
             (tx.iso, tx.iso, tx.iso, seq),

@@ -7,8 +7,8 @@ from job_engine.job.attend import Released
 from job_engine.job.states import State
 from job_engine.job.times import iso
 from job_engine.store.jobs.close import DETAIL_LIMIT, close
-from job_engine.store.jobs.waiting import waits_for
 from job_engine.store.transaction import Transaction
+from job_engine.store.waits import NOT_BEFORE, READY, waits_for
 
 DEATHS: Final = 3
 """Attempts in a row that may end with the death of a process in which nothing else ran before the job is FAILED."""
@@ -49,16 +49,16 @@ def release(tx: Transaction, released: Iterable[Released]) -> None:
             continue
         not_before = iso(tx.now + item.delay) if item.delay > 0 else None
         waits = waits_for(mode, not_before)
-        if waits == 1:
+        if waits == NOT_BEFORE:
             tx.wake_at(tx.now + item.delay)
-        tx.ready |= waits == 0
+        tx.ready |= waits == READY
         tx.execute(
             "update job set state = 'QUEUED', holder = null, waits = ?, not_before = coalesce(?, not_before),"
             " deaths = ?, failures = ?, begun = ?, updated = ?, output = coalesce(?, output),"
             " entry = iif(?, null, entry) where seq = ?",
             (
                 waits, not_before, deaths, failures + failed, attempt if died or failed else begun, tx.iso, item.output,
-                item.why in LEAVES or waits != 0, item.seq,
+                item.why in LEAVES or waits != READY, item.seq,
             ),
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from job_engine.store import access
 from job_engine.store.jobs.after import without_reason
 from job_engine.store.jobs.close import close
 from job_engine.store.transaction import Transaction
+from job_engine.store.waits import NEXT_WAIT, NOT_BEFORE, OTHER_JOBS, READY
 
 SETTLED: Final = 500
 """Waiting jobs that one transaction settles, so that others wait for some hundredths of a second only."""
@@ -72,17 +73,17 @@ def _meet(tx: Transaction, needs: int, jobs: Sequence[int]) -> None:
     among = "(select value from json_each(?))"
     tx.execute(f"delete from after where needs = ? and job in {among}", (needs, _json(jobs)))
     rows = tx.execute(
-        "update job set waits = case when mode = 'pull' then 2 when not_before > ? then 1 else 0 end"
-        f" where seq in {among} and waits = 3 and not exists (select 1 from after where after.job = job.seq)"
+        f"update job set waits = {NEXT_WAIT}"
+        f" where seq in {among} and waits = {OTHER_JOBS} and not exists (select 1 from after where after.job = job.seq)"
         " returning id, action, waits, not_before",
         (tx.iso, _json(jobs)),
     ).fetchall()
     for id_, action, waits, not_before in rows:
         tx.changed.append(id_)
-        if waits == 0:
+        if waits == READY:
             tx.ready = True
             tx.added.add(action)
-        elif waits == 1:
+        elif waits == NOT_BEFORE:
             tx.wake_at(epoch(not_before))
 
 
