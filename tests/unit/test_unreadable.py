@@ -17,7 +17,7 @@ from job_engine.executor.sources import nuvla_api
 from job_engine.job.bulk_message import read as read_bulk
 from job_engine.job.errors import Invalid, JobEngineError
 
-BROKEN = [b"{", b'{"message": "\xff"}', b"[" * 5000 + b"]" * 5000, b'"\xed\xa0\x80"', b"7"]
+BROKEN = [b"{", b'{"message": "\xff"}', b"[" * 200_000 + b"]" * 200_000, b'"\xed\xa0\x80"', b"7"]
 
 
 @pytest.mark.parametrize("body", BROKEN)
