@@ -1,6 +1,6 @@
 """How an attempt ended, as data."""
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ class Outcome(Struct, omit_defaults=True):
     - ``detached``: its part is done, and the job stays RUNNING without it: a bulk job that waits for its children.
     """
 
-    kind: str
+    kind: Literal["finished", "retry", "released", "detached"]
     state: str | None = None
     return_code: int | None = None
     message: str | None = None

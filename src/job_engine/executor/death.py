@@ -7,7 +7,7 @@ from job_engine.actions.interruption import LOST, STOPPED
 from job_engine.executor.board import ALARM, BROKEN, EXPIRED
 from job_engine.executor.holds import Held
 from job_engine.executor.process import Process
-from job_engine.job.attend import Finished, Released
+from job_engine.job.attend import Finished, Released, is_given_back
 from job_engine.job.backoff import backoff
 from job_engine.job.states import State
 
@@ -30,7 +30,7 @@ def death(process: Process, held: Held, beside: int, killed: bool) -> Finished |
     """
     if killed:
         return Released(*held.key, STOPPED)
-    if held.why in (LOST, STOPPED):
+    if is_given_back(held.why):
         return Released(*held.key, held.why)
     if process.board.left == EXPIRED:  # the supervisor was frozen, or the machine slept
         return Released(*held.key, LOST)

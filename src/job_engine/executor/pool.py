@@ -7,7 +7,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from job_engine.actions.interruption import LOST, STOPPED
 from job_engine.executor.alone import NOT_NOW, Alone
 from job_engine.executor.backlog import WINDOW, Pace, Place, depth, room, share
 from job_engine.executor.board import Cell
@@ -16,7 +15,7 @@ from job_engine.executor.holds import Held
 from job_engine.executor.keeper import Keeper
 from job_engine.executor.messages import Report, Setup
 from job_engine.executor.process import Process
-from job_engine.job.attend import Finished, Released, Write
+from job_engine.job.attend import Finished, Released, Write, is_given_back
 from job_engine.job.states import State
 
 log = logging.getLogger(__name__)
@@ -259,7 +258,7 @@ class Pool:
         if held.why is None:
             now = time.time()
             self._keeper.finished(held, Finished(*held.key, State.FAILED, held.started or now, now, message=limit))
-        elif held.why in (LOST, STOPPED):
+        elif is_given_back(held.why):
             self._keeper.released(held, Released(*held.key, held.why))
         self._retire(process)
         self._loop.call_later(RECALL, self._end_retired, process, True)

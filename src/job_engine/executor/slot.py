@@ -6,12 +6,12 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec import Raw
 
-from job_engine.actions.interruption import FINAL, LOST, STOPPED
+from job_engine.actions.interruption import FINAL
 from job_engine.actions.job import Job
 from job_engine.actions.outcome import DETACHED, FINISHED, RETRY, Outcome
 from job_engine.actions.output import OutputPolicy, clean
@@ -25,15 +25,12 @@ from job_engine.executor.leftovers import Leftovers
 from job_engine.executor.messages import RawReport
 from job_engine.executor.outbox import Outbox
 from job_engine.executor.service import here, service
-from job_engine.job.attend import Finished, Granted, Released
+from job_engine.job.attend import Finished, Granted, Released, is_given_back
 from job_engine.job.attributes import shorten
 from job_engine.job.foreign import described
 from job_engine.job.states import State
 
 log = logging.getLogger(__name__)
-
-GIVEN_BACK: Final = (STOPPED, LOST)
-"""Reasons after which the job is this executor's to release; after others the record has ended the hold."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -198,7 +195,7 @@ def _told(key: tuple[int, int], handle: int, outcome: Outcome, started: float) -
         released = Released(*key, "failed", outcome.message or "", outcome.delay, outcome.output)
     elif outcome.kind == DETACHED:
         released = Released(*key, "detached", output=outcome.output)
-    elif outcome.message in GIVEN_BACK:
+    elif is_given_back(outcome.message):
         released = Released(*key, outcome.message, output=outcome.output)
     else:
         return "over", None

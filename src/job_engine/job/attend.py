@@ -20,7 +20,7 @@ and one of before a restored backup is not taken for one of after it, though job
 again. The items are arrays on the wire, because there can be thousands of them a second.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, TypeGuard
 
 from msgspec import Raw, Struct
 
@@ -31,14 +31,43 @@ if TYPE_CHECKING:
 else:
     OptionalRaw = Raw  # msgspec decodes no union with Raw (0.22): null arrives as Raw, and `_none` makes it None
 
-GONE, HELD, CANNOT, MISSING = VERDICTS = ("gone", "held", "cannot", "missing")
-"""Why a claim is not granted: nothing is to be done for this entry (final, another entry, not ready: consume it) ·
-another holds the job (ask again for a moment, then release) · the executor lacks the action (release, and leave the
-entry to others) · there is no such job (wait for it a moment, then consume)."""
+Verdict = Literal["gone", "held", "cannot", "missing"]
+"""Why a claim is not granted."""
+GONE: Final = "gone"
+"""Nothing is to be done for the entry, as the job is final, not ready or has another entry: consume it."""
+HELD: Final = "held"
+"""Another executor holds the job: ask again for a moment, then release the entry."""
+CANNOT: Final = "cannot"
+"""The executor lacks the action: release the entry, and leave it to others."""
+MISSING: Final = "missing"
+"""There is no such job: wait for it a moment, then give the entry back."""
 
 PERIOD = 10.0
 """Seconds after which an executor that was not heard of loses its holds. It counts from sending, and stops its jobs
 at two thirds of it; a parked attend is answered after one third at the latest."""
+
+
+ReleaseReason = Literal["unstarted", "stopped", "lost", "failed", "died", "detached", "released"]
+"""Why an attempt ended without a final state:
+
+- ``unstarted``: its executor gave it back before it began.
+- ``stopped``: its executor stops.
+- ``lost``: its executor was cut off, or died.
+- ``failed``: it raised, and is to be retried.
+- ``died``: its worker process died. Three such deaths in a row without progress, and with no other job in the process,
+  make the job FAILED.
+- ``detached``: the job stays RUNNING, without a holder: a bulk job whose children are monitored.
+- ``released``: a client gave it back.
+"""
+LEAVES_QUEUE: Final[frozenset[ReleaseReason]] = frozenset({"failed", "detached"})
+"""Reasons for which a job leaves the locking queue: its executor consumes the entry, and the relay puts a new one when
+the job is ready again."""
+
+
+def is_given_back(why: str | None) -> TypeGuard[Literal["stopped", "lost"]]:
+    """Whether an attempt that is interrupted for ``why`` is its executor's to release: after other reasons the record
+    has ended the hold."""
+    return why in ("stopped", "lost")
 
 
 class Hello(Struct, kw_only=True, omit_defaults=True):
@@ -76,17 +105,11 @@ class Finished(Struct, array_like=True, omit_defaults=True):
 
 
 class Released(Struct, array_like=True, omit_defaults=True):
-    """An attempt that ended without a final state: the job goes back to QUEUED.
-
-    ``why`` is one of ``unstarted`` (given back before it began), ``stopped`` (the executor stops), ``lost`` (the
-    executor was cut off, or died), ``failed`` (it raised, and is to be retried after ``delay``) and ``died`` (its
-    worker process died; three such deaths in a row without progress, and with nothing ``beside`` it, make the job
-    FAILED). With ``detached`` it stays RUNNING, without a holder: a bulk job whose children are monitored.
-    """
+    """An attempt that ended without a final state: the job goes back to QUEUED, unless it is ``detached``."""
 
     seq: int
     claim: int
-    why: str
+    why: ReleaseReason
     detail: str = ""
     delay: float = 0.0  # seconds
     output: str | None = None
@@ -155,7 +178,7 @@ class Answer(Struct, kw_only=True, omit_defaults=True):
 
     jobs: list[Granted] = []
     interrupt: list[tuple[int, int, str]] = []  # (seq, claim, why), e.g. "canceled"
-    refused: list[tuple[str, str]] = []  # (entry, verdict) of each claim that was not granted; see `VERDICTS`
+    refused: list[tuple[str, str]] = []  # (entry, verdict) of each claim that was not granted; see `Verdict`
     hello: bool = False  # say hello in the next attend: the record does not know this executor
     period: float = PERIOD
     queue: str = ""  # to who says hello in a cluster: where in ZooKeeper the queue is, chroot and path

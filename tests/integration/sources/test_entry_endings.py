@@ -6,12 +6,14 @@ import logging
 import pytest
 
 from job_engine.executor.sources import entry_endings
-from job_engine.executor.sources.entry_endings import CONSUME, RELEASE, EntryEndings
+from job_engine.executor.sources.entry_endings import EntryEnd, EntryEndings
 from job_engine.queue import parse_acl
 from tests.integration.queue.scene import Stage, play, until
 
 
-@pytest.mark.parametrize(("way", "folder", "left"), [(CONSUME, "entries", []), (RELEASE, "taken", ["job/1"])])
+@pytest.mark.parametrize(
+    ("way", "folder", "left"), [(EntryEnd.CONSUME, "entries", []), (EntryEnd.RELEASE, "taken", ["job/1"])]
+)
 def test_rights_that_come_back_are_used(
     host: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -56,7 +58,7 @@ def test_what_is_void_is_not_tried_again(host: str, monkeypatch: pytest.MonkeyPa
         taken = await ours.queue.take(1)
         await asyncio.to_thread(client.set_acls, path, [parse_acl("auth::cdrwa"), parse_acl("world:anyone:cr")])
         ending = EntryEndings(ours.queue)
-        ending.add(CONSUME, taken)
+        ending.add(EntryEnd.CONSUME, taken)
         await until(lambda: len(ending._retries) == 1, "the refusal")
         ending.forget()
         assert not ending._retries

@@ -2,7 +2,7 @@
 
 import pytest
 
-from job_engine.executor.sources.entry_endings import AVOID, CONSUME, LATER, RELEASE
+from job_engine.executor.sources.entry_endings import EntryEnd
 from job_engine.executor.sources.pending_claims import (
     DISBELIEF_SECONDS,
     LONGEST_PAUSE_SECONDS,
@@ -44,8 +44,8 @@ def test_what_was_taken_is_claimed_at_once_by_its_job(claims: PendingClaims) -> 
     assert (len(claims), claims.room) == (2, 2)
 
 
-@pytest.mark.parametrize(("verdict", "way"), [(GONE, CONSUME), (CANNOT, AVOID)])
-def test_a_clear_verdict_ends_it(claims: PendingClaims, verdict: str, way: int) -> None:
+@pytest.mark.parametrize(("verdict", "way"), [(GONE, EntryEnd.CONSUME), (CANNOT, EntryEnd.AVOID)])
+def test_a_clear_verdict_ends_it(claims: PendingClaims, verdict: str, way: EntryEnd) -> None:
     asked(claims)
     end = claims.refused("a", verdict, 0.0)
     assert end is not None
@@ -54,8 +54,8 @@ def test_a_clear_verdict_ends_it(claims: PendingClaims, verdict: str, way: int) 
     assert asked(claims) == ["b", "c"]
 
 
-@pytest.mark.parametrize(("verdict", "way"), [(HELD, RELEASE), (MISSING, LATER)])
-def test_a_doubtful_verdict_is_asked_for_again_for_a_while(claims: PendingClaims, verdict: str, way: int) -> None:
+@pytest.mark.parametrize(("verdict", "way"), [(HELD, EntryEnd.RELEASE), (MISSING, EntryEnd.LATER)])
+def test_a_doubtful_verdict_is_asked_for_again_for_a_while(claims: PendingClaims, verdict: str, way: EntryEnd) -> None:
     now, tries, patience = 100.0, 0, DISBELIEF_SECONDS[verdict]
     while True:
         assert "a" in asked(claims, now)
@@ -87,7 +87,7 @@ def test_a_claim_of_which_nothing_was_said_is_repeated_but_not_for_ever(claims: 
     again = claims.ask(0.5)
     assert [claim.entry for claim in again] == ["b", "c"]
     ends = claims.answered(again, DISBELIEF_SECONDS[HELD] + 1)
-    assert [(way, taken.name) for way, taken in ends] == [(RELEASE, "b"), (RELEASE, "c")]
+    assert [(way, taken.name) for way, taken in ends] == [(EntryEnd.RELEASE, "b"), (EntryEnd.RELEASE, "c")]
 
 
 def test_those_that_are_repeated_keep_no_room_from_others(claims: PendingClaims) -> None:

@@ -15,10 +15,10 @@ from job_engine.client.wire import WireClient
 from job_engine.executor.holds import Key
 from job_engine.executor.sources.api import ApiSource
 from job_engine.executor.sources.entries import Entries
-from job_engine.executor.sources.entry_endings import AVOID, CONSUME, LATER
+from job_engine.executor.sources.entry_endings import EntryEnd
 from job_engine.executor.sources.pending_claims import EntryEnding, PendingClaims
 from job_engine.executor.sources.zookeeper_source import ZooKeeperSource
-from job_engine.job.attend import Answer, Attend, Granted, Hello, Released
+from job_engine.job.attend import LEAVES_QUEUE, Answer, Attend, Granted, Hello, Released
 from job_engine.job.errors import Conflict, Forbidden, JobEngineError, Unavailable, Unreachable
 from job_engine.queue import Taken
 
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 REFUSED_SECONDS: Final = 1.0
 """Seconds without claims after an exchange that the server did not take: they may be what is wrong with it."""
-OVER_REASONS: Final = ("failed", "detached")
-"""Releases after which nothing is to be done for the entry: the relay makes another one when there is."""
 LOST: Final = "lost"
 """The end of a hold after which the job may run again; after the others it is final."""
 
@@ -169,11 +167,11 @@ class ClusterSource(ZooKeeperSource[Entries]):
         """The record has heard how these ended: so do their entries."""
         self._end(
             [(item.seq, item.claim) for item in attend.finished]
-            + [(item.seq, item.claim) for item in attend.released if item.why in OVER_REASONS],
+            + [(item.seq, item.claim) for item in attend.released if item.why in LEAVES_QUEUE],
             self._entries.consume,
         )
         self._end(
-            [(item.seq, item.claim) for item in attend.released if item.why not in OVER_REASONS], self._entries.release
+            [(item.seq, item.claim) for item in attend.released if item.why not in LEAVES_QUEUE], self._entries.release
         )
 
     def _end(self, keys: list[Key], end: Callable[[list[Taken]], None]) -> None:
@@ -210,12 +208,12 @@ class ClusterSource(ZooKeeperSource[Entries]):
     def _end_claims(self, ends: list[EntryEnding]) -> None:
         for way in {way for way, _ in ends}:
             takes = [taken for which, taken in ends if which == way]
-            if way == CONSUME:
+            if way == EntryEnd.CONSUME:
                 self._entries.consume(takes)
-            elif way == LATER:
+            elif way == EntryEnd.LATER:
                 self._postpone(takes)
             else:
-                self._entries.release(takes, avoid=way == AVOID)
+                self._entries.release(takes, avoid=way == EntryEnd.AVOID)
 
     def _postpone(self, takes: list[Taken]) -> None:
         for taken in takes:

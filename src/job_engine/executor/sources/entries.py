@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from job_engine.executor.sources import SourceListener
-from job_engine.executor.sources.entry_endings import AVOID, CONSUME, LATER, RELEASE, EntryEndings
+from job_engine.executor.sources.entry_endings import EntryEnd, EntryEndings
 from job_engine.job.attributes import JOB_ID
 from job_engine.job.errors import Forbidden, JobEngineError, Unavailable, Unreachable
 from job_engine.queue import LockingQueue, Session, Taken, ZooKeeper, boottime, names, predecessor
@@ -172,20 +172,20 @@ class Entries:
 
     def consume(self, takes: Sequence[Taken]) -> None:
         """Nothing is left to do for these: remove them, in the background."""
-        self._endings.add(CONSUME, takes)
+        self._endings.add(EntryEnd.CONSUME, takes)
 
     def release(self, takes: Sequence[Taken], *, avoid: bool = False) -> None:
         """Give these back, in the background; with ``avoid`` leave them to others from now on."""
-        self._endings.add(AVOID if avoid else RELEASE, takes)
+        self._endings.add(EntryEnd.AVOID if avoid else EntryEnd.RELEASE, takes)
 
     def leave(self, taken: Taken, seconds: float) -> None:
         """Give this one back, in the background, and leave it to others for so long."""
         self.queue.avoid([taken], seconds)
-        self._endings.add(RELEASE, [taken])
+        self._endings.add(EntryEnd.RELEASE, [taken])
 
     def postpone(self, takes: Sequence[Taken]) -> None:
         """Give these back, in the background; nothing can be done for them now, and perhaps later."""
-        self._endings.add(LATER, takes)
+        self._endings.add(EntryEnd.LATER, takes)
 
     async def _take(self) -> None:
         loop = asyncio.get_running_loop()

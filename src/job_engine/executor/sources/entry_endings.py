@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final
 
 from job_engine.job.errors import JobEngineError
@@ -11,10 +12,17 @@ from job_engine.queue import LockingQueue, Taken
 
 log = logging.getLogger(__name__)
 
-CONSUME, RELEASE, AVOID, LATER = range(4)
-WAYS: Final = (CONSUME, RELEASE, AVOID, LATER)
-"""Remove the entry; give it back; give it back and leave it to others; give it back and try it again in a while."""
-AVOID_SECONDS: Final = {RELEASE: 0.0, AVOID: math.inf, LATER: 300.0}
+
+class EntryEnd(StrEnum):
+    """How to end a taken entry."""
+
+    CONSUME = "consume"  # remove it
+    RELEASE = "release"  # give it back
+    AVOID = "avoid"  # give it back, and leave it to others
+    LATER = "later"  # give it back, and try it again in a while
+
+
+AVOID_SECONDS: Final = {EntryEnd.RELEASE: 0.0, EntryEnd.AVOID: math.inf, EntryEnd.LATER: 300.0}
 """Seconds for which what is given back is left to others. Of no job, or none that the record has, it may be another
 system's, which may have many; but a record may also be put back."""
 RETRY_SECONDS: Final = 5.0
@@ -26,13 +34,13 @@ class EntryEndings:
 
     def __init__(self, queue: LockingQueue) -> None:
         self._queue = queue
-        self._waiting: tuple[list[Taken], ...] = tuple([] for _ in WAYS)
+        self._waiting: dict[EntryEnd, list[Taken]] = {way: [] for way in EntryEnd}
         self._task: asyncio.Task[None] | None = None
         self._retries: set[asyncio.TimerHandle] = set()
         self._refusal = ""  # what the log said last
 
-    def add(self, way: int, takes: Sequence[Taken]) -> None:
-        """End these entries in one of the `WAYS`."""
+    def add(self, way: EntryEnd, takes: Sequence[Taken]) -> None:
+        """End these entries in one way."""
         self._waiting[way].extend(takes)
         if takes and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="ends of entries")
@@ -52,20 +60,20 @@ class EntryEndings:
 
     async def _run(self) -> None:
         try:
-            while any(self._waiting):
-                batches = [(way, list(self._waiting[way])) for way in WAYS if self._waiting[way]]
+            while any(self._waiting.values()):
+                batches = [(way, list(self._waiting[way])) for way in EntryEnd if self._waiting[way]]
                 self._clear()
                 await asyncio.gather(*[self._end(way, takes) for way, takes in batches])
         finally:
             self._task = None
 
     def _clear(self) -> None:
-        for waiting in self._waiting:
+        for waiting in self._waiting.values():
             waiting.clear()
 
-    async def _end(self, way: int, takes: list[Taken]) -> None:
+    async def _end(self, way: EntryEnd, takes: list[Taken]) -> None:
         try:
-            if way == CONSUME:
+            if way == EntryEnd.CONSUME:
                 await self._queue.consume(takes)
             else:
                 await self._queue.release(takes, avoid=AVOID_SECONDS[way])
@@ -74,7 +82,7 @@ class EntryEndings:
         else:
             self._refusal = ""
 
-    def _retry_later(self, way: int, takes: list[Taken], why: str) -> None:
+    def _retry_later(self, way: EntryEnd, takes: list[Taken], why: str) -> None:
         if self._refusal != why:
             log.error("%d entries of the queue could not be given back: %s Trying again.", len(takes), why)
         self._refusal = why

@@ -22,7 +22,7 @@ from job_engine.executor.sources.nuvla_outcomes import (
     known,
     verdict,
 )
-from job_engine.job.attend import Finished, Granted, Released, Write
+from job_engine.job.attend import Finished, Granted, Released, ReleaseReason, Write
 from job_engine.job.errors import Conflict, JobEngineError, NotFound
 from job_engine.job.states import State, is_final
 from job_engine.queue import Taken
@@ -39,7 +39,7 @@ SECONDS_BETWEEN_WRITES: Final = 0.5
 """Seconds between two edits that tell of progress: each is a write and a refresh of the server's index."""
 FATAL_DEATHS: Final = 3
 """How many attempts in a row may die, with no progress, before the job is FAILED."""
-GIVEN_UP_REASONS: Final = ("unstarted", "stopped", "lost")
+GIVEN_UP_REASONS: Final[frozenset[ReleaseReason]] = frozenset({"unstarted", "stopped", "lost"})
 """Ends after which the job is left as it is, for whoever takes its entry next."""
 
 

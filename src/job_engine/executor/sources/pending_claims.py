@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from job_engine.executor.sources.entry_endings import AVOID, CONSUME, LATER, RELEASE
+from job_engine.executor.sources.entry_endings import EntryEnd
 from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim
 from job_engine.job.backoff import backoff
 from job_engine.queue import Taken
@@ -19,7 +19,7 @@ UNANSWERED_SECONDS: Final = 1.0
 REPEATED_CLAIMS: Final = 64
 """Claims that may wait to be repeated beside those that there is room for: else they would keep others out."""
 
-EntryEnding = tuple[int, Taken]
+EntryEnding = tuple[EntryEnd, Taken]
 """The way to end an entry (see `entry_endings`), and the entry."""
 
 
@@ -88,9 +88,9 @@ class PendingClaims:
             return None
         claimed.asked = False
         if verdict == GONE:
-            return CONSUME, self._drop(claimed.taken)
+            return EntryEnd.CONSUME, self._drop(claimed.taken)
         if verdict == CANNOT:
-            return AVOID, self._drop(claimed.taken)
+            return EntryEnd.AVOID, self._drop(claimed.taken)
         return self._again(claimed, verdict, now)
 
     def answered(self, claims: Iterable[Claim], now: float) -> list[EntryEnding]:
@@ -124,7 +124,7 @@ class PendingClaims:
         if claimed.verdict != verdict:
             claimed.verdict, claimed.since = verdict, now
         if now - claimed.since > DISBELIEF_SECONDS.get(verdict, 0.0):
-            return LATER if verdict == MISSING else RELEASE, self._drop(claimed.taken)
+            return EntryEnd.LATER if verdict == MISSING else EntryEnd.RELEASE, self._drop(claimed.taken)
         claimed.due = now + backoff(claimed.repeats, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         claimed.repeats += 1
         return None

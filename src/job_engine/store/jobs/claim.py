@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim, Granted
+from job_engine.job.attend import CANNOT, GONE, HELD, MISSING, Claim, Granted, Verdict
 from job_engine.job.bulk import MONITOR
 from job_engine.job.states import State, is_final
 from job_engine.store.grants import (
@@ -51,7 +51,7 @@ def claim_entries(
 
     Returns:
         The jobs granted, each with its entry; one that ``member`` holds by that entry already by the same claim.
-        And (entry, verdict) of the other claims, see `job_engine.job.attend.VERDICTS`.
+        And (entry, verdict) of the other claims, see `job_engine.job.attend.Verdict`.
     """
     found = claimable(tx, [claim.job for claim in claims])
     given: dict[str, str] = {}  # id → entry: two entries of one job may be claimed together
@@ -92,7 +92,9 @@ def _hold(tx: Transaction, holder: str, seqs: list[int]) -> None:
     )
 
 
-def _refusal(tx: Transaction, row: Row, standing: Standing, entry: str, actions: Collection[str] | None) -> str | None:
+def _refusal(
+    tx: Transaction, row: Row, standing: Standing, entry: str, actions: Collection[str] | None
+) -> Verdict | None:
     """The verdict on a claim by who does not hold the job by this entry; None: it is granted."""
     state, waits, holder, noted, _ = standing
     if is_final(state) or waits != READY or noted not in (None, entry):

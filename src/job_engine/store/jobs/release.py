@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from job_engine.job.attend import Released
+from job_engine.job.attend import LEAVES_QUEUE, Released
 from job_engine.job.states import State
 from job_engine.job.times import iso
 from job_engine.store.jobs.close import DETAIL_LIMIT, close
@@ -14,8 +14,6 @@ DEATHS: Final = 3
 """Attempts in a row that may end with the death of a process in which nothing else ran before the job is FAILED."""
 WHO_ENDED: Final = {"failed": "raised"}
 """Kinds of events for releases whose name is also that of a final state."""
-LEAVES: Final = frozenset({"failed", "detached"})
-"""Why a job leaves the locking queue: its executor consumes the entry, and a new one is put when it is ready again."""
 
 
 def release(tx: Transaction, released: Iterable[Released]) -> None:
@@ -58,7 +56,7 @@ def release(tx: Transaction, released: Iterable[Released]) -> None:
             " entry = iif(?, null, entry) where seq = ?",
             (
                 waits, not_before, deaths, failures + failed, attempt if died or failed else begun, tx.iso, item.output,
-                item.why in LEAVES or waits != READY, item.seq,
+                item.why in LEAVES_QUEUE or waits != READY, item.seq,
             ),
         )  # fmt: skip
 
