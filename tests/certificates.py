@@ -20,7 +20,10 @@ class Certificates:
 def make(folder: Path) -> Certificates:
     """Make all of them in a folder."""
     authority = folder / "authority.pem"
-    _openssl(folder, "req", "-x509", "-subj", "/CN=test authority", "-keyout", "authority.key", "-out", authority.name)
+    _openssl(
+        folder, "req", "-x509", "-subj", "/CN=test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+        "-keyout", "authority.key", "-out", authority.name,
+    )  # fmt: skip
     sign(folder, "server", "IP:127.0.0.1,DNS:localhost,DNS:engine.example")
     sign(folder, "client", "DNS:a-client")
     server = folder / "server-both.pem"
