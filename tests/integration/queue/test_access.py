@@ -166,6 +166,7 @@ def test_what_we_make_is_ours_whichever_node_it_is(host):
         await session.start()
         stage.push_async_callback(session.close)
         await queue.put_many([("job/1", 1), ("job/2", 2)])
+        await queue.put_many([("job/3", 3)], record="mine")
         await queue.take(1)
         async with election.lead():
             client = await stage.kazoo(chroot)
