@@ -20,16 +20,22 @@ and one of before a restored backup is not taken for one of after it, though job
 again. The items are arrays on the wire, because there can be thousands of them a second.
 """
 
-from typing import TYPE_CHECKING, Final, Literal, TypeGuard
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeGuard
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from job_engine.job.action_details import ActionDetails
+from job_engine.job.times import LONGEST
 
 if TYPE_CHECKING:
     OptionalRaw = Raw | None
 else:
     OptionalRaw = Raw  # msgspec decodes no union with Raw (0.22): null arrives as Raw, and `_none` makes it None
+
+Timestamp = Annotated[float, Meta(ge=0.0, le=253402300799.0)]
+"""Seconds since the epoch, to the end of the year 9999: a job with another time could be neither read nor ended."""
+Delay = Annotated[float, Meta(le=LONGEST)]
+"""Seconds, of which a date can be computed."""
 
 Verdict = Literal["gone", "held", "cannot", "missing"]
 """Why a claim is not granted."""
@@ -93,8 +99,8 @@ class Finished(Struct, array_like=True, omit_defaults=True):
     seq: int
     claim: int
     state: str
-    started: float  # seconds since the epoch
-    ended: float
+    started: Timestamp
+    ended: Timestamp
     return_code: int | None = None
     message: str | None = None
     result: OptionalRaw = None  # JSON
@@ -111,7 +117,7 @@ class Released(Struct, array_like=True, omit_defaults=True):
     claim: int
     why: ReleaseReason
     detail: str = ""
-    delay: float = 0.0  # seconds
+    delay: Delay = 0.0
     output: str | None = None
     beside: int = 0  # other jobs in the worker process that died: any of them may have killed it
 
@@ -121,10 +127,10 @@ class Write(Struct, array_like=True, omit_defaults=True):
 
     seq: int
     claim: int
-    started: float | None = None  # when the action began, seconds since the epoch
+    started: Timestamp | None = None  # when the action began
     changes: dict[str, object] = {}
     checkpoint: OptionalRaw = None  # JSON
-    log: list[tuple[int, float, str, str]] = []  # number within the attempt, time, level, text
+    log: list[tuple[int, Timestamp, str, str]] = []  # number within the attempt, time, level, text
 
     def __post_init__(self) -> None:
         self.checkpoint = _none(self.checkpoint)

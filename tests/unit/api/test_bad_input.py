@@ -1,6 +1,7 @@
 """Bad input of every kind: a 4xx that names what is wrong, never a 500, never a half-written job."""
 
 import gzip
+import itertools
 import json
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from job_engine.job.attributes import ATTRIBUTES
 from tests.unit.api.server import InProcess
 
+numbers = itertools.count(1)
 SERVICES = {name for name, attribute in ATTRIBUTES.items() if not attribute.at_add}
 
 
@@ -230,6 +232,29 @@ def test_nobody(api: InProcess) -> None:
 )
 def test_what_is_no_attend(api: InProcess, body: bytes) -> None:
     assert api.call("POST", "/api/executor/1/attend", body)[0] == 400
+
+
+@pytest.mark.parametrize("at", [1e300, -1e300, 1e12, -1])
+@pytest.mark.parametrize("said", ["finished", "started", "logged", "delayed"])
+def test_times_of_executors_are_dates(api: InProcess, said: str, at: float) -> None:
+    """A job with another time could be neither ended nor explained, and its log not be read."""
+    action = f"{said}{at}"
+    id_ = api.call("POST", "/api/job", {"action": action})[1]["resource-id"]
+    hello = {"name": "x", "host": "h", "pid": 1, "version": "0", "processes": 1, "slots": 1, "actions": [action]}
+    path = f"/api/executor/{said}/attend"
+    number = next(numbers)
+    (held, *_) = api.call("POST", path, {"n": number, "free": 1, "hello": hello})[1]["jobs"]
+    hold = held[:2]
+    wrong: dict[str, Any] = {
+        "finished": {"finished": [[*hold, "SUCCESS", at, at]]},
+        "started": {"writes": [[*hold, at]]},
+        "logged": {"writes": [[*hold, None, {}, None, [[1, at, "INFO", "x"]]]]},
+        "delayed": {"released": [[*hold, "failed", "", at]]},
+    }[said]
+    status = api.call("POST", path, {"n": next(numbers), "holds": [hold], **wrong})[0]
+    assert status == (200 if said == "delayed" and at < 0 else 400)  # no delay is none
+    for method, rest in (("GET", ""), ("GET", "/log"), ("GET", "/explain"), ("POST", "/cancel")):
+        assert api.call(method, f"/api/{id_}{rest}")[0] == 200
 
 
 @pytest.mark.parametrize("header", ["", "job/1", "job/1 x", "job/1 -1", "job/1 99999999999999999999", "1"])
