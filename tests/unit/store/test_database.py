@@ -207,7 +207,7 @@ def test_the_write_ahead_log_is_bounded_by_its_size_however_few_rows_it_has(
             longest = max(longest, os.stat(f"{path}-wal").st_size)
 
     serve(path, scenario)
-    assert longest < 8 << 20
+    assert longest < 12 << 20, "twice the limit, and what a transaction or two add"
 
 
 def test_a_reader_that_needs_the_write_ahead_log_holds_the_writer_up_for_a_moment_only(
