@@ -30,7 +30,7 @@ def distributed(python: Path, tmp_path_factory: pytest.TempPathFactory):
     program = str(python.with_name("job-engine"))
     environ = {"JOB_ENGINE_TRUST_AUTHN_HEADER": "127.0.0.1/32"}
     folder = tmp_path_factory.mktemp("up") / "data"
-    with running(folder, "--distributions", DISTRIBUTIONS, environ=environ, program=program) as up:
+    with running(folder, "--distributions", DISTRIBUTIONS, "--nuvla-types", environ=environ, program=program) as up:
         client = up.client()
         eventually(lambda: len(client.distributions()) == len(INTERVALS))
         yield Scene(up), client

@@ -62,8 +62,9 @@ def told(monkeypatch: pytest.MonkeyPatch, part: str, *arguments: str) -> Any:
         def __init__(self, settings: Any, *_: Any) -> None:
             seen.append(settings)
 
-        def run(self, *_: Any) -> None:
+        def run(self, listening: Any, *_: Any) -> None:
             """No server is needed to see what it is told."""
+            listening.close()
 
     def run(settings: Any) -> int:
         seen.append(settings)
