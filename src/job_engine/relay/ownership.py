@@ -55,24 +55,23 @@ class PathContents:
     foreign: list[tuple[str, str]]  # (name, job) of jobs that it does not have
 
 
-def obstacle(mark: OwnerMark | None, owner: RelayServer | None, contents: PathContents | None) -> str:
-    """Why a path may not be taken; empty: it may. Pure.
+def obstacle(mark: OwnerMark | None, owner: RelayServer | None, contents: PathContents | None) -> tuple[str, str]:
+    """Why a path may not be taken, empty: it may; and what shows it, which changes as entries come and go. Pure.
 
     Args:
         owner: the living server of another record that the mark names, if there is one.
         contents: None where they do not matter, because the mark names this record.
     """
     if owner is not None:
-        return f"is the queue of a server of another record ({owner.about})"
+        return f"is the queue of a server of another record ({owner.about})", ""
     if contents is None or not contents.foreign:
-        return ""
+        return "", ""
     if mark is None and contents.known:
-        return ""  # job ids are not made twice: an older version of ours was here, which made no mark
+        return "", ""  # job ids are not made twice: an older version of ours was here, which made no mark
     whose = "another system" if mark is None else "another record"
     name, job = contents.foreign[0]
-    return (
-        f"is the queue of {whose}: {len(contents.foreign)} of its entries are of jobs that this record does not have,"
-        f" e.g. {name} of {job}"
+    return f"is the queue of {whose}", (
+        f": {len(contents.foreign)} of its entries are of jobs that this record does not have, e.g. {name} of {job}"
     )
 
 
@@ -102,16 +101,17 @@ class Ownership:
         """Why the path is not ours, and what to do; empty: it is, or nobody has looked yet."""
         self._store = store
         self._session = session
+        self._cause = ""  # the trouble without what changes while it lasts: counts, and names of entries
         self._seen: dict[str, int] = {}  # servers of this record, and how often they had been heard at first
         self._copied = False  # another server of this record lives: one of us two has a copy
 
     async def settle(self) -> None:
-        """Wait until the path is ours. The log tells each obstacle once."""
+        """Wait until the path is ours. The log tells each obstacle once, however its entries come and go."""
         told = ""
         while not await self._is_taken():
-            if told != self.trouble and self.trouble:
-                told = self.trouble
-                log.error("%s.", told)
+            if self.trouble and told != self._cause:
+                told = self._cause
+                log.error("%s.", self.trouble)
             await asyncio.sleep(RETRY_SECONDS)
         if told:
             log.warning("%s in ZooKeeper is this record's now", self._session.settings.path)
@@ -121,7 +121,7 @@ class Ownership:
         after a crash. Raises as `Link.call` does."""
         mark = await read(self._session)
         if self._is_ours(mark):
-            self.trouble = ""
+            self._report("")
             return True
         others = [peer for peer in await connected_servers(self._session) if peer.server != self.server]
         own = mark is not None and mark.record == self.record
@@ -130,20 +130,25 @@ class Ownership:
             return False
         if own and owner is not None:
             return False  # it has died, and its session is not over yet; if not, it will be heard
-        why = obstacle(mark, owner, None if own else await self._contents())
-        self.trouble = why and self._message(why, _OF_ITS_OWN if owner else f"{_OF_ITS_OWN}; {_REMOVE}")
-        return not why and await self._write(mark)
+        cause, evidence = obstacle(mark, owner, None if own else await self._contents())
+        self._report(cause, evidence, _OF_ITS_OWN if owner else f"{_OF_ITS_OWN}; {_REMOVE}")
+        return not cause and await self._write(mark)
 
     async def _is_taken(self) -> bool:
         try:
             return await self.inspect()
         except (JobEngineError, KazooException) as error:
-            self.trouble = f"whose queue {self._session.settings.path} in ZooKeeper is cannot be seen: {error}"
+            self._cause = "cannot be read"
+            path = self._session.settings.path
+            self.trouble = f"{path} in ZooKeeper cannot be read, to see whose queue it is: {error}"
             return False
 
-    def _message(self, why: str, way: str) -> str:
-        return (
-            f"{self._session.settings.path} in ZooKeeper {why}. Nothing is put or removed there, and jobs wait. {way}"
+    def _report(self, cause: str, evidence: str = "", way: str = "") -> None:
+        """Say why the path is not ours; no ``cause``: it may be."""
+        self._cause = cause
+        self.trouble = cause and (
+            f"{self._session.settings.path} in ZooKeeper {cause}{evidence}. Nothing is put or removed there, and jobs"
+            f" wait. {way}"
         )
 
     def _is_copied(self, others: Iterable[RelayServer]) -> bool:
@@ -155,7 +160,7 @@ class Ownership:
             first = self._seen.setdefault(peer.member, peer.beats)
             if peer.record == self.record and peer.lives(first) and not self._copied:
                 self._copied = True
-                self.trouble = self._message(f"is the queue of a server of the same record ({peer.about})", _STOP_ONE)
+                self._report(f"is the queue of a server of the same record ({peer.about})", way=_STOP_ONE)
         return self._copied
 
     async def _contents(self) -> PathContents:
@@ -171,6 +176,7 @@ class Ownership:
         operation = wire.create(path, data, link.acl) if mark is None else wire.write(path, data, mark.version)
         answer = await link.call(wire.multi([operation]))
         if wire.NO_AUTH in answer.codes:
+            self._cause = "cannot be written"
             self.trouble = f"{path.decode()} in ZooKeeper cannot be written: check the rights"
         return bool(answer.done) or self._is_ours(await read(self._session))
 

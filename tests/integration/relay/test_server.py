@@ -233,6 +233,8 @@ def test_a_path_that_another_system_fills_is_refused_everywhere(host: str, tmp_p
             for one in theirs:  # who had it empties it, and so it is free
                 assert queue.get(timeout=10) == one
                 queue.consume()
+                if one == theirs[0]:
+                    eventually(lambda: "19 of its entries" in server.command("queue").stdout)
             eventually(lambda: server.status()["queue"] == {"zookeeper": "connected", "leads": True})
             assert queue.get(timeout=10) == job.id.encode()
         assert server.said().count("another system") == 1
