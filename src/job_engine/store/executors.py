@@ -106,10 +106,10 @@ class Executors:
         """Give a whole period to everybody who holds something."""
         told = await self._store.read(settings.number, settings.LONGEST_SESSION)
         self.longest_session = max(self.longest_session, told)
-        if self._cluster:
-            return
         kept = await self._store.read(settings.beginning, settings.SECRET)
         self.secrets = {action: frozenset(msgspec.json.decode(names)) for action, names in kept.items()}
+        if self._cluster:
+            return
         for (holder,) in await self._store.read(_holders):
             self.alive.setdefault(holder, Executor(holder, self._loop.time()))
         self._arm()

@@ -7,6 +7,7 @@ import pytest
 
 from job_engine.api import acl, attendance
 from job_engine.api.identity import Caller
+from job_engine.job.action_details import ActionDetails
 from job_engine.job.attend import Claim
 from job_engine.job.errors import Invalid
 from job_engine.store import jobs, settings
@@ -107,6 +108,19 @@ def test_the_longest_session_timeout_is_known_at_once_and_after_a_start(tmp_path
         again = Executors(scene.store, cluster=True)
         await again.start()
         assert again.longest_session == 12.5
+        again.stop()
+
+    play(tmp_path, scenario, cluster=True)
+
+
+def test_what_actions_declare_secret_is_known_at_once_after_a_start(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        said = hello("noop")
+        said.details = {"noop": ActionDetails(secret=["password"])}
+        await scene.says("ours", member=MEMBER, hello=said)
+        again = Executors(scene.store, cluster=True)
+        await again.start()
+        assert again.secrets == {"noop": {"password"}}
         again.stop()
 
     play(tmp_path, scenario, cluster=True)
