@@ -50,7 +50,7 @@ def place_of(address: str) -> str:
         return address
     if found.version == 4:
         return address
-    return str(found.ipv4_mapped or ipaddress.ip_network(f"{found.exploded}/64", strict=False))
+    return str(found.ipv4_mapped or ipaddress.ip_network((int(found), 64), strict=False))
 
 
 def _client(peer: str, hops: Sequence[str], trusted: Networks) -> str:

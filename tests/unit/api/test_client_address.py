@@ -50,6 +50,7 @@ def test_nobody_is_believed_unasked() -> None:
         ("192.0.2.1", "192.0.2.1"),
         ("::ffff:192.0.2.1", "192.0.2.1"),
         ("2001:db8::1:2", "2001:db8::/64"),
+        ("fe80::1:2%eth0", "fe80::/64"),
         ("", ""),
         ("testclient", "testclient"),
     ],
