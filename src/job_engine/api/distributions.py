@@ -53,6 +53,7 @@ async def tick(call: Call) -> Json:
     """``POST /api/distribution/NAME/tick``: add the jobs of one due time, once."""
     acl.demand(call.caller.claims, TYPE, "add")
     call.demand_certificate()
+    connections.rank(call.scope, Rank.EXECUTOR)
     sent = _object(await call.json(MANY_LIMIT))
     due, following = _time(sent.get("due"), "due"), sent.get("next-tick")
     part = sent.get("part", 0)

@@ -23,6 +23,7 @@ class InProcess:
         trusted = (ip_network("127.0.0.1/32"),)
         more.setdefault("types", read([NUVLA]))
         settings = ServerSettings(database=folder / "record.db", trust_authn_header=trusted, **more)
+        self.extensions: dict[str, Any] = {}  # of every request's scope
         self._open = open_state(settings)
         self.state = loop.run_until_complete(self._open.__aenter__())
 
@@ -45,7 +46,7 @@ class InProcess:
         scope = {
             "type": "http", "method": method, "path": unquote(place), "query_string": query.encode(),
             "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in sent.items() if v is not None],
-            "client": ("127.0.0.1", 1),
+            "client": ("127.0.0.1", 1), "extensions": self.extensions,
         }  # fmt: skip
         parts = [data[:100], data[100:]] if data else [b""]
         messages: list[dict[str, Any]] = []

@@ -3,11 +3,13 @@
 import asyncio
 import time
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from job_engine.api import distributions
 from job_engine.api.changes import Watch
+from job_engine.api.connections import KEY, Connections, Rank
 from job_engine.job.times import epoch, iso
 from tests.unit.api.server import InProcess
 
@@ -299,3 +301,13 @@ def test_only_for_administrators(api: InProcess) -> None:
     ):
         assert api.call(method, f"/api/{path}", body, JANE)[0] == 403, path
     assert api.call("POST", "/api/distribution/mine")[0] == 405
+
+
+def test_what_a_distributor_calls_by_is_no_strangers_connection(
+    api: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for call in (lambda: made(api, "ranked"), lambda: report(api, {"name": "ranked"})):
+        connection: Any = Mock(rank=Rank.STRANGER, the_connections=Connections(10_000))
+        monkeypatch.setattr(api, "extensions", {KEY: connection})
+        call()
+        assert connection.rank is Rank.EXECUTOR
