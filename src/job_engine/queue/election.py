@@ -68,7 +68,7 @@ class Lead:
 class Election:
     """Contends in one election, through as many sessions as it takes.
 
-    An election is a listener of its session, and is made before that starts.
+    An election is a listener of its session, so it has to be made before the session starts; later it is refused.
     """
 
     def __init__(self, session: Session, name: str, about: bytes = b"", *, path: str = ELECTION_PATH) -> None:

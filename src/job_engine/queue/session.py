@@ -108,7 +108,13 @@ class Session:
         return self._link.credentials if self._link else None
 
     def add(self, listener: SessionListener) -> None:
-        """Notify this listener of what happens to the session; before `start`."""
+        """Notify this listener of what happens to the session.
+
+        Raises:
+            RuntimeError: the session has started, so the listener does not know of what it has missed.
+        """
+        if self._task is not None:
+            raise RuntimeError(f"make the {type(listener).__name__} before its Session starts")
         self._listeners.append(listener)
 
     async def start(self, within: float = 15.0) -> None:

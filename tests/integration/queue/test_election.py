@@ -243,3 +243,12 @@ def test_one_session_carries_many_elections(host):
         assert {len(await stage.children(f"distribution-{n}")) for n in range(20)} == {0}
 
     play(scene, host)
+
+
+def test_an_election_of_a_session_that_has_started_is_refused(host):
+    async def scene(stage: Stage) -> None:
+        ours = await candidate(stage, "ours", run=False)
+        with pytest.raises(RuntimeError, match="before its Session starts"):
+            Election(ours.session, "late")
+
+    play(scene, host)
