@@ -19,6 +19,7 @@ from job_engine.queue import (
     parse_acl,
     wire,
 )
+from job_engine.queue.examine import examine
 from job_engine.queue.link import Link
 from tests import certificates, zookeeper
 from tests.integration.queue.scene import TIMEOUT, Stage, play, until
@@ -177,6 +178,31 @@ def test_what_we_make_is_ours_whichever_node_it_is(host):
             for path in paths:
                 rules, _ = await asyncio.to_thread(client.get_acls, path)
                 assert {rule.id.scheme for rule in rules if rule.perms} == {"digest"}, path
+
+    play(scene, host)
+
+
+def test_what_the_doctor_makes_is_ours(host, monkeypatch):
+    async def scene(stage: Stage) -> None:
+        mine = {"auth": (("digest", "us:secret"),), "acl": (parse_acl("auth::cdrwa"),)}
+        await stage.member(settings=mine)
+        client = await stage.kazoo()
+        await asyncio.to_thread(client.add_auth, "digest", "us:secret")
+        seen = []
+        call = Link.call
+
+        async def looked_at(link, request):
+            answer = await call(link, request)
+            paths = await asyncio.to_thread(_below, client, stage.path)
+            seen.extend([(await asyncio.to_thread(client.get_acls, path))[0] for path in paths if "/doctor-" in path])
+            return answer
+
+        monkeypatch.setattr(Link, "call", looked_at)
+        found = await examine(ZooKeeper(hosts=host, path=stage.path, session_timeout=TIMEOUT, **mine))
+        assert found.write is not None
+        assert seen
+        assert {rule.id.scheme for rules in seen for rule in rules if rule.perms} == {"digest"}
+        assert not [path for path in await asyncio.to_thread(_below, client, stage.path) if "/doctor-" in path]
 
     play(scene, host)
 
