@@ -102,9 +102,9 @@ def parent_of(job: Job, folder: str) -> None:
 
 @action
 def parent_of_a_fork(job: Job, folder: str) -> None:
-    """Forks a process that outlives it, and waits."""
-    child = multiprocessing.get_context("fork").Process(target=_leave, args=(folder,))
-    child.start()
+    """Forks a process that outlives it, in its first attempt, and waits."""
+    if job.attempt == 1:
+        multiprocessing.get_context("fork").Process(target=_leave, args=(folder,)).start()
     job.interrupted.wait(600)
 
 
