@@ -287,6 +287,8 @@ async def post_to_one(call: Call) -> Json:
     caller = call.caller
     if not caller.admin or not caller.user.startswith("user/"):
         raise Forbidden("invalid credentials for 'session/sign-in-token'")
+    if caller.job is not None:
+        raise Forbidden("credentials required: an action's token makes no sign-in link, which would outlive the job")
     session = await call.api.store.read(resources.find, caller.session) or {}
     token = call.api.identities.sign_in_token(caller.user, session.get("made-with"), SIGN_IN_FOR)
     with contextlib.suppress(Unavailable):  # who has a full disk may look all the same

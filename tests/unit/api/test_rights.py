@@ -285,3 +285,16 @@ def test_a_token_is_the_owners_and_no_more(api: InProcess, scene: Scene) -> None
     assert (job["acl"]["owners"], job["created-by"], job["parent-job"]) == (["group/team"], "group/team", id_)
     other = scene.job()
     assert api.call("POST", "/api/job", {"action": "any", "parent-job": other}, token)[0] == 403
+
+
+def test_nothing_that_a_token_makes_outlives_its_job(api: InProcess, scene: Scene) -> None:
+    template = {"href": "user-template/username-password", "username": "boss", "password": "correct horse battery"}
+    sent = {"template": {**template, "groups": ["group/nuvla-admin"]}}
+    owner = api.call("POST", "/api/user", sent)[1]["resource-id"]
+    id_, hold = scene.held(acl={"owners": [owner]})
+    token = scene.token(id_, hold)
+    assert api.call("GET", "/api/queue", None, token)[0] == 200, "an administrator's"
+    key = {"template": {"href": "credential-template/generate-api-key"}}
+    for path, body in (("credential", key), ("session/sign-in-token", {})):
+        status, answer = api.call("POST", f"/api/{path}", body, token)
+        assert (status, "outlive the job" in answer["message"]) == (403, True), path
