@@ -30,7 +30,7 @@ from job_engine.job.times import LONGEST
 if TYPE_CHECKING:
     OptionalRaw = Raw | None
 else:
-    OptionalRaw = Raw  # msgspec decodes no union with Raw (0.22): null arrives as Raw, and `_none` makes it None
+    OptionalRaw = Raw  # msgspec decodes no union with Raw (0.22): None arrives as ``null``, see `json_text`
 
 Timestamp = Annotated[float, Meta(ge=0.0, le=253402300799.0)]
 """Seconds since the epoch, to the end of the year 9999: a job with another time could be neither read nor ended."""
@@ -103,11 +103,8 @@ class Finished(Struct, array_like=True, omit_defaults=True):
     ended: Timestamp
     return_code: int | None = None
     message: str | None = None
-    result: OptionalRaw = None  # JSON
+    result: OptionalRaw = None  # JSON; see `json_text`
     output: str | None = None  # the end of the job's log
-
-    def __post_init__(self) -> None:
-        self.result = _none(self.result)
 
 
 class Released(Struct, array_like=True, omit_defaults=True):
@@ -133,7 +130,8 @@ class Write(Struct, array_like=True, omit_defaults=True):
     log: list[tuple[int, Timestamp, str, str]] = []  # number within the attempt, time, level, text
 
     def __post_init__(self) -> None:
-        self.checkpoint = _none(self.checkpoint)
+        if self.checkpoint is not None and bytes(self.checkpoint) == b"null":
+            self.checkpoint = None  # as it was sent: who waits for a checkpoint is told
 
 
 class Claim(Struct, array_like=True):
@@ -166,17 +164,14 @@ class Granted(Struct, array_like=True, omit_defaults=True):
     claim: int
     id: str
     action: str
-    document: Raw  # the job's document without what is in ``changes``
+    document: Raw  # the job's document
     resumed: bool = False  # an earlier attempt started
     failures: int = 0  # exceptions raised by earlier attempts
-    changes: dict[str, object] = {}  # attributes that earlier attempts or edits set
-    checkpoint: OptionalRaw = None
+    changes: dict[str, object] = {}  # attributes beside the document's, or instead of them
+    checkpoint: OptionalRaw = None  # JSON
     entry: str | None = None  # in a cluster: the entry by which it was claimed
     alone: bool = False  # a worker process has died with it: no other job runs beside it any more
     attempt: int = 1  # how many times it was claimed
-
-    def __post_init__(self) -> None:
-        self.checkpoint = _none(self.checkpoint)
 
 
 class Answer(Struct, kw_only=True, omit_defaults=True):
@@ -190,5 +185,7 @@ class Answer(Struct, kw_only=True, omit_defaults=True):
     queue: str = ""  # to who says hello in a cluster: where in ZooKeeper the queue is, chroot and path
 
 
-def _none(raw: OptionalRaw) -> OptionalRaw:
-    return None if raw is None or bytes(raw) == b"null" else raw
+def json_text(raw: OptionalRaw) -> str | None:
+    """The text of a JSON value; None when there is none."""
+    text = None if raw is None else bytes(raw).decode()
+    return None if text == "null" else text

@@ -20,7 +20,12 @@ _DURATION = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 
 def iso(at: float) -> str:
     """``at`` (seconds since the epoch) as ``2026-11-24T23:05:01.042Z``."""
-    whole, rest = divmod(round(at * 1000), 1000)
+    return _to_the_millisecond(round(at * 1000))
+
+
+@lru_cache(maxsize=1024)  # of quick jobs, many begin and end in one millisecond
+def _to_the_millisecond(at: int) -> str:
+    whole, rest = divmod(at, 1000)
     return f"{_to_the_second(whole)}.{rest:03d}Z"
 
 

@@ -15,6 +15,7 @@ from job_engine.job.errors import Invalid
 from job_engine.job.states import State
 from job_engine.store import grants, jobs, settings
 from job_engine.store.database import Store
+from job_engine.store.holds import Holds
 from job_engine.store.transaction import Transaction
 
 End = TypeVar("End", Finished, Released)
@@ -81,6 +82,7 @@ class Attendance:
         """Release all that an executor holds that is dead or was not heard of, and grant it nothing more."""
         self._parked.pop(executor, None)
         jobs.end_holds(tx, executor, how)
+        tx.holds.pop(executor, None)  # it is not heard of any more
 
     def _serve(self, tx: Transaction) -> None:
         """Answer those parked for whom this transaction has something."""
@@ -100,11 +102,11 @@ class Attendance:
                 tx.committed.append(partial(self._parked.pop, executor))
 
 
-def _holds(tx: Transaction, holder: str, attend: Attend) -> tuple[grants.Holds, grants.Holds]:
+def _holds(tx: Transaction, holder: str, attend: Attend) -> tuple[Holds, Holds]:
     """The holds of ``holder``, with those of other members that an executor of a cluster speaks of; and these alone."""
-    holds = grants.held(tx, holder)
     if not attend.member:
-        return holds, {}
+        return grants.known(tx, holder), {}
+    holds = grants.held(tx, holder)  # the relay changes them, too
     spoken_of = {seq for seq, _ in attend.holds}
     for said in (attend.finished, attend.released, attend.writes):
         spoken_of.update(item.seq for item in said)
@@ -113,7 +115,7 @@ def _holds(tx: Transaction, holder: str, attend: Attend) -> tuple[grants.Holds, 
     return holds | others, others
 
 
-def _settle(tx: Transaction, holds: grants.Holds, attend: Attend) -> None:
+def _settle(tx: Transaction, holds: Holds, attend: Attend) -> None:
     """Apply what ended and changed, of the holds that still stand; the rest is refused by leaving it out.
 
     Raises:
@@ -136,7 +138,7 @@ def _settle(tx: Transaction, holds: grants.Holds, attend: Attend) -> None:
             del holds[given_back.seq]
 
 
-def _ends(holds: grants.Holds, items: Sequence[End]) -> list[End]:
+def _ends(holds: Holds, items: Sequence[End]) -> list[End]:
     """Those that end a hold which stands, one for each: an end that is said twice is one."""
     first: dict[int, End] = {}
     for item in items:
@@ -145,7 +147,7 @@ def _ends(holds: grants.Holds, items: Sequence[End]) -> list[End]:
     return list(first.values())
 
 
-def _stands(holds: grants.Holds, seq: int, claim: int) -> bool:
+def _stands(holds: Holds, seq: int, claim: int) -> bool:
     hold = holds.get(seq)
     return hold is not None and hold.claim == claim
 
@@ -165,8 +167,8 @@ def _answer(
     tx: Transaction,
     answer: Answer,
     holder: str,
-    holds: grants.Holds,
-    others: grants.Holds,
+    holds: Holds,
+    others: Holds,
     actions: Sequence[str],
     attend: Attend,
 ) -> None:

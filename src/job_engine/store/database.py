@@ -23,6 +23,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from job_engine import threads
 from job_engine.job.errors import JobEngineError, Unavailable
 from job_engine.store import claim_numbers, jobs, locks, schema, settings
+from job_engine.store.holds import Holds
 from job_engine.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class Store:
         self._copied = (0, 0)  # rows written, and bytes of the write-ahead log, when it was copied last
         self._room_at = 0.0  # when the writer makes room again, monotonic seconds
         self._acls: dict[str, int] = {}
+        self._holds: dict[str, Holds] = {}
         self._claim_number = claim_numbers.drawn_from(secrets.token_bytes(32))
         self._writer.create_function("claim_number", 2, self._claim_number, deterministic=True)
         self._wakes: float | None = 0.0  # when waiting jobs are looked at next, seconds since the epoch: first at once
@@ -263,6 +265,7 @@ class Store:
             with contextlib.suppress(sqlite3.Error):
                 writer.execute("rollback")
             self._acls.clear()
+            self._holds.clear()
             if isinstance(error, _SpoiltError):
                 raise
             if isinstance(error, sqlite3.OperationalError):
@@ -282,7 +285,7 @@ class Store:
         return outcomes, transaction
 
     def _transaction(self) -> Transaction:
-        return Transaction(self._writer, self._acls, self._claim_number)
+        return Transaction(self._writer, self._acls, self._claim_number, self._holds)
 
     def _begin(self) -> None:
         """Begin a transaction. Should that fail it does so for all that wait, who are told at once."""

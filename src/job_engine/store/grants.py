@@ -4,36 +4,28 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from job_engine.job.attend import Granted
+from job_engine.store.holds import Claimed, Holds
 from job_engine.store.transaction import Transaction, marks
 from job_engine.store.waits import IS_READY, Waits
 
-
-class Claimed(Struct, frozen=True, gc=False):  # not a NamedTuple: an exchange makes hundreds
-    """One job that is held."""
-
-    claim: int
-    id: str
-    attempt: int
-
-
-Holds = dict[int, Claimed]
-"""What an executor holds, by number of the job."""
-
 Row = Sequence[Any]
 """What a job's row says to who is granted it."""
-SEQ, ID, ACTION, ATTEMPT, MODE, TAGS = 0, 1, 2, 3, 8, 13
+SEQ, ID, ACTION, ATTEMPT, MODE, TAGS = 0, 1, 2, 3, 8, 10
 """Places in a `Row`."""
 Standing = tuple[str, Waits, str | None, str | None, int]
 """State, why it waits, holder, the entry that is noted, and the number of the last claim."""
 
-_COLUMNS = (
-    "seq, id, action, attempt, begun, failures, document, priority, mode, created, progress, return_code, message,"
-    " tags, affected, nested, parent, target"
+_RARE = (
+    "iif(progress = 0 and coalesce(return_code, message, nested, parent) is null, null, json_patch('{}', json_object("
+    "'progress', progress, 'return-code', return_code, 'status-message', message, 'nested-jobs', json(nested),"
+    " 'parent-job', parent)))"
 )
-_WIDTH = _COLUMNS.count(",") + 1
+"""What few jobs have when they are claimed, as a JSON object without nulls."""
+_COLUMNS = f"seq, id, action, attempt, begun, failures, document, priority, mode, created, tags, affected, {_RARE}"
+_WIDTH = 13
 _EARLIER = (
     "select (select value from checkpoint where job = ?), exists (select 1 from event where job = ? and kind = 'died')"
 )
@@ -57,8 +49,19 @@ def ready(tx: Transaction, actions: Sequence[str], limit: int) -> list[tuple[Any
     return tx.execute(rows, seqs).fetchall()
 
 
+def known(tx: Transaction, executor: str) -> Holds:
+    """The holds of ``executor`` as this transaction leaves them, from one exchange to the next without a look.
+
+    Whoever changes them keeps them true: `claim`, the exchange itself, and `Transaction.end_hold`.
+    """
+    holds = tx.holds.get(executor)
+    if holds is None:
+        holds = tx.holds[executor] = held(tx, executor)
+    return holds
+
+
 def held(tx: Transaction, executor: str) -> Holds:
-    """The holds of ``executor``."""
+    """The holds of ``executor``, by a look."""
     rows = tx.execute("select seq, claim, id, attempt from job where state = 'RUNNING' and holder = ?", (executor,))
     return {seq: Claimed(claim, id_, attempt) for seq, claim, id_, attempt in rows}
 
@@ -93,30 +96,26 @@ def claimable(tx: Transaction, ids: Sequence[str]) -> dict[str, tuple[Row, Stand
 
 def granted(tx: Transaction, row: Row, attempt: int, claim: int, entry: str | None = None) -> Granted:
     """A job as it is granted to ``attempt``, from its row; in a cluster with the entry by which it was claimed."""
-    (seq, id_, action, _, begun, failures, document, priority, mode, created, progress, return_code, message, tags,
-     affected, nested, parent, target) = row  # fmt: skip
-    changes: dict[str, object] = {
-        "resource-type": "job", "state": "RUNNING", "priority": priority, "execution-mode": mode, "created": created,
-        "updated": tx.iso, "progress": progress,
-    }  # fmt: skip
-    if target is not None or tags is not None or nested is not None or affected is not None:
-        for name, value in (("tags", tags), ("affected-resources", affected), ("nested-jobs", nested)):
-            if value is not None:
-                changes[name] = Raw(value.encode())
-    if message is not None:
-        changes["status-message"] = message
-    if return_code is not None:
-        changes["return-code"] = return_code
-    if parent is not None:
-        changes["parent-job"] = parent
+    seq, id_, action, _, begun, failures, document, priority, mode, created, tags, affected, rare = row
+    # as text: nobody on the way to the worker process needs the values
+    text = (
+        f'{document[:-1]},"resource-type":"job","state":"RUNNING","priority":{priority},"execution-mode":"{mode}",'
+        f'"created":"{created}","updated":"{tx.iso}"'
+    )
+    if tags is not None:
+        text += f',"tags":{tags}'
+    if affected is not None:
+        text += f',"affected-resources":{affected}'
+    if rare is not None:
+        text += f",{rare[1:-1]}"
     checkpoint, alone = None, False
     if begun:
         tx.flush()  # its process may have died in this very transaction
         saved, died = tx.execute(_EARLIER, (seq, seq)).fetchone()
         checkpoint, alone = Raw(saved.encode()) if saved is not None else None, bool(died)
     resumed = 0 < begun < attempt
-    sent = Raw(document.encode())
-    return Granted(seq, claim, id_, action, sent, resumed, failures, changes, checkpoint, entry, alone, attempt)
+    whole = Raw(f"{text}}}".encode())
+    return Granted(seq, claim, id_, action, whole, resumed, failures, {}, checkpoint, entry, alone, attempt)
 
 
 def listed(values: Sequence[Any]) -> str:

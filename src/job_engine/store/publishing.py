@@ -197,7 +197,7 @@ def end_holds(tx: Transaction, gone: Iterable[Hold], how: str) -> list[Hold]:
             continue
         claim, began = now
         jobs.release(tx, [Released(hold.seq, claim, "lost" if began else "unstarted", how if began else "")])
-        tx.ended.add(hold.holder)
+        tx.end_hold(hold.holder)
         ended.append(hold)
     return ended
 

@@ -11,6 +11,7 @@ import msgspec
 from job_engine.job.times import iso
 from job_engine.store import access
 from job_engine.store.claim_numbers import ClaimNumber
+from job_engine.store.holds import Holds
 
 _last_event = 0
 
@@ -23,6 +24,7 @@ class Transaction:
         connection: sqlite3.Connection,
         acls: dict[str, int],
         claim_number: ClaimNumber,
+        holds: dict[str, Holds] | None = None,
         now: float | None = None,
     ) -> None:
         self.connection = connection
@@ -31,6 +33,7 @@ class Transaction:
         self.now = time.time() if now is None else now
         self.iso = iso(self.now)
         self.claim_number = claim_number  # as in its SQL
+        self.holds = {} if holds is None else holds  # of executors whose holds are known without a look
         self._acls = acls
         self._events: list[tuple[int, int, str, int | None, str | None, str | None, str | None]] = []
         self.changed: list[str] = []  # ids of the jobs that this transaction changed
@@ -72,6 +75,11 @@ class Transaction:
                 self._events,
             )
             self._events = []
+
+    def end_hold(self, holder: str) -> None:
+        """Note that a hold of ``holder`` was ended by somebody else, who tells it."""
+        self.ended.add(holder)
+        self.holds.pop(holder, None)
 
     def wake_at(self, at: float) -> None:
         """Have waiting jobs looked at no later than ``at`` (seconds since the epoch)."""

@@ -21,7 +21,7 @@ from job_engine.relay.settings import RelaySettings
 from job_engine.store import jobs
 from job_engine.store import settings as remembered
 from job_engine.store.database import Store
-from job_engine.store.grants import Claimed
+from job_engine.store.holds import Claimed
 from job_engine.store.transaction import Transaction
 from tests.integration.queue.scene import PATIENCE, TIMEOUT, Member, Stage, until
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from job_engine.job.document import NewJob, new_job
 from job_engine.store import jobs, schema
+from job_engine.store.grants import held
+from job_engine.store.holds import Holds
 from job_engine.store.transaction import Transaction
 
 ACL = {"owners": ["user/jane"], "edit-acl": ["group/nuvla-admin"], "view-meta": ["group/nuvla-admin"]}
@@ -19,6 +21,7 @@ class Record:
         schema.prepare(self.connection)
         self.now = time.time()
         self.acls: dict[str, int] = {}
+        self.holds: dict[str, Holds] = {}
         self.era = 0  # so the number of a claim is that of its attempt
         self.connection.create_function("claim_number", 2, self._claim_number)
 
@@ -26,7 +29,7 @@ class Record:
         return self.era + attempt
 
     def __call__(self) -> Transaction:
-        return Transaction(self.connection, self.acls, self._claim_number, self.now)
+        return Transaction(self.connection, self.acls, self._claim_number, self.holds, self.now)
 
     def put_back(self, backup: sqlite3.Connection) -> None:
         """Go on with ``backup``, as after a start of the server."""
@@ -34,6 +37,7 @@ class Record:
         self.connection = backup
         self.connection.create_function("claim_number", 2, self._claim_number)
         self.acls.clear()
+        self.holds.clear()
         self.era += 1 << 10
 
     def job(self, **attributes: object) -> NewJob:
@@ -47,6 +51,8 @@ class Record:
         if tx.settles:
             jobs.settle(tx)
         tx.flush()
+        for holder, holds in self.holds.items():
+            assert holds == held(tx, holder)
         return answer
 
     def one(self, sql: str, *arguments: object) -> tuple[object, ...]:

@@ -83,6 +83,19 @@ class Exchange(RuleBasedStateMachine):
         if last:
             self.record.do(jobs.cancel, [data.draw(st.integers(1, int(str(last))))])
 
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        running = self.record.connection.execute("select seq, claim from job where state = 'RUNNING'").fetchall()
+        if running:
+            seq, claim = data.draw(st.sampled_from(running))
+            self.record.do(jobs.edit, seq, {"state": "QUEUED"}, claim)
+
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        there = [seq for (seq,) in self.record.connection.execute("select seq from job")]
+        if there:
+            self.record.do(jobs.delete, [data.draw(st.sampled_from(there))])
+
     @rule()
     def back_up(self) -> None:
         if self.backup is not None:

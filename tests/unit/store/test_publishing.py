@@ -6,7 +6,7 @@ import pytest
 
 from job_engine.job.attend import Claim, Released, Write
 from job_engine.store import jobs, publishing
-from job_engine.store.grants import Claimed
+from job_engine.store.holds import Claimed
 from job_engine.store.publishing import Hold, Note, Picked
 from job_engine.store.transaction import Transaction
 from tests.unit.store.record import Record

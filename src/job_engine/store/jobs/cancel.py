@@ -49,5 +49,5 @@ def delete(tx: Transaction, seqs: Iterable[int]) -> None:
         for table in ("event", "log", "checkpoint"):
             tx.execute(f"delete from {table} where job = ?", (seq,))
         if row[1] is not None and row[2]:
-            tx.ended.add(row[1])
+            tx.end_hold(row[1])
         tx.changed.append(row[0])

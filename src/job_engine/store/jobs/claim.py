@@ -20,6 +20,7 @@ from job_engine.store.grants import (
     listed,
     ready,
 )
+from job_engine.store.holds import Claimed
 from job_engine.store.transaction import Transaction
 from job_engine.store.waits import READY
 
@@ -36,9 +37,15 @@ def claim(tx: Transaction, executor: str, actions: Sequence[str], limit: int) ->
     if limit <= 0:
         return []
     rows = ready(tx, actions, limit)
-    _hold(tx, executor, [row[SEQ] for row in rows])
+    if not rows:
+        return []
+    claims = [(row[SEQ], tx.claim_number(row[SEQ], row[ATTEMPT] + 1)) for row in rows]
+    _hold(tx, executor, claims)
+    if (known := tx.holds.get(executor)) is not None:
+        for row, (seq, number) in zip(rows, claims, strict=True):
+            known[seq] = Claimed(number, row[ID], row[ATTEMPT] + 1)
     tx.changed += [row[ID] for row in rows]
-    return [granted(tx, row, row[ATTEMPT] + 1, tx.claim_number(row[SEQ], row[ATTEMPT] + 1)) for row in rows]
+    return [granted(tx, row, row[ATTEMPT] + 1, number) for row, (_, number) in zip(rows, claims, strict=True)]
 
 
 def claim_entries(
@@ -73,7 +80,7 @@ def claim_entries(
                 continue
             attempt += 1
             number = tx.claim_number(row[SEQ], attempt)
-            claimed.append(row[SEQ])
+            claimed.append((row[SEQ], number))
             if standing[3] is None:  # quicker than the relay noted it
                 unnoted.append((entry, row[SEQ]))
         given[id_] = entry
@@ -84,11 +91,12 @@ def claim_entries(
     return jobs, refused
 
 
-def _hold(tx: Transaction, holder: str, seqs: list[int]) -> None:
+def _hold(tx: Transaction, holder: str, claims: Sequence[tuple[int, int]]) -> None:
+    """Have ``holder`` hold jobs, each by the number of its claim."""
     tx.execute(
-        "update job set state = 'RUNNING', holder = ?, claimed = ?, attempt = attempt + 1, "
-        " claim = claim_number(seq, attempt + 1), updated = ? where seq in (select value from json_each(?))",
-        (holder, tx.iso, tx.iso, listed(seqs)),
+        "update job set state = 'RUNNING', holder = ?, claimed = ?, attempt = attempt + 1, claim = value ->> 1,"
+        " updated = ? from json_each(?) where seq = value ->> 0",
+        (holder, tx.iso, tx.iso, listed(claims)),
     )
 
 

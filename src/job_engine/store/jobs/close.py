@@ -34,7 +34,7 @@ def close(
     if waits == OTHER_JOBS:
         tx.execute("delete from after where job = ?", (seq,))
     if holder is not None:
-        tx.ended.add(holder)
+        tx.end_hold(holder)
     tx.event(
         seq,
         state.lower(),

@@ -58,7 +58,7 @@ def edit(tx: Transaction, seq: int, changes: dict[str, Any], hold: int | None = 
         tx.event(seq, "claimed", attempt + 1, "detached")
     elif target == State.QUEUED:
         if holder is not None:
-            tx.ended.add(holder)
+            tx.end_hold(holder)
         release(tx, [Released(seq, claim, "released")])
     else:
         close(tx, seq, target)

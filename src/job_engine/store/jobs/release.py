@@ -78,4 +78,4 @@ def end_holds(tx: Transaction, executor: str, how: str) -> None:
                 for seq, claim, began in rows
             ],
         )
-        tx.ended.add(executor)
+        tx.end_hold(executor)

@@ -10,7 +10,7 @@ from job_engine.job.errors import Invalid
 from job_engine.job.states import State
 from job_engine.job.times import iso
 from job_engine.store.attributes import COLUMNS, REQUIRED, set_attributes
-from job_engine.store.grants import Holds
+from job_engine.store.holds import Holds
 from job_engine.store.transaction import Transaction
 
 LOG_LIMIT: Final = 20_000
