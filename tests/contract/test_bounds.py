@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from job_engine.api.bounds import bounded, loops
+from job_engine.api.bounds import PART, bounded
 from job_engine.api.connections import RESERVED, TOLD, Connections, Limits, Rank, rank
 from job_engine.cli.serving.tls import ServerTls
 from tests import certificates
@@ -51,10 +51,8 @@ class Served(uvicorn.Server):
 
     def __init__(self, open_files: int, limits: Limits, tls: ssl.SSLContext | None) -> None:
         self.connections = Connections(open_files, limits)
-        http: Any = bounded(self.connections)
-        config = uvicorn.Config(app, http=http, loop=loops(limits), ws="none", log_config=None, timeout_keep_alive=1)
-        config.load()
-        config.ssl = tls
+        http: Any = bounded(self.connections, tls)
+        config = uvicorn.Config(app, http=http, loop="uvloop", ws="none", log_config=None, timeout_keep_alive=1)
         super().__init__(config)
 
     async def on_tick(self, counter: int) -> bool:
@@ -146,6 +144,22 @@ def test_heads_have_a_size(serve: Any) -> None:
     trailers = client()
     trailers.socket.sendall(b"POST /x HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\na: ")
     assert ends_while_sent(trailers, b"x" * 4096)
+
+
+def test_a_head_that_is_too_large_is_refused_before_its_end(serve: Any) -> None:
+    client, unfinished = serve(limits=replace(QUICK, head_seconds=100)), head(QUICK.head_bytes + (32 << 10))[:-2]
+    assert client().ask(unfinished)[0] == 431
+    after = client()  # other requests, whose answers are owed: the connection ends
+    after.socket.sendall(GET % b"x" * 3 + unfinished)
+    assert after.ended
+    part = client()  # a body, and a head that is allowed, in as many bytes as are looked at together
+    body = b"POST /x HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (PART - 200) + bytes(PART - 200)
+    part.socket.sendall(body + head(QUICK.head_bytes - 100))
+    answers = b""
+    while answers.count(b"200 OK") < 2:
+        more = part.socket.recv(65536)
+        assert more, answers[:100]
+        answers += more
 
 
 def ends_while_sent(client: Client, part: bytes) -> bool:
@@ -259,6 +273,50 @@ def test_handshakes_that_do_not_end_are_ended_and_counted(serve: Any, tmp_path: 
     assert done.ask(GET % b"x")[0] == 200
     assert done.ended
     assert connections.refused(time.monotonic()) == {"TLS handshakes not done within 0.3 s": 3}
+
+
+def test_handshakes_that_do_not_end_keep_nobody_out(serve: Any, tmp_path: Path) -> None:
+    made = certificates.make(tmp_path)
+    client = serve(RESERVED + 40, Limits(), ServerTls(str(made.server)).context())  # 15 for strangers
+    context = ssl.create_default_context(cafile=str(made.authority))
+    silent = [client() for _ in range(100)]
+    assert [each.ended for each in silent[:85]] == [True] * 85
+    one = client()
+    one.socket = context.wrap_socket(one.socket, server_hostname="127.0.0.1")
+    assert one.ask(GET % b"known")[0] == 200
+    more = [client() for _ in range(100)]
+    assert [each.ended for each in more[:85]] == [True] * 85
+    assert one.ask(GET % b"x")[0] == 200
+    assert len(client.server.connections) <= 16
+
+
+def test_what_comes_with_the_end_of_the_handshake_is_read(serve: Any, tmp_path: Path) -> None:
+    made = certificates.make(tmp_path)
+    client = serve(limits=Limits(), tls=ServerTls(str(made.server)).context())
+    context = ssl.create_default_context(cafile=str(made.authority))
+    body = bytes(range(256)) * 4096
+    for _ in range(20):
+        one = client()
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        inside = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        while True:
+            try:
+                inside.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                one.socket.sendall(outgoing.read())
+                incoming.write(one.socket.recv(1 << 16))
+        inside.write(b"POST /x HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        one.socket.sendall(outgoing.read())  # the end of the handshake, and a request
+        answer = b""
+        while not answer.endswith(body[-100:]) or len(answer) < len(body):
+            try:
+                answer += inside.read(1 << 16)
+            except ssl.SSLWantReadError:
+                part = one.socket.recv(1 << 16)
+                assert part
+                incoming.write(part)
+        assert answer.endswith(body)
 
 
 def test_what_was_refused_is_counted_for_an_hour(serve: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,29 +1,34 @@
 """HTTP within bounds: how large a head may be, how long its client may take, and how much it may leave unread."""
 
 import math
-from asyncio import Transport
+from asyncio import CancelledError, Task, Transport
+from collections.abc import Coroutine, Generator
 from contextlib import suppress
 from enum import IntEnum
 from ssl import SSLContext
+from types import coroutine
 from typing import Any, Final, NoReturn
 
 import httptools
 import msgspec
-import uvloop
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.utils import get_remote_addr
 
-from job_engine.api.connections import KEY, Connections, Limits, Rank
+from job_engine.api.connections import KEY, Connections, Rank
 from job_engine.api.protocol import OneWriteProtocol
 
 NEVER: Final = math.inf
 SWEPT: Final = 2.0
 """Seconds within which a connection that is late has surely been counted."""
+PART: Final = 16 << 10
+"""Bytes that are parsed at a time: by so much a head may be too large before it is refused."""
 
 
 class _Stage(IntEnum):
     IDLE = 0  # between two requests, or one is being answered
     HEAD = 1
     BODY = 2
+    HANDSHAKE = 3  # of TLS, before the first request
 
 
 class _RefusedError(Exception):
@@ -34,6 +39,7 @@ class BoundedProtocol(OneWriteProtocol):
     """For uvicorn's setting ``http``, as made by `bounded`."""
 
     the_connections: Connections
+    tls: SSLContext | None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -46,21 +52,20 @@ class BoundedProtocol(OneWriteProtocol):
         self._left = 0  # bytes that it had not read when that was last looked at
         self._chunk = 0  # bytes that are being parsed
         self._fed = 0  # bytes before them that belong to the same head, or are neither head nor body
-        self._moved = False  # whether there was a part of a body among them
+        self._other = False  # whether there was a part of a body among them, or the end of another request
         self._begun = False  # or the first byte of a request
         self._refusal: tuple[int, str] | None = None
         self._discarded: int | None = None  # bytes, since the client was refused and may still read why
         self._ends = False
-        if self.config.ssl is not None:
-            del self.parser  # made later: it refers to this, and who leaves during the handshake is forgotten at once
-            self.the_connections.greets(self, self.loop.time() + self.limits.handshake_seconds)
+        self._handshake: Task[None] | None = None
+        self._early: list[bytes] = []  # what came with the end of the handshake
 
     # --- as the connections of a server see it
 
     @property
     def address(self) -> str:
         """See `Connection`."""
-        return self.client[0] if self.client else "an unknown address"  # no handshake, no address
+        return self.client[0] if self.client else "an unknown address"
 
     @property
     def unread(self) -> int:
@@ -78,6 +83,8 @@ class BoundedProtocol(OneWriteProtocol):
                 return None
             if self._discarded is not None:
                 return ""
+            if self._stage is _Stage.HANDSHAKE:
+                return f"TLS handshakes not done within {self.limits.handshake_seconds:g} s"
             if self._stage is _Stage.BODY:
                 return f"bodies not sent within {self.limits.body_seconds:g} s"
             return f"connections without a whole request within {self.limits.head_seconds:g} s"
@@ -95,16 +102,37 @@ class BoundedProtocol(OneWriteProtocol):
     # --- as asyncio sees it
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Part of `asyncio.Protocol`."""
+        """Part of `asyncio.Protocol`; TLS begins here, so that who does not end its handshake is a stranger as well."""
+        if self.tls is None:
+            self._begin(transport)
+        else:
+            self.transport, self.client = transport, get_remote_addr(transport)
+            self._stage, self._due = _Stage.HANDSHAKE, self.loop.time() + self.limits.handshake_seconds
+            encrypting = self._encrypt(transport, self.tls)
+            waited = encrypting.send(None)  # now: a task begins only after the first bytes were read, as if by HTTP
+            self._handshake = self.loop.create_task(_resumed(encrypting, waited))
+        self.the_connections.opened(self)
+
+    async def _encrypt(self, transport: Transport, tls: SSLContext) -> None:
+        within = self.limits.handshake_seconds + SWEPT
+        try:
+            encrypted = await self.loop.start_tls(transport, self, tls, server_side=True, ssl_handshake_timeout=within)
+        except OSError:  # the client speaks no TLS, or shows a certificate that is none
+            encrypted = None
+        if encrypted is None or transport.is_closing():  # the client left
+            self.the_connections.closed(self)
+            self.parser = None  # type: ignore[assignment]  # it refers to this
+            return
+        self._begin(encrypted)
+        for data in self._early:
+            self.data_received(data)
+        self._early.clear()
+
+    def _begin(self, transport: Any) -> None:
         super().connection_made(transport)
         self._extensions[KEY] = self
-        if self.config.ssl is not None:
-            self.parser = httptools.HttpRequestParser(self)
-            with suppress(AttributeError):  # of httptools before 0.6.3
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self.transport.on_close = self._lingers  # type: ignore[attr-defined]
-        self._due = self.loop.time() + self.limits.head_seconds
-        self.the_connections.opened(self)
+        self._stage, self._due = _Stage.IDLE, self.loop.time() + self.limits.head_seconds
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of `asyncio.Protocol`."""
@@ -116,8 +144,18 @@ class BoundedProtocol(OneWriteProtocol):
         """Part of `asyncio.Protocol`."""
         if self._discarded is not None:
             self._discard(len(data))
-            return
-        self._unset_keepalive_if_required()
+        elif self._stage is _Stage.HANDSHAKE:
+            self._early.append(data)
+        else:
+            self._unset_keepalive_if_required()
+            if len(data) <= PART:
+                self._parse(data)
+            else:
+                parts = (data[at : at + PART] for at in range(0, len(data), PART))
+                all(map(self._parse, parts))
+
+    def _parse(self, data: bytes) -> bool:
+        """Whether the client may send more."""
         self._chunk = len(data)
         try:
             self.parser.feed_data(data)
@@ -125,11 +163,12 @@ class BoundedProtocol(OneWriteProtocol):
             pass  # it is answered as if it had not asked for another protocol
         except httptools.HttpParserError:
             self._refuse(*(self._refusal or (400, "this is not an HTTP request")))
-            return
+            return False
         if self._stage is not _Stage.IDLE:
-            self._within()
-        elif self._due == NEVER and not self._answering:
+            return self._within()
+        if self._due == NEVER and not self._answering:
             self._due = self.loop.time() + self.limits.head_seconds  # blank lines between two requests
+        return True
 
     def pause_writing(self) -> None:
         """Part of `asyncio.Protocol`."""
@@ -183,7 +222,7 @@ class BoundedProtocol(OneWriteProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body; after the answer it is thrown away."""
-        self._moved = True
+        self._other = True
         if self._due != NEVER and not self.cycle.response_complete:
             self._due += len(body) / self.limits.slowest
         super().on_body(body)
@@ -192,6 +231,7 @@ class BoundedProtocol(OneWriteProtocol):
         """The end of a request."""
         self._stage = _Stage.IDLE
         self._due = NEVER
+        self._other = True
         super().on_message_complete()
 
     # --- bounds
@@ -209,22 +249,22 @@ class BoundedProtocol(OneWriteProtocol):
         self._refusal = status, message
         raise _RefusedError
 
-    def _within(self) -> None:
-        """Look at a request that is not there as a whole."""
-        if (
-            self._begun
-        ):  # somewhere in what has come, perhaps after others: what comes next shows whether it is too much
-            self._fed = min(self._chunk, self.limits.head_bytes)
-        elif self._moved:
+    def _within(self) -> bool:
+        """Look at a request that is not there as a whole: whether more of it may come."""
+        if self._other:  # what comes next is all of the same head, and shows whether it is too much
             self._fed = 0
+        elif self._begun:
+            self._fed = self._chunk
         else:
             self._fed += self._chunk
-        self._moved = self._begun = False
+        self._other = self._begun = False
         if self._fed > self.limits.head_bytes:
             self._refuse(431, self._too_large)
-        elif self._due == NEVER:
+            return False
+        if self._due == NEVER:
             head = self._stage is _Stage.HEAD
             self._due = self.loop.time() + (self.limits.head_seconds if head else self.limits.body_seconds)
+        return True
 
     def _refuse(self, status: int, message: str) -> None:
         """Say why, and end."""
@@ -258,20 +298,14 @@ class BoundedProtocol(OneWriteProtocol):
             self.transport.abort()
 
 
-def loops(limits: Limits) -> Any:
-    """For uvicorn's setting ``loop``: event loops whose servers end what does not get through the handshake of TLS."""
-
-    class BoundedLoop(uvloop.Loop):
-        async def create_server(  # type: ignore[override]
-            self, *arguments: Any, ssl: SSLContext | None = None, **named: Any
-        ) -> Any:
-            if ssl is not None:
-                named["ssl_handshake_timeout"] = limits.handshake_seconds + SWEPT
-            return await super().create_server(*arguments, ssl=ssl, **named)
-
-    return BoundedLoop
+@coroutine
+def _resumed(begun: Coroutine[Any, None, None], waited: Any) -> Generator[Any, None, None]:
+    """The rest of a coroutine that was begun outside of a task and waits for something."""
+    with suppress(Exception, CancelledError):  # it learns that itself
+        yield waited
+    yield from begun.__await__()
 
 
-def bounded(connections: Connections) -> type[BoundedProtocol]:
-    """The protocol of a server that has these connections."""
-    return type("BoundedProtocol", (BoundedProtocol,), {"the_connections": connections})
+def bounded(connections: Connections, tls: SSLContext | None = None) -> type[BoundedProtocol]:
+    """The protocol of a server that has these connections, encrypted by ``tls``; uvicorn is told nothing of that."""
+    return type("BoundedProtocol", (BoundedProtocol,), {"the_connections": connections, "tls": tls})

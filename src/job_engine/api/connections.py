@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol
-from weakref import WeakKeyDictionary
 
 from starlette.types import Scope
 
@@ -114,7 +113,6 @@ class Connections:
         self._known_most = self.most - kept - self._strangers_most
         self._ranks: dict[Rank, dict[Connection, None]] = {rank: {} for rank in Rank}  # each in the order of arrival
         self._slow: dict[Connection, None] = {}  # whose clients do not read, longest first
-        self._greeting: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()  # in TLS's handshake, until when
         self._refused: Counter[str] = Counter()
         self._from: Counter[str] = Counter()
         self._log_at = 0.0
@@ -127,13 +125,8 @@ class Connections:
     def __len__(self) -> int:
         return sum(map(len, self._ranks.values()))
 
-    def greets(self, connection: Connection, until: float) -> None:
-        """Somebody has connected, and has to end the handshake of TLS by then: whoever made the socket sees to that."""
-        self._greeting[connection] = until
-
     def opened(self, connection: Connection) -> None:
         """Somebody has connected: the oldest stranger is closed if there are too many by now."""
-        self._greeting.pop(connection, None)
         strangers = self._ranks[Rank.STRANGER]
         strangers[connection] = None
         if len(strangers) > self._strangers_most or len(self) > self.most:
@@ -196,9 +189,6 @@ class Connections:
                 self.refuse(connection, what)
             self.closed(connection)
             connection.abort()
-        for connection in [each for each, until in self._greeting.items() if until < now]:
-            del self._greeting[connection]
-            self.refuse(connection, f"TLS handshakes not done within {self.limits.handshake_seconds:g} s")
         if self._refused and time.monotonic() >= self._log_at:
             counts = "; ".join(f"{count} x {what}" for what, count in self._refused.most_common())
             address, most = self._from.most_common(1)[0]

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config, Server
 
 from job_engine.api.app import App, make_app
-from job_engine.api.bounds import bounded, loops
+from job_engine.api.bounds import bounded
 from job_engine.api.connections import Connections
 from job_engine.api.queue import QueueView
 from job_engine.api.settings import ServerSettings
@@ -66,8 +66,8 @@ class Serving:
         connections = Connections(open_files())
         config = Config(
             self._start,
-            loop=loops(connections.limits),
-            http=bounded(connections),
+            loop="uvloop",
+            http=bounded(connections, tls),
             ws="none",
             lifespan="on",
             access_log=False,
@@ -78,7 +78,6 @@ class Serving:
             timeout_graceful_shutdown=STOPPED_WITHIN,
         )
         config.load()
-        config.ssl = tls
         self._uvicorn = _Uvicorn(config, self._app, connections)
 
     def run(self, listening: socket.socket, ready: Callable[[], None]) -> None:
