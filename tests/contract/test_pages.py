@@ -6,6 +6,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlencode
 
+import pytest
+
 from job_engine.dashboard import routes
 from job_engine.job.bulk import BulkResult
 from tests.contract.conftest import Server, serve
@@ -122,6 +124,21 @@ def test_the_account_page(tmp_path: Path) -> None:
         assert (browser.ask("/account")[0], there.ask("/account")[0]) == (303, 200), "the newest stands first"
         assert here.send("/account", "/account/end-sessions", session="")[0] == 303
         assert (here.ask("/account")[0], there.ask("/account")[0]) == (200, 303)
+
+
+def test_who_writes_a_wrong_old_password_too_often_is_told_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("job_engine.api.passwords.FAILURES", 1)
+    for server in serve(tmp_path, routes=routes()):
+        template = {"href": "user-template/username-password", "username": "jane", "password": PASSWORD}
+        assert server.call("POST", "user", {"template": template})[0] == 201
+        here, new = Browser(server), "another horse battery"
+        assert here.send("/sign-in", "/sign-in", name="jane", password=PASSWORD)[0] == 303
+        for expected in (403, 503):
+            status, page = here.send("/account", "/account/password", old="wrong", new=new, again=new)
+            assert status == expected, page
+        assert "try again in a minute" in page
 
 
 def test_a_page_shows_what_its_visitor_may(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from job_engine.dashboard import record
-from job_engine.dashboard.page import render, to
+from job_engine.dashboard.page import render, status_of, to
 from job_engine.dashboard.visitor import Visitor
 from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, Unavailable
 
@@ -26,7 +26,7 @@ async def change_password(request: Request) -> Response:
     try:
         await record.put(visitor, visitor.caller.user, {"old-password": old, "password": new})
     except (Invalid, Forbidden, Conflict, Unavailable) as error:
-        return await _show(request, _STATUS[type(error)], _said(error))
+        return await _show(request, status_of(error)[0], _said(error))
     return await _show(request, done="You have a new password; all other sessions have ended.")
 
 
@@ -39,9 +39,6 @@ async def end_sessions(request: Request) -> Response:
     else:
         await record.post(visitor, visitor.caller.user, "end-sessions")
     return to(request, "account")
-
-
-_STATUS = {Invalid: 400, Forbidden: 403, Conflict: 409, Unavailable: 503}
 
 
 def _said(error: JobEngineError) -> str:

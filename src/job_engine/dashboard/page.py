@@ -34,7 +34,7 @@ ERROR_PAGES: Final[dict[type[JobEngineError], tuple[int, str]]] = {
     Conflict: (409, "Conflict"),
     Unavailable: (503, "Service unavailable"),
 }
-"""Status and title of the page for an error."""
+"""Status and title by the kind of an error; see `status_of`."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -105,9 +105,14 @@ def _here(request: Request) -> str:
     return f"{_path(request)[1:]}{'?' if query else ''}{query}" if request.method == "GET" else ""
 
 
-def _failed(request: Request, error: JobEngineError) -> Response:
+def status_of(error: JobEngineError) -> tuple[int, str]:
+    """Status and title of the page for an error."""
     known = (ERROR_PAGES[kind] for kind in type(error).__mro__ if kind in ERROR_PAGES)
-    status, title = next(known, (500, "Server error"))
+    return next(known, (500, "Server error"))
+
+
+def _failed(request: Request, error: JobEngineError) -> Response:
+    status, title = status_of(error)
     if not hasattr(request.state, "visitor"):  # it is not even known who looks
         return PlainTextResponse(error.message, status, HEADERS)
     forbidden = isinstance(error, Forbidden) and not isinstance(error, ForeignForm)
