@@ -77,7 +77,7 @@ async def _edit_beside(call: Call, type_: PlainType, make: Callable[[Document], 
     changed meanwhile.
 
     Args:
-        make: the new values of a document, by attribute.
+        make: the new values of a document, by attribute, from what the caller sees of it.
     """
     seen, changes = await call.api.search(call.caller, _made, call.id, call.caller, type_, make)
     return await _write(call, changes, seen)
@@ -95,7 +95,7 @@ def _made(
     seen = stored.row(connection, id_)
     document = _editable(stored.of_row(seen), id_, caller)
     assert seen is not None
-    changes = make(document)
+    changes = make(acl.view(document, acl.rights_of(document["acl"], caller.claims, type_.name)))
     edited = {**document, **_allowed(document, caller, changes)}
     _check(type_, {name: value for name, value in edited.items() if value is not None})
     return seen, changes
