@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -18,6 +18,7 @@ from job_engine.api.parameters import Parameters, asked
 from job_engine.api.plain_types import PlainType
 from job_engine.job.errors import Conflict, Forbidden, NotFound
 from job_engine.store import documents, resources
+from job_engine.store.columns import DIGESTS
 from job_engine.store.conditions import And, Comparison
 from job_engine.store.counts import Counts
 from job_engine.store.matching import matches
@@ -25,8 +26,8 @@ from job_engine.store.transaction import Transaction
 
 Document = dict[str, Any]
 
-HIDDEN: Final = frozenset({"hash", "digest", "login-claims"})
-"""What never leaves the server."""
+HIDDEN: Final[Mapping[str, frozenset[str]]] = {**DIGESTS, "user": frozenset({"login-claims"})}
+"""Attributes that never leave the server, by type."""
 
 
 def _operations(plain: PlainType | None, document: Document, rights: frozenset[str]) -> list[dict[str, str]]:
@@ -54,10 +55,15 @@ def shown(
 ) -> Document:
     """A document as ``caller`` sees it; ``plain``: of this type."""
     rights = acl.rights_of(document["acl"], caller.claims, document["resource-type"])
-    public = {name: value for name, value in document.items() if name not in HIDDEN}
+    public = _public(document)
     if document["resource-type"] == "user":
         public["groups"] = document.get("login-claims", [])
     return one(public, rights, partial(_operations, plain), select)
+
+
+def _public(document: Document) -> Document:
+    hidden = HIDDEN.get(document["resource-type"], frozenset())
+    return {name: value for name, value in document.items() if name not in hidden}
 
 
 def find(connection: sqlite3.Connection, id_: str, caller: Caller, right: str) -> Document:
@@ -87,7 +93,7 @@ def visible(connection: sqlite3.Connection, ids: Iterable[str], caller: Caller) 
         if document is None:
             continue
         if "view-data" in acl.rights_of(document["acl"], caller.claims, document["resource-type"]):
-            found[id_] = {name: value for name, value in document.items() if name not in (*HIDDEN, "acl")}
+            found[id_] = {name: value for name, value in _public(document).items() if name != "acl"}
     return found
 
 

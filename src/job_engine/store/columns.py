@@ -87,6 +87,10 @@ JOBS: Final = Source(
 )
 
 
+DIGESTS: Final[Mapping[str, frozenset[str]]] = {"credential": frozenset({"hash", "digest"})}
+"""Attributes with digests of passwords and secrets, by type."""
+
+
 def resources_of(type_: str) -> Source:
     """The documents of another resource type."""
     return Source(
@@ -94,7 +98,7 @@ def resources_of(type_: str) -> Source:
         acl="resource.acl",
         number="resource.id",
         rest="resource.document",
-        absent=frozenset({"hash", "digest"}),  # or who sees a credential could find its digest letter by letter
+        absent=DIGESTS.get(type_, frozenset()),  # or who sees a credential could find its digest letter by letter
         kinds=dict.fromkeys(
             ("created", "updated", "expiry", "last-tick", "next-tick", "last-run", "run-at", "heard"), "date"
         ),

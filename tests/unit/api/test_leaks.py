@@ -121,3 +121,30 @@ def test_machines_and_processes_are_for_administrators(api: InProcess, monkeypat
         viewer = {"nuvla-authn-info": "user/v user/v group/nuvla-user group/job-engine-viewer"}
         status, answer = api.call("GET", path, None, viewer)
         assert (status, [word for word in words if word in json.dumps(answer)]) == (200, []), answer
+
+
+@pytest.mark.parametrize("operation", ["copy", "move", "test"])
+def test_a_patch_of_a_document_works_on_what_its_sender_sees(api: InProcess, operation: str) -> None:
+    sent = {"name": "n", "key": "s3cr3t", "acl": {"owners": ["user/alice"], "edit-meta": ["user/bob"]}}
+    id_ = api.call("POST", "/api/nuvlabox", sent)[1]["resource-id"]
+    patch = {"op": operation, "from": "/key", "path": "/key" if operation == "test" else "/description"}
+    status, body = api.call("PUT", f"/api/{id_}", [{**patch, "value": "s3cr3t"}], PATCH)
+    assert (status, "there is no" in body["message"]) == (400, True)
+    assert api.call("PUT", f"/api/{id_}", [{"op": "add", "path": "/description", "value": "d"}], PATCH)[0] == 200
+    document = api.call("GET", f"/api/{id_}")[1]
+    assert (document["key"], document["description"]) == ("s3cr3t", "d")
+
+
+def test_what_only_the_server_knows_is_no_matter_of_a_search(api: InProcess) -> None:
+    template = {"href": "user-template/username-password", "username": "leak", "password": "correct horse battery"}
+    assert api.call("POST", "/api/user", {"template": template})[0] == 201
+    assert api.call("GET", "/api/credential?filter=subtype='hashed-password'")[1]["count"] > 0
+    assert api.call("GET", "/api/credential?filter=hash^='scrypt'")[1]["count"] == 0
+    assert "scrypt" not in json.dumps(api.call("GET", "/api/credential?aggregation=terms:hash")[1])
+
+
+def test_documents_of_declared_types_may_have_any_attribute(api: InProcess) -> None:
+    id_ = api.call("POST", "/api/nuvlabox", {"hash": "h", "digest": "d", "login-claims": ["c"]})[1]["resource-id"]
+    document = api.call("GET", f"/api/{id_}")[1]
+    assert (document["hash"], document["digest"], document["login-claims"]) == ("h", "d", ["c"])
+    assert api.call("GET", "/api/nuvlabox?filter=digest='d'")[1]["count"] == 1
