@@ -14,7 +14,7 @@ class Statsd:
     """A statsd server.
 
     Args:
-        address: ``HOST`` or ``HOST:STATSD_PORT``.
+        address: ``HOST`` or ``HOST:PORT``.
 
     Raises:
         Invalid: the address is none.
@@ -23,7 +23,7 @@ class Statsd:
     def __init__(self, address: str) -> None:
         host, _, port = address.partition(":")
         if not host or (port and not port.isdigit()):
-            raise Invalid(f"{address!r} is not the address of a statsd server; write HOST or HOST:STATSD_PORT")
+            raise Invalid(f"{address!r} is not the address of a statsd server; write HOST or HOST:PORT")
         self._address = (host, int(port or STATSD_PORT))
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
