@@ -66,7 +66,7 @@ def test_what_is_done_to_users_keys_and_groups(server: Server) -> None:
     ]  # fmt: skip
     assert [one for one in told if one in wanted] == wanted
     edited = events(server, operation="user.edit", resource=id_)[0]
-    assert edited["detail"] == "state, password"
+    assert edited["detail"] == "state: DISABLED, password"
     assert events(server, operation="user.delete", resource=id_)[0]["resource-name"] == name
     assert PASSWORD not in json.dumps(events(server))
     assert template["secret"] not in json.dumps(events(server))

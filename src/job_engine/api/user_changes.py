@@ -39,7 +39,8 @@ async def put(call: Call) -> Json:
         if not administrator:
             await _verify(call, user, users.text(sent, "old-password"))
         digest = await users.digested(password)
-    about(call.api, detail=", ".join([*changes, *(["password"] if digest is not None else [])]))
+    said = [f"{name}: {value}" for name, value in changes.items()]
+    about(call.api, detail=", ".join([*said, *(["password"] if digest is not None else [])]))
     document = await call.api.store.write(_edit, call.id, call.caller, changes, digest)
     call.api.identities.forget_user(call.id)
     return Json(shown(document, call.caller))
