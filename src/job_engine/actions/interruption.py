@@ -56,17 +56,17 @@ class Interruption:
             every look, so it must be cheap. It does not wake `wait`: whoever watches the clock calls `set`.
     """
 
-    __slots__ = ("_callback", "_event", "_expired", "_thread", "cell", "seen", "thrown", "why")
+    # what most jobs never change is the class's, as in `job_engine.executor.attempt`
+    why: str | None = None  # like `reason`, for the engine: looking at it is not the action's look
+    seen = False  # the action knows
+    thrown = False
+    _thread = 0
+    _event: threading.Event | None = None
+    _callback: Callable[[], object] | None = None
 
     def __init__(self, expired: Callable[[], bool] | None = None) -> None:
-        self.why: str | None = None  # like `reason`, for the engine: looking at it is not the action's look
-        self.seen = False  # the action knows
-        self.thrown = False
         self.cell = ctypes.c_ulong(0)  # the thread while it is inside the action, else 0
-        self._thread = 0
         self._expired = expired
-        self._event: threading.Event | None = None
-        self._callback: Callable[[], object] | None = None
 
     # What authors use.
 

@@ -109,23 +109,20 @@ class Output:
         shield: makes the calls that must not be cut in two (`Interruption.shielded`).
     """
 
-    __slots__ = (
-        "__weakref__", "_characters", "_children", "_lines", "_lock", "_log", "_open", "_process", "_tail", "_tailed",
-        "hold", "mask", "shield", "shows_all",
-    )  # fmt: skip
+    # what most jobs never change is the class's, as in `job_engine.executor.attempt`
+    hold: object = None  # of the job whose log it is: by that a client in this context knows for whom it works
+    shows_all = False  # what libraries log is shown like what the job prints
+    mask: Callable[[str], str] | None = None  # of texts that have secrets in them
+    _open: dict[object, _OpenLine] | None = None  # lines without an end yet, by level or child process
+    _children: list[Child] | None = None  # that may still write
+    _lines = _characters = _tailed = 0
+    _tail: deque[str] | None = None
 
     def __init__(self, log: Callable[[str, str], object], shield: Shield) -> None:
         self._log: Callable[[str, str], object] | None = log
         self.shield = shield
-        self.hold: object = None  # of the job whose log it is: by that a client in this context knows for whom it works
-        self.shows_all = False  # what libraries log is shown like what the job prints
-        self.mask: Callable[[str], str] | None = None  # of texts that have secrets in them
         self._lock = threading.RLock()  # a signal handler that prints may interrupt a print of its own thread
-        self._open: dict[object, _OpenLine] | None = None  # lines without an end yet, by level or child process
-        self._children: list[Child] | None = None  # that may still write
         self._process = forks.generation()  # elsewhere the lock may be held by a thread that is not there
-        self._lines = self._characters = self._tailed = 0
-        self._tail: deque[str] | None = None
 
     def print(self, level: str, text: str) -> bool:
         """Add text as it comes, in which line ends make the lines; False if the attempt has ended."""

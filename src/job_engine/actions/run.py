@@ -5,9 +5,10 @@ import random
 import re
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, NoReturn
+
+from msgspec import Struct
 
 from job_engine import forks
 from job_engine.actions.action import Action
@@ -36,8 +37,7 @@ FAILED: Final = State.FAILED.value
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct):
     """What is known of an attempt while it runs."""
 
     action: Action[..., Any]
@@ -65,7 +65,8 @@ def run(
         return Outcome(FINISHED, FAILED, None, refusal)
     assert action is not None
     attempt = Attempt(action, job)
-    job.captured.shows_all = policy is OutputPolicy.EVERYTHING
+    if policy is OutputPolicy.EVERYTHING:
+        job.captured.shows_all = True
     if action.secret or patterns:
         job.captured.mask = mask_of(job.get("payload"), action.secret, patterns)
     token = RUNNING.set(job.captured)

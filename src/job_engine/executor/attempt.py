@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from msgspec import Raw
@@ -18,60 +19,58 @@ LOG_LINES: Final = 20_000
 """Lines of log that one attempt may leave; the record keeps no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all attempts of a worker process have in common.
+
+    Attributes:
+        touched: called with an attempt, from any thread, when there is something to `Attempt.take`.
+        connect: makes the API client for a job id and claim.
+        nuvlaedge_fs: the folder that a NuvlaEdge shares with its jobs.
+        api_grace: seconds for which a job waits to log in at an API server that cannot be reached.
+    """
+
+    board: Board
+    touched: "Callable[[Attempt], None]"
+    connect: Callable[[str, int], Any]
+    nuvlaedge_fs: str | None = None
+    api_grace: float = 0.0
+
+
 class Attempt:
     """Implements `job_engine.actions.hold.Hold`.
 
     Args:
         handle: the job's number in this process.
-        touched: called with the attempt, from any thread, when there is something to `take`.
-        connect: makes the API client for a job id and claim.
     """
 
-    __slots__ = (
-        "_changes",
-        "_checkpoint",
-        "_connect",
-        "_lines",
-        "_lock",
-        "_log",
-        "_recorded",
-        "_saving",
-        "_touched",
-        "_waiting",
-        "api_grace",
-        "due",
-        "handle",
-        "id",
-        "interrupted",
-        "key",
-        "nuvlaedge_shared_path",
-    )
+    # what most jobs never change is the class's: to set it for each would cost more than all they do
+    due = math.inf  # monotonic seconds at which the chaser has something to do
+    touched = False  # there is something to take
+    _checkpoint: bytes | None = None
+    _recorded: threading.Event | None = None
+    _lines = 0
 
-    def __init__(
-        self,
-        handle: int,
-        granted: Granted,
-        board: Board,
-        touched: "Callable[[Attempt], None]",
-        connect: Callable[[str, int], Any],
-    ) -> None:
+    def __init__(self, handle: int, granted: Granted, surroundings: Surroundings) -> None:
         self.handle = handle
         self.id = granted.id
         self.key = (granted.seq, granted.claim)
-        self.interrupted = Interruption(board.expired)
-        self.due = math.inf  # monotonic seconds at which the chaser has something to do
-        self.nuvlaedge_shared_path: str | None = None
-        self.api_grace = 0.0
-        self._touched = touched
-        self._connect = connect
+        self.interrupted = Interruption(surroundings.board.expired)
+        self._surroundings = surroundings
         self._lock = threading.RLock()  # a signal handler of the action may set its progress
-        self._waiting = False  # in the outbox
         self._changes: dict[str, Any] = {}
-        self._checkpoint: bytes | None = None
         self._saving = threading.Lock()  # one checkpoint on its way at a time, so that an answer means that one
-        self._recorded: threading.Event | None = None
         self._log: list[tuple[int, float, str, str]] = []
-        self._lines = 0
+
+    @property
+    def nuvlaedge_shared_path(self) -> str | None:
+        """See `Hold.nuvlaedge_shared_path`."""
+        return self._surroundings.nuvlaedge_fs
+
+    @property
+    def api_grace(self) -> float:
+        """See `Hold.api_grace`."""
+        return self._surroundings.api_grace
 
     def write(self, changes: dict[str, Any]) -> None:
         """See `Hold.write`."""
@@ -86,8 +85,8 @@ class Attempt:
             recorded = self._recorded = threading.Event()
             with self._lock:
                 self._checkpoint = checkpoint
-                self._waiting = True
-            self._touched(self)  # even if it is in the outbox already: this is urgent
+                self.touched = True
+            self._surroundings.touched(self)  # even if it is in the outbox already: this is urgent
             while not self.interrupted.over and not recorded.wait(LOOK):
                 pass
             return recorded.is_set()
@@ -112,20 +111,20 @@ class Attempt:
 
     def connect(self) -> Any:
         """See `Hold.connect`."""
-        return self._connect(self.id, self.key[1])
+        return self._surroundings.connect(self.id, self.key[1])
 
     def take(self) -> Write | None:
         """What is to be told, once."""
-        if not self._waiting:
+        if not self.touched:
             return None
         with self._lock:
             changes, self._changes = self._changes, {}
             checkpoint, self._checkpoint = self._checkpoint, None
             lines, self._log = self._log, []
-            self._waiting = False
+            self.touched = False
         return Write(*self.key, None, changes, None if checkpoint is None else Raw(checkpoint), lines)
 
     def _touch(self) -> None:
-        if not self._waiting:
-            self._waiting = True
-            self._touched(self)
+        if not self.touched:
+            self.touched = True
+            self._surroundings.touched(self)

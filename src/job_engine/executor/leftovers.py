@@ -57,32 +57,31 @@ class Leftovers:
         """
         with self._lock:
             try:
-                return self._look(job, running)
+                if self._is_clean() or not (different := self._different()):
+                    self._seen = {}
+                    return [] if len(running()) > 1 else self._put_umask_back()
+                return self._settle(job, running, different)
             except BaseException as wrong:  # noqa: BLE001 - boundary: what jobs have left behind may raise anything
                 return [f"What this job left behind cannot be seen; {self._give_up(described(wrong))}"]
 
-    def _look(self, job: int, running: Callable[[], Collection[int]]) -> list[str]:
-        found = self._different()
-        if not found:
-            self._seen = {}
-            return [] if len(running()) > 1 else self._put_umask_back()
+    def _settle(self, job: int, running: Callable[[], Collection[int]], different: dict[str, object]) -> list[str]:
         others = set(running()) - {job}
         alone = not others and not self._seen
-        if found != self._seen:
-            self._seen, self._suspects = found, others
+        if different != self._seen:
+            self._seen, self._suspects = different, others
         else:
             self._suspects &= others
         if self._suspects:
             return []
         self._seen = {}
         who = "This job" if alone else "This job, or one that ran beside it,"
-        told = [f"{who} left {what} changed; {self._put_back(what)}" for what in found]
+        told = [f"{who} left {what} changed; {self._put_back(what)}" for what in different]
         return told if others else told + self._put_umask_back()
 
-    def _different(self) -> dict[str, object]:
-        """What is not as it was, and as what it is known again."""
+    def _is_clean(self) -> bool:
+        """Whether nothing can be different: after nearly all jobs, so this is all that they pay."""
         root, handlers = self._root, self._root.handlers
-        if (
+        return (
             sys.stdout is self._streams[0]
             and sys.stderr is self._streams[1]
             and len(handlers) == len(self._handlers)
@@ -91,8 +90,11 @@ class Leftovers:
             and root.manager.disable == 0
             and not log.disabled
             and not self._touched
-        ):
-            return {}
+        )
+
+    def _different(self) -> dict[str, object]:
+        """What is not as it was, and as what it is known again."""
+        root, handlers = self._root, self._root.handlers
         self._touched = False  # first: what is touched from here on is looked at again
         found: dict[str, object] = {}
         if (sys.stdout, sys.stderr) != self._streams:

@@ -87,7 +87,8 @@ class Outbox:
             return urgent
 
     def _end(self, report: RawReport, attempt: Attempt, which: str, end: Raw | None) -> None:
-        self._write(report, attempt)
+        if attempt.touched:
+            self._write(report, attempt)
         if end is None:
             report.over.append(attempt.handle)
         else:

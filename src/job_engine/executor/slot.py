@@ -18,7 +18,7 @@ from job_engine.actions.output import OutputPolicy, clean
 from job_engine.actions.registry import Actions
 from job_engine.actions.run import run, time_limit
 from job_engine.executor.alarm import Alarms
-from job_engine.executor.attempt import Attempt
+from job_engine.executor.attempt import Attempt, Surroundings
 from job_engine.executor.board import SLOT_BROKEN, Board
 from job_engine.executor.chaser import Chaser
 from job_engine.executor.leftovers import Leftovers
@@ -64,10 +64,8 @@ class Slots:
         self._actions = actions
         self._board = board
         self._outbox = outbox
-        self._connect = connect
+        self._surroundings = Surroundings(board, outbox.touched, connect, nuvlaedge_fs, api_grace)
         self._engine = engine
-        self._nuvlaedge_fs = nuvlaedge_fs
-        self._api_grace = api_grace
         self._policy = policy
         self._patterns = patterns
         self._chaser = Chaser(self.running, board)
@@ -126,9 +124,7 @@ class Slots:
     def _run(self, slot: int) -> NoReturn:
         while True:
             handle, granted = self._inbox.get()
-            attempt = Attempt(handle, granted, self._board, self._outbox.touched, self._connect)
-            attempt.nuvlaedge_shared_path = self._nuvlaedge_fs
-            attempt.api_grace = self._api_grace
+            attempt = Attempt(handle, granted, self._surroundings)
             self.running[handle] = attempt
             if self._unwanted and handle in self._unwanted:
                 self._unwanted.discard(handle)

@@ -1,6 +1,7 @@
 """What a claim gives: the jobs to choose from, and a job as it is granted. Reads only."""
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ _RARE = (
 """What few jobs have when they are claimed, as a JSON object without nulls."""
 _COLUMNS = f"seq, id, action, attempt, begun, failures, document, priority, mode, created, tags, affected, {_RARE}"
 _WIDTH = 13
+_BY_PRIORITY = itemgetter(7, SEQ)
 _EARLIER = (
     "select (select value from checkpoint where job = ?), exists (select 1 from event where job = ? and kind = 'died')"
 )
@@ -45,8 +47,9 @@ def ready(tx: Transaction, actions: Sequence[str], limit: int) -> list[tuple[Any
     if not best:
         return []
     seqs = [seq for _, seq in sorted(best)[:limit]]
-    rows = f"select {_COLUMNS} from job where seq in ({marks(seqs)}) order by priority, seq"
-    return tx.execute(rows, seqs).fetchall()
+    rows = tx.execute(f"select {_COLUMNS} from job where seq in ({marks(seqs)})", seqs).fetchall()
+    rows.sort(key=_BY_PRIORITY)  # cheaper than in SQL, which would copy the documents for it
+    return rows
 
 
 def known(tx: Transaction, executor: str) -> Holds:

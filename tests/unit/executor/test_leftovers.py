@@ -49,7 +49,7 @@ def test_slots_look_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
             with lock:
                 inside[0] -= 1
 
-    monkeypatch.setattr(leftovers, "_different", counted)
+    monkeypatch.setattr(leftovers, "_is_clean", counted)
 
     def slot(number: int) -> None:
         barrier.wait(20)

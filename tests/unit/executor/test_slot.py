@@ -10,7 +10,7 @@ from msgspec import Raw
 from job_engine import Job, JobUpdateError, action
 from job_engine.actions.registry import Actions
 from job_engine.executor import slot as module
-from job_engine.executor.attempt import Attempt
+from job_engine.executor.attempt import Attempt, Surroundings
 from job_engine.executor.board import Board
 from job_engine.executor.messages import RawReport
 from job_engine.executor.slot import Slots
@@ -98,7 +98,8 @@ def test_a_thread_that_an_action_left_behind_keeps_no_checkpoint_and_does_not_wa
 
 def test_a_checkpoint_that_was_not_recorded_is_an_error(board) -> None:
     _, grant = granted(1, "any")
-    attempt = Attempt(1, grant, board, lambda it: it.interrupted.set("canceled"), lambda job, attempt: None)
+    canceled = Surroundings(board, lambda it: it.interrupted.set("canceled"), lambda job, attempt: None)
+    attempt = Attempt(1, grant, canceled)
     job = Job(grant, attempt)
     with pytest.raises(JobUpdateError, match="canceled"):
         job.checkpoint = 1
