@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from job_engine.api.settings import Quota
+from job_engine.store import resources, usage
 from tests.unit.api.server import InProcess
 
 JANE = {"nuvla-authn-info": "user/j user/j group/nuvla-user group/job-engine-submitter action/*"}
@@ -83,6 +84,42 @@ def test_bytes_of_documents(small: InProcess) -> None:
     assert add(small, {"text": "x" * 1000}, JOE, "module")[0] == 201
     small.call("DELETE", f"/api/{id_}", None, JANE)
     assert add(small, {"text": "x" * 1000}, JANE, "module")[0] == 201
+
+
+def test_what_a_document_costs_does_not_grow_with_their_number(tmp_path: Path) -> None:
+    """The writer serves everybody, and any user may have a million documents."""
+    loop = asyncio.new_event_loop()
+    server = InProcess(loop, tmp_path)
+    document = {"note": "x" * 100}
+
+    def counted(tx: Any) -> int:
+        """How many thousand steps the database takes to count the bytes, which are as many as there are."""
+        steps: list[int] = []
+        tx.connection.set_progress_handler(lambda: steps.append(1), 1000)
+        try:
+            used = usage.documents(tx, "user/j")
+        finally:
+            tx.connection.set_progress_handler(None, 0)
+        summed = "select sum(length(cast(document as blob))) from resource where document like ?"
+        assert used == tx.execute(summed, ('%"created-by":"user/j"%',)).fetchone()[0]
+        return len(steps)
+
+    async def write(verb: Any, *arguments: Any) -> Any:
+        return await server.state.store.write(verb, *arguments)
+
+    try:
+        ids = [add(server, document, JANE, "nuvlabox")[1]["resource-id"] for _ in range(3)]
+        many = [
+            {"id": f"nuvlabox/{n}", "resource-type": "nuvlabox", "created-by": "user/j", "acl": {"owners": ["user/j"]}}
+            for n in range(2000)
+        ]
+        loop.run_until_complete(write(resources.add, many))
+        assert server.call("PUT", f"/api/{ids[0]}", {"note": "y"}, JANE)[0] == 200
+        assert server.call("DELETE", f"/api/{ids[1]}", None, JANE)[0] == 200
+        assert loop.run_until_complete(write(counted)) == 0
+    finally:
+        server.close()
+        loop.close()
 
 
 def test_bytes_of_jobs(small: InProcess) -> None:
