@@ -1,6 +1,7 @@
 """Sessions: made by a login, looked at by their owner, ended by a logout (contract, section 2)."""
 
 import contextlib
+import secrets
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +24,10 @@ from job_engine.store.resources import Document
 from job_engine.store.transaction import Transaction
 
 LASTS: Final = SESSION_DAYS * 86400.0
+MOST: Final = 10_000
+"""Sessions of one user, more than a fleet of executors has; the oldest end. Else who may log in could fill the disk."""
+COUNTED_EVERY: Final = 100
+"""Logins, on average, after which a user's sessions are counted: of `MOST` that takes the writer some 15 ms."""
 UNRECORDED: Final = 300.0
 """Seconds for which a session is good that could not be recorded; clients log in again then."""
 _LINK: Final = "session-template/sign-in"
@@ -223,6 +228,8 @@ def _add(tx: Transaction, document: Document, seen: str | None, link: Link | Non
     oldest = f"session/{least_uuid7(tx.now - LASTS)}"
     resources.delete_before(tx, "session", oldest)  # expired; their ids are ordered by time
     resources.add(tx, [document])
+    if secrets.randbelow(COUNTED_EVERY) == 0:
+        resources.keep_newest(tx, "session", "user", document["user"], MOST)
 
 
 def _check(connection: Any, document: Document, seen: str | None) -> None:

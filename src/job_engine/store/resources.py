@@ -71,6 +71,20 @@ def delete_before(tx: Transaction, type_: str, id_: str) -> None:
     tx.execute("delete from resource where type = ? and id < ?", (type_, id_))
 
 
+def keep_newest(tx: Transaction, type_: str, attribute: str, value: str, most: int) -> None:
+    """Remove the documents of a type that have this value, but for the newest ``most``; of time-ordered ids.
+
+    An index, which `having` uses too, is made at the first time: its type and attribute are names in our code.
+    """
+    place = _place(attribute)
+    tx.execute(f"create index if not exists \"{type_}_{attribute}\" on resource ({place}, id) where type = '{type_}'")
+    tx.execute(
+        f"delete from resource where id in (select id from resource where type = '{type_}' and {place} = ?"
+        " order by id desc limit -1 offset ?)",
+        (value, most),
+    )
+
+
 def find(connection: sqlite3.Connection, id_: str | None) -> Document | None:
     """The document with its ACL; None when there is none."""
     return of_row(row(connection, id_))
@@ -104,9 +118,13 @@ def types(connection: sqlite3.Connection) -> list[str]:
 
 
 def having(connection: sqlite3.Connection, type_: str, attribute: str, value: str) -> list[Document]:
-    """The documents of a type with this value, without their ACLs; all of the type are looked at."""
+    """The documents of a type with this value, without their ACLs; all of the type are looked at, if there is no index
+    of `keep_newest`. Type and attribute are names in our code."""
     rows = connection.execute(
-        "select document from resource where type = ? and json_extract(document, ?) = ?",
-        (type_, f'$."{attribute}"', value),
+        f"select document from resource where type = '{type_}' and {_place(attribute)} = ?", (value,)
     )
     return [msgspec.json.decode(row[0]) for row in rows]
+
+
+def _place(attribute: str) -> str:
+    return f"json_extract(document, '$.\"{attribute}\"')"

@@ -36,6 +36,24 @@ def test_no_session_is_made_by_a_proof_from_before_the_user_changed(api: InProce
         run(sessions._make_for(api.state, before, "session-template/password", "192.0.2.1", True))
 
 
+def test_a_user_has_so_many_sessions_and_the_oldest_end(api: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST", 3)
+    monkeypatch.setattr(sessions, "COUNTED_EVERY", 1)
+    run, store = api.loop.run_until_complete, api.state.store
+    for name in ("jane", "joe"):
+        template = {"href": "user-template/username-password", "username": name, "password": "correct horse battery"}
+        made = api.call("POST", "/api/user", {"template": template})[1]
+        user = run(store.read(resources.find, made["resource-id"]))
+        assert user is not None
+        begun = [
+            run(sessions._make_for(api.state, user, "session-template/password", "192.0.2.1", True))[0]
+            for _ in range(5)
+        ]
+        there = run(store.read(resources.having, "session", "user", user["id"]))
+        assert sorted(session["id"] for session in there) == begun[2:]
+    assert len(run(store.read(resources.having, "session", "resource-type", "session"))) == 6
+
+
 @pytest.mark.parametrize("type_", ["text/plain", "application/x-www-form-urlencoded", "application/json"])
 def test_no_page_of_another_site_logs_somebody_in(api: InProcess, type_: str) -> None:
     template = {"template": {"href": "session-template/password", "username": "admin", "password": "wrong"}}
