@@ -6,14 +6,14 @@ from job_engine.store.transaction import Transaction
 
 def end_sessions(tx: Transaction, user: str, but: str | None = None) -> None:
     """End the user's sessions, except the one with the id ``but``."""
-    for session in resources.having(tx.connection, "session", "user", user):
+    for session in resources.indexed(tx, "session", "user", user):
         if session["id"] != but:
             resources.delete(tx, session["id"])
 
 
 def end_sessions_of(tx: Transaction, key: str) -> None:
     """End the sessions that came from an API key."""
-    for session in resources.having(tx.connection, "session", "made-with", key):
+    for session in resources.indexed(tx, "session", "made-with", key):
         resources.delete(tx, session["id"])
 
 
@@ -24,4 +24,4 @@ def end_key(tx: Transaction, key: str) -> None:
         key = ending.pop()
         resources.delete(tx, key)
         end_sessions_of(tx, key)
-        ending += [made["id"] for made in resources.having(tx.connection, "credential", "made-with", key)]
+        ending += [made["id"] for made in resources.indexed(tx, "credential", "made-with", key)]

@@ -124,7 +124,7 @@ def _end(tx: Transaction, group: str, user: str) -> None:
         left = [claim for claim in document.get("login-claims", ()) if claim != group]
         resources.change(tx, user, {"login-claims": left})
     endings.end_sessions(tx, user)
-    for key in resources.having(tx.connection, "credential", "parent", user):
+    for key in resources.indexed(tx, "credential", "parent", user):
         claims = key.get("claims", {})
         if group == claims.get("identity") or group in (*claims.get("roles", ()), *claims.get("granted-as", ())):
             endings.end_key(tx, key["id"])

@@ -129,7 +129,7 @@ def _delete(tx: Transaction, id_: str, caller: Caller) -> None:
         raise Conflict(f"the user {groups.ADMIN_NAME!r} of admin.toml cannot be deleted; make others beside it")
     groups.leave_all(tx, id_)
     endings.end_sessions(tx, id_)
-    for credential in resources.having(tx.connection, "credential", "parent", id_):
+    for credential in resources.indexed(tx, "credential", "parent", id_):
         resources.delete(tx, credential["id"])
     resources.delete(tx, users.identifier(user["name"]))
     resources.delete(tx, id_)

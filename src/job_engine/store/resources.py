@@ -72,14 +72,10 @@ def delete_before(tx: Transaction, type_: str, id_: str) -> None:
 
 
 def keep_newest(tx: Transaction, type_: str, attribute: str, value: str, most: int) -> None:
-    """Remove the documents of a type that have this value, but for the newest ``most``; of time-ordered ids.
-
-    An index, which `having` uses too, is made at the first time: its type and attribute are names in our code.
-    """
-    place = _place(attribute)
-    tx.execute(f"create index if not exists \"{type_}_{attribute}\" on resource ({place}, id) where type = '{type_}'")
+    """Remove the documents of a type that have this value, but for the newest ``most``; of time-ordered ids."""
+    _index(tx, type_, attribute)
     tx.execute(
-        f"delete from resource where id in (select id from resource where type = '{type_}' and {place} = ?"
+        f"delete from resource where id in (select id from resource where type = '{type_}' and {_place(attribute)} = ?"
         " order by id desc limit -1 offset ?)",
         (value, most),
     )
@@ -118,12 +114,26 @@ def types(connection: sqlite3.Connection) -> list[str]:
 
 
 def having(connection: sqlite3.Connection, type_: str, attribute: str, value: str) -> list[Document]:
-    """The documents of a type with this value, without their ACLs; all of the type are looked at, if there is no index
-    of `keep_newest`. Type and attribute are names in our code."""
+    """The documents of a type with this value, without their ACLs; all of the type are looked at, if no index was made.
+
+    Args:
+        type_, attribute: names in our code, not in a request.
+    """
     rows = connection.execute(
         f"select document from resource where type = '{type_}' and {_place(attribute)} = ?", (value,)
     )
     return [msgspec.json.decode(row[0]) for row in rows]
+
+
+def indexed(tx: Transaction, type_: str, attribute: str, value: str) -> list[Document]:
+    """What `having` answers, by an index, which is made at the first time: for what people choose the number of."""
+    _index(tx, type_, attribute)
+    return having(tx.connection, type_, attribute, value)
+
+
+def _index(tx: Transaction, type_: str, attribute: str) -> None:
+    name = f'"{type_}_{attribute}"'
+    tx.execute(f"create index if not exists {name} on resource ({_place(attribute)}, id) where type = '{type_}'")
 
 
 def _place(attribute: str) -> str:

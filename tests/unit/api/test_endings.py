@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from job_engine.api import sessions
+from job_engine.api import endings, sessions
 from job_engine.api.dispatch import dispatch
 from job_engine.job.errors import Forbidden, JobEngineError, Unavailable
 from job_engine.job.times import epoch
@@ -305,3 +305,37 @@ def test_a_session_that_ends_while_the_body_comes(scene: Scene, method: str, pat
 
     scene.run(dispatch(scene.api.state, scope, receive, send))
     assert messages[0]["status"] == 403
+
+
+def test_what_the_end_of_a_key_costs_does_not_grow_with_the_number_of_others(scene: Scene) -> None:
+    """The writer serves everybody, and any user may have a hundred thousand keys and sessions."""
+    scene.user("jane")
+    key, _ = scene.key(scene.log_in("jane"))
+    others = [
+        {
+            "id": f"{type_}/{n}",
+            "resource-type": type_,
+            "user": "user/x",
+            "parent": "user/x",
+            "acl": {"owners": ["user/x"]},
+        }
+        for n in range(2000)
+        for type_ in ("credential", "session")
+    ]
+
+    async def steps(verb: Any, *arguments: Any) -> int:
+        def counted(tx: Any) -> int:
+            thousands: list[int] = []
+            tx.connection.set_progress_handler(lambda: thousands.append(1), 1000)
+            try:
+                verb(tx, *arguments)
+            finally:
+                tx.connection.set_progress_handler(None, 0)
+            return len(thousands)
+
+        return int(await scene.api.state.store.write(counted))
+
+    scene.run(steps(endings.end_key, "credential/none"))
+    scene.run(steps(resources.add, others))
+    assert scene.run(steps(endings.end_key, key)) == 0
+    assert scene.run(scene.api.state.store.read(resources.find, key)) is None
