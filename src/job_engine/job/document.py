@@ -50,7 +50,12 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     affected: str | None = None  # JSON
     nested: str | None = None  # JSON
     document: str = "{}"  # JSON: the attributes that are not promoted
+    plain: bool = False  # it has no more than every job has, and waits for nothing
 
+
+_COMMON: Final = frozenset({"action", "priority"})
+_SPECIAL: Final = frozenset({"target-resource", "after", "after-failure", "unless-active"})
+"""A job without promoted attributes but `_COMMON`, and without these, is plain."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -99,12 +104,24 @@ def new_job(sent: Any, *, created_by: str, acl: dict[str, list[str]], now: float
         (promoted if name in PROMOTED else rest)[name] = checked(name, value)
     if "action" not in promoted:
         raise Invalid("attribute 'action' does not satisfy defined schema: a job needs one", "action")
+    rest.setdefault("version", VERSION)
+    rest.setdefault("created-by", created_by)
+    if promoted.keys() <= _COMMON and rest.keys().isdisjoint(_SPECIAL):  # as most are
+        return NewJob(
+            id=id_ or new_id(),
+            action=promoted["action"],
+            mode="push",
+            priority=promoted.get("priority", LAST_PRIORITY),
+            created=iso(now),
+            acl=acl,
+            key=rest.get("idempotency-key"),
+            document=_json(rest),
+            plain=True,
+        )
     target = rest.get("target-resource", {}).get("href")
     affected = promoted.get("affected-resources", [])
     if target is not None and {"href": target} not in affected:
         affected = [*affected, {"href": target}]
-    rest.setdefault("version", VERSION)
-    rest.setdefault("created-by", created_by)
     not_before = promoted.get("not-before")
     return NewJob(
         id=id_ or new_id(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -19,6 +20,11 @@ from job_engine.store.waits import NOT_BEFORE, OTHER_JOBS, READY, waits_for
 
 KEY_KEPT: Final = 7 * 86400.0
 """Seconds for which a repetition of an add with a key is known as one."""
+_PLAIN: Final = "insert into job (seq, id, state, action, mode, priority, acl, created, updated, document) values "
+_PLAIN_ROW: Final = "(?, ?, 'QUEUED', ?, 'push', ?, ?, ?, ?, ?)"
+_TOGETHER: Final = 20
+"""Rows of one statement: to bind what is null, and to begin a statement, costs more than to write a row."""
+_PLAIN_ROWS: Final = _PLAIN + ", ".join([_PLAIN_ROW] * _TOGETHER)
 _DELETED: Final = "conflict: of the jobs that were added with this idempotency key some are deleted"
 
 
@@ -214,32 +220,48 @@ def _insert(tx: Transaction, jobs: Sequence[NewJob], known: dict[str, Needed]) -
     """
     first = _sequence(tx) + 1
     seq = first - 1
-    rows = []
+    plain: list[tuple[object, ...]] = []
+    full: list[tuple[object, ...]] = []
     acl, number = None, 0
     for job in jobs:
         seq += 1
         if job.acl is not acl:  # most often the same for all of one add
             acl, number = job.acl, tx.acl(job.acl)
+        tx.added.add(job.action)
+        if job.plain:
+            plain.append((seq, job.id, job.action, job.priority, number, job.created, job.created, job.document))
+            continue
         waits = waits_for(job.mode, job.not_before)
         if job.after and after.wait(tx, job, seq, known):
             waits = OTHER_JOBS
         if waits == NOT_BEFORE:
             tx.wake_at(epoch(job.not_before or job.created))
         tx.ready |= waits == READY
-        rows.append(
+        full.append(
             (
                 seq, job.id, waits, job.action, job.mode, job.priority, job.target, job.parent,
                 number, job.created, job.created, job.not_before, job.message,
                 job.created if job.message is not None else None, job.tags, job.affected, job.nested, job.document,
             )
         )  # fmt: skip
-        tx.added.add(job.action)
-    tx.executemany(
-        "insert into job (seq, id, state, waits, action, mode, priority, target, parent, acl, created, updated,"
-        " not_before, message, status_changed, tags, affected, nested, document)"
-        " values (?, ?, 'QUEUED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        rows,
-    )
+    if plain:
+        tx.ready = True
+        _insert_plain(tx, plain)
+    if full:
+        tx.executemany(
+            "insert into job (seq, id, state, waits, action, mode, priority, target, parent, acl, created, updated,"
+            " not_before, message, status_changed, tags, affected, nested, document)"
+            " values (?, ?, 'QUEUED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            full,
+        )
     ids = [job.id for job in jobs]
     tx.changed += ids
     return first, ids
+
+
+def _insert_plain(tx: Transaction, rows: Sequence[tuple[object, ...]]) -> None:
+    whole = len(rows) - len(rows) % _TOGETHER
+    for n in range(0, whole, _TOGETHER):
+        tx.execute(_PLAIN_ROWS, tuple(chain.from_iterable(rows[n : n + _TOGETHER])))
+    if whole < len(rows):
+        tx.executemany(_PLAIN + _PLAIN_ROW, rows[whole:])
