@@ -18,7 +18,8 @@ NAMES: Final = {
         "actions.errors.JobUpdateError",
     ),
     "Clients": (
-        "client.client.Client", "client.handle.JobHandle", "client.handle.JobFailed", "client.handle.JobCanceled",
+        "client.client.Client", "job.options.JobOptions", "client.handle.JobHandle", "client.handle.JobFailed",
+        "client.handle.JobCanceled",
     ),
     "Distributions": ("distributor.distribution.distribution", "distributor.tick.Tick"),
     "Tests": ("testing.run.run_action", "testing.run.Ran"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from job_engine.job.errors import NotFound as NotFound
     from job_engine.job.errors import Unavailable as Unavailable
     from job_engine.job.errors import Unreachable as Unreachable
+    from job_engine.job.options import JobOptions as JobOptions
 
 _HOME: Final = {
     "action": "job_engine.actions.action",
@@ -43,6 +44,7 @@ _HOME: Final = {
     "JobEngineError": "job_engine.job.errors",
     "JobFailed": "job_engine.client",
     "JobHandle": "job_engine.client",
+    "JobOptions": "job_engine.job.options",
     "JobUpdateError": "job_engine.actions.errors",
     "NotFound": "job_engine.job.errors",
     "Skipped": "job_engine.actions.errors",

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from job_engine.actions.output import RUNNING
 from job_engine.job.errors import Invalid, Unreachable
+from job_engine.job.options import JobOptions
 
 if TYPE_CHECKING:
     from job_engine.client import Client, JobHandle
@@ -24,25 +24,10 @@ _NOWHERE: Final = _Nowhere()
 os.register_at_fork(after_in_child=_clients.clear)
 
 
-class SubmitOptions(TypedDict, total=False):
-    """What a job is to be beside its arguments; see `job_engine.client.Client.submit`."""
+class SubmitOptions(JobOptions, total=False):
+    """What a job is to be beside its arguments; `JobOptions` has what else there is."""
 
     client: "Client"  # by default one that finds the engine as the command line does
-    target: str
-    priority: int  # 0 to 999, lower first
-    delay: float | str  # seconds, or text such as "10m"
-    not_before: float | str | datetime
-    retries: int
-    timeout: float | str
-    key: str
-    name: str
-    description: str
-    parent: "str | JobHandle"
-    tags: list[str] | str
-    mode: str
-    after: "str | JobHandle | Iterable[str | JobHandle]"  # it waits until these are SUCCESS
-    after_failure: str  # "fail" or "run"
-    unless_active: bool
 
 
 class Submission:
@@ -59,9 +44,9 @@ class Submission:
     ) -> None:
         self._action = action
         self._check = check
-        given: dict[str, Any] = dict(options)
+        given: Any = dict(options)
         self._client: Client | None = given.pop("client", None)
-        self._given = given
+        self._given: JobOptions = given
 
     def options(self, **options: Unpack[SubmitOptions]) -> "Submission":
         """The same with more options; a later one replaces an earlier one."""
@@ -102,13 +87,7 @@ class Submission:
         from job_engine.client.submission import Options, documents
 
         self._check(arguments)
-        given = dict(self._given)
-        if given.get("parent") is not None:
-            given["parent"] = str(getattr(given["parent"], "id", given["parent"]))
-        if (after := given.get("after")) is not None:
-            jobs = [after] if isinstance(after, str) or hasattr(after, "id") else after
-            given["after"] = [str(getattr(job, "id", job)) for job in jobs]
-        (document,) = documents(self._action, [arguments or None], Options(**given), extended=True)
+        (document,) = documents(self._action, [arguments or None], Options.of(self._given), extended=True)
         return dict(document)
 
     def _call(self, call: "Callable[[Client], T]") -> T:

@@ -3,10 +3,9 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 from urllib.parse import quote, urlencode
 
 from uuid_utils import uuid7
@@ -20,6 +19,7 @@ from job_engine.client.handle import JobHandle, job_id
 from job_engine.client.submission import Options, documents, key_header, slices
 from job_engine.job import json_value
 from job_engine.job.errors import Conflict, Forbidden
+from job_engine.job.options import JobOptions
 from job_engine.job.states import State, is_final
 
 TIMEOUT: Final = 30.0
@@ -135,23 +135,9 @@ class Client(Administration):
         action: str,
         *,
         payload: Any = None,
-        target: str | None = None,
-        priority: int | None = None,
-        delay: float | str | None = None,
-        not_before: float | str | datetime | None = None,
-        retries: int | None = None,
-        timeout: float | str | None = None,
-        key: str | None = None,
-        name: str | None = None,
-        description: str | None = None,
-        parent: str | JobHandle | None = None,
-        tags: list[str] | str | None = None,
-        mode: str | None = None,
-        after: "str | JobHandle | Iterable[str | JobHandle] | None" = None,
-        after_failure: str | None = None,
-        unless_active: bool | None = None,
+        **options: Unpack[JobOptions],
     ) -> JobHandle:
-        """Adds a job; see `Options` for the arguments, ``payload`` is what JSON can say.
+        """Adds a job with what JSON can say as its ``payload``; `JobOptions` has what else it may be.
 
         Once this returns the job is on disk and will be done. A repeat after a lost answer adds nothing twice.
 
@@ -161,33 +147,18 @@ class Client(Administration):
             Forbidden: you may not add jobs.
             Unreachable: no answer; whether the job was added is not known, unless you repeat it with the same key.
         """
-        options = _options(locals())
-        (document,) = documents(action, [payload], options, extended=self.extended)
+        chosen, extended = Options.of(options), self.extended
+        (document,) = documents(action, [payload], chosen, extended=extended)
         body = json_value.encode(document, "the job", nan=True)  # a payload with one was refused
-        headers = key_header(options) if self.extended else None
-        answer = self._json("POST", "/api/job", body, repeatable=self.extended, headers=headers)
+        headers = key_header(chosen) if extended else None
+        answer = self._json("POST", "/api/job", body, repeatable=extended, headers=headers)
         return JobHandle(self, str(answer["resource-id"]))
 
     def submit_many(
         self,
         action: str,
         payloads: Iterable[Any],
-        *,
-        target: str | None = None,
-        priority: int | None = None,
-        delay: float | str | None = None,
-        not_before: float | str | datetime | None = None,
-        retries: int | None = None,
-        timeout: float | str | None = None,
-        key: str | None = None,
-        name: str | None = None,
-        description: str | None = None,
-        parent: str | JobHandle | None = None,
-        tags: list[str] | str | None = None,
-        mode: str | None = None,
-        after: "str | JobHandle | Iterable[str | JobHandle] | None" = None,
-        after_failure: str | None = None,
-        unless_active: bool | None = None,
+        **options: Unpack[JobOptions],
     ) -> list[JobHandle]:
         """Adds a job for each payload, many at a time; the handles are in the order of the payloads.
 
@@ -196,12 +167,12 @@ class Client(Administration):
         Raises:
             As `submit` does.
         """
-        options = _options(locals())
-        found = documents(action, payloads, options, extended=self.extended)
+        chosen = Options.of(options)
+        found = documents(action, payloads, chosen, extended=self.extended)
         handles: list[JobHandle] = []
         for n, part in enumerate(slices(found)):
             if self.extended:
-                headers = key_header(options, n)
+                headers = key_header(chosen, n)
                 answer = self._json("POST", "/api/job", b"[" + b",".join(part) + b"]", headers=headers)
                 handles += [JobHandle(self, str(added)) for added in answer["resource-ids"]]
             else:
@@ -384,12 +355,3 @@ def _text(path: Path | str | None) -> str | None:
 
 def _path(job: "str | JobHandle") -> str:
     return f"/api/{quote(job_id(job))}"
-
-
-def _options(arguments: dict[str, Any]) -> Options:
-    chosen = {name: arguments[name] for name in Options.__slots__}
-    if chosen["parent"] is not None:
-        chosen["parent"] = job_id(chosen["parent"])
-    if (after := chosen["after"]) is not None:
-        chosen["after"] = [job_id(job) for job in ([after] if isinstance(after, str | JobHandle) else after)]
-    return Options(**chosen)

@@ -53,6 +53,7 @@ class _Line:
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
+        self._timeout = 0.0  # of the socket, in seconds
         self.pid = os.getpid()
         self.answer = AnswerReader()
         self.used = time.monotonic()
@@ -62,10 +63,10 @@ class _Line:
         """Sends a request and reads its answer into ``answer``; raises OSError (TimeoutError at the deadline)."""
         self.answer.expect()
         self.open = False
-        self.socket.settimeout(_left(deadline))
+        self._wait_until(deadline)
         self.socket.sendall(request)
         while not self.answer.complete:
-            self.socket.settimeout(_left(deadline))
+            self._wait_until(deadline)
             data = self.socket.recv(CHUNK)
             if data:
                 self.answer.feed(data)
@@ -73,6 +74,13 @@ class _Line:
                 self.answer.feed_end()
         self.used = time.monotonic()
         self.open = self.answer.keep_alive
+
+    def _wait_until(self, deadline: float) -> None:
+        """Have the socket wait so long, or a hundredth longer: to set its timeout takes a call of the system."""
+        left = _left(deadline)
+        if not left <= self._timeout <= left * 1.01:
+            self._timeout = left
+            self.socket.settimeout(left)
 
     def healthy(self) -> bool:
         """Whether the next request can go over this connection."""

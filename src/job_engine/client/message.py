@@ -44,7 +44,7 @@ class AnswerReader:
     ``on_...`` are called by the parser.
     """
 
-    __slots__ = ("_framed", "_headers", "_parser", "_parts", "complete", "cookies", "keep_alive", "status")
+    __slots__ = ("_fields", "_headers", "_parser", "_parts", "complete", "keep_alive", "status")
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -54,12 +54,21 @@ class AnswerReader:
     def expect(self) -> None:
         """Makes ready for the next answer."""
         self.status = 0
-        self.cookies: list[str] = []  # values of set-cookie
+        self._fields: list[tuple[bytes, bytes]] = []  # the headers
         self.complete = False
         self.keep_alive = False
         self._parts: list[bytes] = []
-        self._framed = False  # it says itself where its body ends
         self._headers = False
+
+    @property
+    def cookies(self) -> list[str]:
+        """Values of set-cookie."""
+        return [value.decode("latin-1") for name, value in self._fields if name.lower() == b"set-cookie"]
+
+    @property
+    def _framed(self) -> bool:
+        """Whether it says itself where its body ends."""
+        return any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self._fields)
 
     @property
     def body(self) -> bytes:
@@ -91,11 +100,7 @@ class AnswerReader:
         self.keep_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        match name.lower():
-            case b"set-cookie":
-                self.cookies.append(value.decode("latin-1"))
-            case b"content-length" | b"transfer-encoding":
-                self._framed = True
+        self._fields.append((name, value))  # looked at when somebody asks: for most answers nobody does
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()

@@ -1,17 +1,19 @@
 """From an author's arguments to the document of a job that is added."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from msgspec import Struct
 from uuid_utils import uuid7
 
+from job_engine.client.handle import JobHandle, job_id
 from job_engine.job import json_value
 from job_engine.job.attributes import ATTRIBUTES, PAYLOAD_LIMIT
 from job_engine.job.document import DELAY
 from job_engine.job.errors import Invalid
+from job_engine.job.options import JobOptions
 from job_engine.job.times import iso, seconds
 
 SLICE: Final = 1_000
@@ -21,26 +23,8 @@ SLICE_BYTES: Final = 4 << 20
 EXTENSIONS: Final = frozenset(name for name, attribute in ATTRIBUTES.items() if attribute.extension)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a job is to be, beside its action and payload; the names are those of the document, but for ``-``.
-
-    Attributes:
-        target: the resource to act on, ``type`` or ``type/id``.
-        priority: 0 to 999, lower first.
-        delay: how long to wait at least before it runs: seconds, or text such as ``"10m"``.
-        not_before: a time to wait for: seconds since the epoch, ISO 8601 (UTC if it names no zone), or a datetime with
-            a time zone.
-        retries: how often to run again after an exception.
-        timeout: how long an attempt may take: seconds, or text such as ``"10m"``.
-        key: an add with a key seen before answers the first job; by default one that is never seen again.
-        parent: the id of the job that this one is a child of.
-        tags: words to find it by, or one of them.
-        mode: push, pull or mixed.
-        after: ids of the jobs that it waits for, until each is SUCCESS.
-        after_failure: when one of those ends otherwise, ``"fail"`` (it FAILS too) or ``"run"`` (that counts as done).
-        unless_active: add it only while no job of its action and target is queued or running.
-    """
+class Options(Struct, frozen=True, kw_only=True):
+    """`JobOptions` with ids for jobs."""
 
     target: str | None = None
     priority: int | None = None
@@ -58,6 +42,21 @@ class Options:
     after_failure: str | None = None
     unless_active: bool | None = None
 
+    @classmethod
+    def of(cls, given: JobOptions) -> "Options":
+        """What an author gave.
+
+        Raises:
+            Invalid: what stands for a job cannot be its id.
+            TypeError: there is no such option.
+        """
+        options: dict[str, Any] = {**given}
+        if (parent := options.get("parent")) is not None:
+            options["parent"] = job_id(parent)
+        if (after := options.get("after")) is not None:
+            options["after"] = [job_id(job) for job in ([after] if isinstance(after, str | JobHandle) else after)]
+        return cls(**options)
+
     def document(self, action: str) -> dict[str, Any]:
         """The document of a job, without payload and key.
 
@@ -66,6 +65,8 @@ class Options:
         """
         if not action.strip():
             raise Invalid("a job needs an action: its name")
+        if self == _NONE:
+            return {"action": action}
         found: dict[str, Any] = {
             "action": action,
             "target-resource": None if self.target is None else {"href": self.target},
@@ -96,6 +97,9 @@ class Options:
         if isinstance(self.not_before, int | float):
             return iso(self.not_before)
         return self.not_before
+
+
+_NONE: Final = Options()
 
 
 def payload_text(payload: Any) -> str:
