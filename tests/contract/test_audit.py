@@ -213,8 +213,9 @@ def test_it_is_bounded_by_age_and_number(tmp_path: Path, monkeypatch: pytest.Mon
         for _ in range(9):
             server.call("POST", f"{add(server)}/cancel")
         newest = events(server)[0]["id"]
-        eventually(lambda server=server: len(events(server)) == 5)
+        eventually(lambda server=server: len(events(server, operation="job.cancel")) == 5)
         assert events(server)[0]["id"] == newest
+        assert events(server, operation="session.add"), "many of one kind do not remove those of another"
     for server in serve(tmp_path, keep_audit=0.0):
         eventually(lambda server=server: events(server) == [])
 

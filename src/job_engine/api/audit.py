@@ -8,8 +8,10 @@ strangers cause most of it, and must fill neither the disk nor the list.
 import asyncio
 import logging
 import os
+import sqlite3
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,14 +47,17 @@ GATHERED: Final = 1000
 """Different refusals that are told apart before they are written."""
 OTHERS: Final = "others"
 """Who, whence and what, in the event that stands for many."""
-KEPT: Final = 100_000
-"""Events that the record keeps, some 50 MB; the oldest go."""
+KEPT: Final = 20_000
+"""Events of one operation and outcome that the record keeps, some 10 MB; the oldest go. Each kind has a number of its
+own, so that who logs in a hundred thousand times does not remove what was done to users."""
 KEEP: Final = 365 * 86400.0
 """Seconds for which they are kept, unless the server is told otherwise."""
 CLEAN_SECONDS: Final = 3600.0
 """Time between two looks for events that are to go."""
 CHUNK: Final = 500
 """Events that one transaction removes."""
+FOUND: Final = 20 * CHUNK
+"""Events that one look finds."""
 WAITING: Final = 10_000
 """Lines that wait for the file; more are left out, and that is logged."""
 
@@ -220,8 +225,11 @@ class Audit:
     async def _clean(self) -> None:
         while True:
             try:
-                while await self._store.write(_remove, time.time() - self._keep) == CHUNK:
-                    pass
+                found = [""] * FOUND
+                while len(found) == FOUND:  # looked for on a reader, because all events are looked at
+                    found = await self._store.read(_surplus, time.time() - self._keep)
+                    for at in range(0, len(found), CHUNK):
+                        await self._store.write(_remove, found[at : at + CHUNK])
             except JobEngineError as error:
                 log.warning("old events of the audit cannot be removed now: %s", error)
             await asyncio.sleep(CLEAN_SECONDS)
@@ -235,15 +243,19 @@ class Audit:
 _OTHERS: Final = (Event(OTHERS, OTHERS, OTHERS, OTHERS, OTHERS), REFUSED)
 
 
-def _remove(tx: Transaction, before: float) -> int:
-    """Remove events that are too old or too many, oldest first, at most `CHUNK`; how many."""
-    rows = tx.execute(
-        "select id from resource where type = ? and (id < ? or id <= coalesce("
-        " (select id from resource where type = ? order by id desc limit 1 offset ?), '')) order by id limit ?",
-        (TYPE, f"{TYPE}/{least_uuid7(before)}", TYPE, KEPT, CHUNK),
-    ).fetchall()
-    tx.executemany("delete from resource where id = ?", rows)
-    return len(rows)
+def _surplus(connection: sqlite3.Connection, before: float) -> list[str]:
+    """The ids of events that are too old, or too many of their kind; oldest first, at most `FOUND`."""
+    kind = "json_extract(document, '$.operation'), json_extract(document, '$.outcome')"
+    rows = connection.execute(
+        f"select id from (select id, row_number() over (partition by {kind} order by id desc) as number"
+        " from resource where type = ?) where id < ? or number > ? order by id limit ?",
+        (TYPE, f"{TYPE}/{least_uuid7(before)}", KEPT, FOUND),
+    )
+    return [id_ for (id_,) in rows]
+
+
+def _remove(tx: Transaction, ids: Sequence[str]) -> None:
+    tx.executemany("delete from resource where id = ?", [(id_,) for id_ in ids])
 
 
 def _append_to(path: str, text: str) -> str:
