@@ -148,7 +148,7 @@ class BoundedProtocol(OneWriteProtocol):
             self._early.append(data)
         else:
             self._unset_keepalive_if_required()
-            if len(data) <= PART:
+            if len(data) <= PART or self._stage is _Stage.BODY:  # of a long body each part costs a copy
                 self._parse(data)
             else:
                 parts = (data[at : at + PART] for at in range(0, len(data), PART))
