@@ -176,7 +176,7 @@ class Engine:
         data = () if usual else ("--data", str(self._folder))
         lines = [
             ("page", f"{self._parts.url}/"),
-            ("sign in", f"{self._parts.url}/sign-in?token={self._sign_in}"),
+            *((("sign in", f"{self._parts.url}/sign-in?token={self._sign_in}"),) if self._sign_in else ()),
             ("API", f"{self._parts.url}/api"),
             ("data", str(self._folder)),
             ("credentials", str(self._folder / ADMIN_FILE)),
