@@ -1,6 +1,8 @@
-"""Redis as Debian ships it: on a free port of this machine, in a temporary folder, with its default durability."""
+"""Redis as Debian ships it: on a free port of this machine, in a temporary folder, with its default durability or with
+every command on disk before it is answered."""
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import which
 
@@ -11,18 +13,34 @@ ANSWER_WITHIN = 5.0
 
 
 class RedisServer:
-    """A running server."""
+    """A running server; a `kit.peer.Queue`.
 
-    def __init__(self, processes: Processes, folder: Path) -> None:
+    Args:
+        durable: with an append-only file that is synced with every command.
+    """
+
+    def __init__(self, processes: Processes, folder: Path, *, durable: bool = False) -> None:
+        folder = folder / ("redis-durable" if durable else "redis")
+        folder.mkdir()
+        self.durable = durable
+        how = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""] if durable else []
         program = which("redis-server")
         if program is None:
             raise BenchError("the peers need Redis: apt-get install redis-server")
         self.port = _free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process = processes.start(
-            [program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)], env={}
+            [program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), *how], env={}
         )
         wait_for(self._connect, ANSWER_WITHIN, "redis-server")
+
+    def clear(self) -> None:
+        """Remove everything."""
+        self.ask("FLUSHALL")
+
+    def left(self, unfinished: Sequence[str]) -> int:
+        """How many jobs are not finished: the sum of what these commands answer."""
+        return sum(self.ask(command) for command in unfinished)
 
     def ask(self, command: str) -> int:
         """Sends a command of one line whose answer is a number, or OK (0).

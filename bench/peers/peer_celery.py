@@ -11,7 +11,7 @@ from celery import Celery
 
 from peers.stamps import write
 
-app = Celery("bench", broker=os.environ["BENCH_REDIS"])
+app = Celery("bench", broker=os.environ["BENCH_QUEUE"])
 app.conf.update(
     task_ignore_result=True,
     worker_prefetch_multiplier=128,

@@ -11,7 +11,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from peers.stamps import write
 
-dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_REDIS"]))
+dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_QUEUE"]))
 
 PEER = {
     "name": "Dramatiq",

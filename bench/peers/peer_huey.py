@@ -1,4 +1,4 @@
-"""Huey on Redis.
+"""Huey on Redis, or on a file of SQLite that is synced with every change.
 
 Worker processes, because the task is all interpreter; four of them, because on two cores that was faster than two (they
 wait for Redis half of the time), and threads slower. No result store, no periodic tasks.
@@ -6,16 +6,22 @@ wait for Redis half of the time), and threads slower. No result store, no period
 
 import os
 
-from huey import RedisHuey
+from huey import RedisHuey, SqliteHuey
 
 from peers.stamps import write
 
-huey = RedisHuey("bench", url=os.environ["BENCH_REDIS"], results=False)
+kind, _, where = os.environ["BENCH_QUEUE"].partition(":")
+if kind == "sqlite":
+    huey = SqliteHuey("bench", filename=where, fsync=True, results=False)
+    name, unfinished = "Huey on SQLite", ["select count(*) from task"]
+else:
+    huey = RedisHuey("bench", url=os.environ["BENCH_QUEUE"], results=False)
+    name, unfinished = "Huey", ["LLEN huey.redis.bench"]
 
 PEER = {
-    "name": "Huey",
+    "name": f"{name}, synced" if os.environ["BENCH_DURABLE"] and kind != "sqlite" else name,
     "worker": ["huey_consumer", "peers.peer_huey.huey", "-k", "process", "-w", "4", "-n", "-q"],
-    "unfinished": ["LLEN huey.redis.bench"],
+    "unfinished": unfinished,
     "jobs": 20_000,
     "stop": "SIGINT",
 }

@@ -11,7 +11,7 @@ from rq import Queue
 
 from peers.stamps import write
 
-URL = os.environ["BENCH_REDIS"]
+URL = os.environ["BENCH_QUEUE"]
 queue = Queue(connection=Redis.from_url(URL))
 
 PEER = {
