@@ -325,7 +325,7 @@ async def post_context(call: Call) -> Json:
     if not (call.caller.admin or own or call.caller.active.startswith("nuvlabox/")):
         raise Forbidden(f"invalid credentials for '{call.id}'")
     ids = [resource["href"] for resource in job.document.get("affected-resources", ())]
-    return Json(await call.api.store.read(resources.visible, ids, call.caller))
+    return Json(await call.api.search(call.caller, resources.visible, ids, call.caller))
 
 
 async def post_token(call: Call) -> Json:

@@ -21,7 +21,7 @@ SHOWN: Final = (
 
 async def get(call: Call) -> Json:
     """``GET /api/user/UUID/sessions``: those that are good now, the newest first."""
-    found = await call.api.store.read(_of, call.id, call.caller)
+    found = await call.api.search(call.caller, _of, call.id, call.caller)
     return Json({"count": len(found), "resources": found})
 
 

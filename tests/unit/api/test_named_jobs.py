@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from job_engine.api.state import ApiState
+from job_engine.store.database import Store
 from tests.unit.api.server import InProcess
 
 JANE = {"nuvla-authn-info": "user/jane user/jane group/nuvla-user user/jane group/job-engine-submitter action/*"}
@@ -109,3 +111,27 @@ def test_an_explanation_names_states_and_waiting_jobs_only_to_those_who_see_them
     assert f"not yet: {needed} (QUEUED), {hers} (QUEUED)" in str(all_["terms"])
     assert (seen["needed-by"], seen["needed-by-count"]) == ([mine], 1)
     assert (all_["needed-by"], all_["needed-by-count"]) == ([others, mine], 2)
+
+
+def test_many_names_are_a_search_and_none_are_not_looked_up(api: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers also identify callers, so nobody may keep all of them busy."""
+    searches: list[Any] = []
+    search = ApiState.search
+
+    async def searched(self: ApiState, caller: Any, query: Any, *arguments: Any) -> Any:
+        searches.append(len(arguments[-1]))
+        return await search(self, caller, query, *arguments)
+
+    async def refused(self: Store, *arguments: Any) -> Any:
+        raise AssertionError(arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "read", refused)
+        for body in ({"action": "x"}, [{"action": "x"}] * 3):
+            assert api.call("POST", "/api/job", body, JANE)[0] == 201
+    monkeypatch.setattr(ApiState, "search", searched)
+    names = [f"job/{n}" for n in range(1500)]
+    sent = [{"action": "x", "after": names[at : at + 500]} for at in range(0, 1500, 500)]
+    assert api.call("POST", "/api/job?partial=true", sent, JANE)[0] == 201
+    assert api.call("POST", "/api/job?partial=true", sent[:1], JANE)[0] == 201
+    assert searches == [1500]
