@@ -20,6 +20,8 @@ from job_engine.store import jobs
 
 MANY: Final = 10_000
 """Jobs that one add may have, so that its transaction keeps nobody waiting for more than a moment."""
+WAITED_FOR: Final = 50_000
+"""Jobs that those of one add may wait for, together: each is a row, and they take less than half a second."""
 IN_THREAD: Final = 100
 """Jobs from which they are checked beside the event loop: about 2 ms of it."""
 KEY_LIMIT: Final = 255
@@ -142,9 +144,21 @@ async def checked_many(caller: Caller, documents: list[Any], quota: Quota) -> li
     demand_adding(caller)
     if len(documents) > MANY:
         raise Invalid(f"{len(documents)} jobs are too many for one add, which may have {MANY}")
+    waited_for = sum(map(_waits_for, documents))
+    if waited_for > WAITED_FOR:
+        raise Invalid(
+            f"attribute 'after' has {waited_for} jobs in this add, and {WAITED_FOR} is the limit: add them in parts, or"
+            " have some wait for one job that waits for many",
+            "after",
+        )
     if len(documents) < IN_THREAD:
         return _checked_jobs(caller, documents, quota)
     return await asyncio.to_thread(_checked_jobs, caller, documents, quota)
+
+
+def _waits_for(document: Any) -> int:
+    after = document.get("after") if type(document) is dict else None
+    return len(after) if type(after) is list else 0
 
 
 async def checked_each(caller: Caller, documents: list[Any], quota: Quota) -> list[NewJob | Invalid]:

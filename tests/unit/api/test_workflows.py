@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from job_engine.api import job_cleanup
+from job_engine.api import job_cleanup, jobs
 from job_engine.store import documents
 from tests.unit.api.server import InProcess
 
@@ -191,3 +191,15 @@ def test_bulk_delete_looks_beside_the_writer(api: InProcess, monkeypatch: pytest
 
 async def _untag(api: InProcess, id_: str) -> None:
     await api.request("PUT", f"/api/{id_}", {"tags": ["other"]})
+
+
+@pytest.mark.parametrize("path", ["job", "job?partial=true"])
+def test_the_jobs_of_one_add_wait_for_so_many_together(
+    api: InProcess, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(jobs, "WAITED_FOR", 4)
+    one, two = add(api), add(api)
+    sent = [{"action": "x", "after": [one, two]} for _ in range(3)]
+    status, body = api.call("POST", f"/api/{path}", sent)
+    assert (status, "4 is the limit" in body["message"]) == (400, True)
+    assert api.call("POST", f"/api/{path}", [*sent[:2], {"action": "x"}])[0] == 201
