@@ -4,7 +4,7 @@ import sqlite3
 import time
 from asyncio import Future
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,11 @@ from job_engine.job.times import iso
 from job_engine.store import access
 from job_engine.store.claim_numbers import ClaimNumber
 from job_engine.store.holds import Holds
+
+KNOWN_ACLS: Final = 1000
+"""ACLs whose numbers are known at a time: jobs share a handful, but each session has one of its own."""
+KNOWN_CHARACTERS: Final = 4096
+"""Characters of the longest ACL whose number is known."""
 
 _last_event = 0
 
@@ -97,7 +102,11 @@ class Transaction:
                     "insert into access (acl, principal, level) values (?, ?, ?)",
                     [(row[0], who, level) for who, level in access.seen_by(acl).items()],
                 )
-            number = self._acls[document] = int(row[0])
+            number = int(row[0])
+            if len(document) <= KNOWN_CHARACTERS:
+                if len(self._acls) >= KNOWN_ACLS:
+                    self._acls.clear()
+                self._acls[document] = number
         return number
 
     def merge(self, part: "Transaction") -> None:

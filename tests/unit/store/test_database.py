@@ -17,7 +17,7 @@ from job_engine.job.errors import Conflict, JobEngineError, Unavailable
 from job_engine.job.times import iso
 from job_engine.store import database, jobs, locks, schema, settings
 from job_engine.store.database import Store
-from job_engine.store.transaction import Transaction
+from job_engine.store.transaction import KNOWN_ACLS, KNOWN_CHARACTERS, Transaction
 
 
 def serve(path: Path, scenario: Callable[[Store], Awaitable[None]]) -> None:
@@ -333,3 +333,23 @@ def test_a_job_is_made_ready_when_its_time_comes_also_under_load_and_after_a_res
     serve(path, add_and_run)
     serve(path, run_one)
     assert len(set(granted)) == 2
+
+
+def test_the_acls_that_are_kept_in_memory_are_few(tmp_path: Path) -> None:
+    """Each session has one of its own, and a server may see millions."""
+
+    def many(tx: Transaction) -> list[int]:
+        return [tx.acl({"owners": [f"user/{n}"]}) for n in range(2 * KNOWN_ACLS)]
+
+    def long(tx: Transaction) -> int:
+        return tx.acl({"owners": [f"user/{n}" for n in range(KNOWN_CHARACTERS)]})
+
+    async def scenario(store: Store) -> None:
+        numbers = await store.write(many)
+        assert len(set(numbers)) == 2 * KNOWN_ACLS
+        assert await store.write(many) == numbers, "those that are not known are looked up"
+        assert await store.write(long) == await store.write(long)
+        assert len(store._acls) <= KNOWN_ACLS
+        assert max(map(len, store._acls)) <= KNOWN_CHARACTERS
+
+    serve(tmp_path / "record.db", scenario)
