@@ -13,6 +13,9 @@ from job_engine.job.errors import Forbidden
 
 Acl = dict[str, list[str]]
 
+CACHED: Final = 4096
+"""Characters of the longest ACL for which it is remembered who may do what."""
+
 ADMIN: Final = "group/nuvla-admin"
 USER: Final = "group/nuvla-user"
 ANON: Final = "group/nuvla-anon"
@@ -97,13 +100,17 @@ def owned_by(claim: str) -> Acl:
     return normal({"owners": [claim]})
 
 
-@lru_cache(16384)
 def rights(acl: str, claims: frozenset[str]) -> frozenset[str]:
     """What ``claims`` may do with a job.
 
     Args:
         acl: its normalised ACL as JSON text.
     """
+    return (_rights if len(acl) <= CACHED else _rights.__wrapped__)(acl, claims)
+
+
+@lru_cache(16384)
+def _rights(acl: str, claims: frozenset[str]) -> frozenset[str]:
     return rights_of(msgspec.json.decode(acl), claims, "job")
 
 

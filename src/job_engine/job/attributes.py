@@ -25,6 +25,10 @@ AFTER_LIMIT: Final = 1000
 """Jobs that one job may wait for."""
 NAME_LIMIT: Final = 1000
 """Characters of what names something: a resource, a job, a principal."""
+ACL_LIMIT: Final = 1000
+"""Different principals in an ACL: each is a row, and whoever has more makes a group of them."""
+ACL_CHARACTERS: Final = 64 << 10
+"""Characters that these may have together."""
 
 _HREF = re.compile(r"[a-z]+(-[a-z]+)*(/[A-Za-z0-9_.:-]+)?")
 JOB_ID = re.compile(r"job/[a-z0-9]+(-[a-z0-9]+)*")
@@ -174,6 +178,12 @@ def _acl(value: Any) -> dict[str, list[str]]:
         if right not in RIGHTS:
             raise _Wrong(f"an object with rights among {' '.join(RIGHTS)}")
         _list_of(_matching(_PRINCIPAL, f"principals such as group/ops in {right}"), distinct=True)(principals)
+    # what was read lists some several times, and administrators too
+    named = {who for principals in value.values() for who in principals} - {"group/nuvla-admin"}
+    if len(named) > ACL_LIMIT or sum(map(len, named)) > ACL_CHARACTERS:
+        raise _Wrong(
+            f"an object with {ACL_LIMIT} principals, {ACL_CHARACTERS} characters, at most: make a group of them"
+        )
     return value
 
 

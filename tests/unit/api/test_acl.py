@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job_engine.api import acl
+from job_engine.job.attributes import ACL_LIMIT, checked
+from job_engine.job.errors import Invalid
 
 people = st.sampled_from(["user/a", "user/b", "group/x", acl.ADMIN])
 lists = st.dictionaries(st.sampled_from(sorted(acl.ALL)), st.lists(people, max_size=3, unique=True), max_size=5)
@@ -65,3 +67,18 @@ def test_views() -> None:
     assert acl.view(document, acl.ALL) == document
     assert set(acl.view(document, frozenset({"view-data", "view-meta"}))) == {"id", "name", "action", "operations"}
     assert set(acl.view(document, frozenset({"view-meta"}))) == {"id", "name", "operations"}
+
+
+def test_an_acl_names_so_many() -> None:
+    most = [f"user/{n}" for n in range(ACL_LIMIT - 1)]
+    kept = acl.normal(checked("acl", {"owners": ["user/a"], "edit-acl": most}))
+    assert acl.normal(checked("acl", {**kept, "edit-acl": most})) == kept, "what was read may be sent back"
+    text = json.dumps(kept)
+    assert len(text) > acl.CACHED
+    before = acl._rights.cache_info().currsize
+    assert acl.rights(text, frozenset({"user/7"})) == acl.ALL
+    assert acl.rights(text, frozenset({"user/x"})) == frozenset()
+    assert acl._rights.cache_info().currsize == before, "what is long is not kept in memory"
+    for many in ([*most, "user/b", "user/c"], [f"user/{'x' * 900}{n}" for n in range(100)]):
+        with pytest.raises(Invalid, match="make a group of them"):
+            checked("acl", {"owners": ["user/a"], "view-data": many})
