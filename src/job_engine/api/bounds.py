@@ -298,9 +298,13 @@ class BoundedProtocol(OneWriteProtocol):
             self.transport.abort()
 
 
+async def _resumed(begun: Coroutine[Any, None, None], waited: Any) -> None:
+    """The rest of a coroutine that was begun outside of a task and waits for something. A task takes no generator."""
+    await _rest(begun, waited)
+
+
 @coroutine
-def _resumed(begun: Coroutine[Any, None, None], waited: Any) -> Generator[Any, None, None]:
-    """The rest of a coroutine that was begun outside of a task and waits for something."""
+def _rest(begun: Coroutine[Any, None, None], waited: Any) -> Generator[Any, None, None]:
     with suppress(Exception, CancelledError):  # it learns that itself
         yield waited
     yield from begun.__await__()
