@@ -20,12 +20,12 @@ TELLING_NOBODY = """
 import socket, time
 from job_engine.executor.board import Board
 from job_engine.executor.messages import RawReport
-from job_engine.executor.outbox import Outbox
+from job_engine.executor.report_sender import ReportSender
 ours, theirs = socket.socketpair()
-outbox = Outbox(ours, Board(1))
-outbox.start()
+sender = ReportSender(ours, Board(1))
+sender.start()
 theirs.close()
-outbox.report(RawReport(recalled=True))
+sender.report(RawReport(recalled=True))
 time.sleep(60)
 """
 """What is left of a worker process whose supervisor dies just before it tells something."""

@@ -45,7 +45,7 @@ class Attempt:
     """
 
     # what most jobs never change is the class's: to set it for each would cost more than all they do
-    due = math.inf  # monotonic seconds at which the chaser has something to do
+    due = math.inf  # monotonic seconds at which the interrupter has something to do
     touched = False  # there is something to take
     _checkpoint: bytes | None = None
     _recorded: threading.Event | None = None
@@ -86,7 +86,7 @@ class Attempt:
             with self._lock:
                 self._checkpoint = checkpoint
                 self.touched = True
-            self._surroundings.touched(self)  # even if it is in the outbox already: this is urgent
+            self._surroundings.touched(self)  # even if it was touched already: this is urgent
             while not self.interrupted.over and not recorded.wait(LOOK):
                 pass
             return recorded.is_set()

@@ -119,7 +119,7 @@ class Holds:
         if not held.over:
             self._finished.append(finished)
 
-    def released(self, held: Held, released: Released) -> None:
+    def release(self, held: Held, released: Released) -> None:
         """It ended here without a final state."""
         if not held.over:
             self._released.append(released)

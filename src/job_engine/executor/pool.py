@@ -5,15 +5,14 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from job_engine.executor.alone import NOT_NOW, Alone
 from job_engine.executor.backlog import WINDOW, Pace, Place, depth, room, share
 from job_engine.executor.board import Cell
 from job_engine.executor.death import Lives, death, proven
-from job_engine.executor.holds import Held
-from job_engine.executor.keeper import Keeper
-from job_engine.executor.messages import Report, Setup
+from job_engine.executor.holds import Held, Holds
+from job_engine.executor.messages import Loaded, Report, Setup
 from job_engine.executor.process import Process
 from job_engine.job.attend import Finished, Released, Write, is_given_back
 from job_engine.job.states import State
@@ -32,21 +31,34 @@ RECALL: Final = 1.0
 """Seconds that a worker process that is given up may take to give back what it has not begun."""
 
 
+class PoolListener(Protocol):
+    """Who is told of what happens with worker processes."""
+
+    def on_loaded(self, loaded: Loaded) -> bool:
+        """A worker process has loaded its actions; whether it can be used."""
+
+    def on_change(self) -> None:
+        """There may be room for more jobs, something to tell the source, or less to wait for."""
+
+
 class Pool:
-    """Worker processes.
+    """Worker processes. How their jobs end is noted in ``holds``.
 
     Args:
         keep: file descriptors that they inherit.
     """
 
-    def __init__(self, keeper: Keeper, setup: Setup, processes: int, keep: Sequence[int] = ()) -> None:
+    def __init__(
+        self, holds: Holds, listener: PoolListener, setup: Setup, processes: int, keep: Sequence[int] = ()
+    ) -> None:
         self.pace = Pace()
         self.backlog: deque[Held] = deque()
         self.giving_back = False  # what has not begun is not begun any more, but released
         self.closing = False  # processes that end are not replaced
         self.killed = False  # what dies now is killed by us
         self.session: Callable[[], str | None] = lambda: None  # the executor's cookie, if its actions get it
-        self._keeper = keeper
+        self._holds = holds
+        self._listener = listener
         self._setup = setup
         self._keep = keep
         self._wanted = processes
@@ -114,6 +126,12 @@ class Pool:
                 self._loop.call_later(STUCK, self._still, process, held.handle, "")
         for process, orders in by_process.items():
             process.interrupt(orders)
+
+    def recorded(self, jobs: Sequence[Held]) -> None:
+        """Tell jobs that their last checkpoints are in the record."""
+        for held in jobs:
+            if isinstance(held.process, Process):
+                held.process.recorded(held)
 
     def give_back(self) -> None:
         """Release all that has not begun, until `take_again`."""
@@ -183,7 +201,8 @@ class Pool:
 
     def _unbegun(self, held: Held, delay: float = 0.0) -> None:
         self._forget(held)
-        self._keeper.released(held, Released(*held.key, "unstarted", delay=delay))
+        self._holds.release(held, Released(*held.key, "unstarted", delay=delay))
+        self._listener.on_change()
 
     def _forget(self, held: Held) -> None:
         """It is not here any more."""
@@ -241,7 +260,8 @@ class Pool:
     def _began(self, process: Process, held: Held, cell: Cell, now: float) -> None:
         held.started = cell.started
         held.granted = None  # it will not be given to another process; it can be large
-        self._keeper.wrote(held, Write(*held.key, held.started))
+        self._holds.write(held, Write(*held.key, held.started))
+        self._listener.on_change()
         if cell.due:
             limit = f"timed out after {round(cell.due - cell.began, 3):g} s, and did not react to its interruption"
             left = max(0.0, cell.due - now)
@@ -257,13 +277,13 @@ class Pool:
         process.given_up += 1
         if held.why is None:
             now = time.time()
-            self._keeper.finished(held, Finished(*held.key, State.FAILED, held.started or now, now, message=limit))
+            self._holds.finish(held, Finished(*held.key, State.FAILED, held.started or now, now, message=limit))
         elif is_given_back(held.why):
-            self._keeper.released(held, Released(*held.key, held.why))
+            self._holds.release(held, Released(*held.key, held.why))
         self._retire(process)
         self._loop.call_later(RECALL, self._end_retired, process, True)
         self._end_retired(process)
-        self._keeper.changed()
+        self._listener.on_change()
 
     def _retire(self, process: Process) -> None:
         """Give it no more jobs, and replace it; it ends when nothing runs in it."""
@@ -289,11 +309,10 @@ class Pool:
 
     # --- what worker processes say
 
-    def reported(self, process: Process, report: Report) -> None:
-        """See `process.Owner`."""
-        keeper = self._keeper
+    def on_report(self, process: Process, report: Report) -> None:
+        """See `process.ProcessListener`."""
         if report.loaded is not None:
-            process.ready = keeper.loaded(report.loaded)
+            process.ready = self._listener.on_loaded(report.loaded)
             if process.ready:
                 self._main_thread = frozenset(report.loaded.main_thread)
             else:
@@ -301,16 +320,16 @@ class Pool:
         for handle, write in report.writes:
             held = process.outstanding.get(handle)
             if held is not None:
-                keeper.wrote(held, write)
+                self._holds.write(held, write)
         for handle, finished in report.finished:
             held = self._drop(process, handle)
             if held is not None:
                 self.pace.ended(held.action, finished.ended - finished.started)
-                keeper.finished(held, finished)
+                self._holds.finish(held, finished)
         for handle, released in report.released:
             held = self._drop(process, handle)
             if held is not None:
-                keeper.released(held, released)
+                self._holds.release(held, released)
         for handle in report.over:
             self._drop(process, handle)
         self._take_back(process, report.unbegun)
@@ -321,7 +340,7 @@ class Pool:
         self._end_retired(process)
         self._alone.linger(process)
         self._feed()
-        keeper.changed()
+        self._listener.on_change()
 
     def _take_back(self, process: Process, handles: Sequence[int]) -> None:
         for handle in reversed(handles):
@@ -334,8 +353,8 @@ class Pool:
                 held.process = None
                 self._place(held, self.backlog.appendleft)
 
-    def ended(self, process: Process) -> None:
-        """See `process.Owner`."""
+    def on_end(self, process: Process) -> None:
+        """See `process.ProcessListener`."""
         self._processes.remove(process)
         self._alone.ended(process)
         last, died = process.board.last_begun(), 0
@@ -350,10 +369,10 @@ class Pool:
             self._forget(held)
             end = death(process, held, beside, self.killed)
             if isinstance(end, Finished):
-                self._keeper.finished(held, end)
+                self._holds.finish(held, end)
                 continue
             died += end.why == "died" and not held.over
-            self._keeper.released(held, end)
+            self._holds.release(held, end)
         process.outstanding.clear()
         if not (self.killed or process.retiring):
             jobs = f", with {died} running jobs, which run again" if died else ""
@@ -361,7 +380,7 @@ class Pool:
         if not (self.closing or process.retiring or process.alone):
             self._replace(proven(process))
         self._feed()
-        self._keeper.changed()
+        self._listener.on_change()
 
     def _replace(self, proven: bool) -> None:
         pause = self._lives.pause(proven)

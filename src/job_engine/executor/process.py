@@ -32,13 +32,13 @@ LAST_WORDS: Final = 0.2
 keep the socket open."""
 
 
-class Owner(Protocol):
-    """Who is told of what happens with worker processes."""
+class ProcessListener(Protocol):
+    """Who is told of what happens with one."""
 
-    def reported(self, process: "Process", report: Report) -> None:
+    def on_report(self, process: "Process", report: Report) -> None:
         """It said something."""
 
-    def ended(self, process: "Process") -> None:
+    def on_end(self, process: "Process") -> None:
         """It is dead, and all that it had said was reported."""
 
 
@@ -54,7 +54,9 @@ class Process(asyncio.Protocol):
         OSError: it cannot be started.
     """
 
-    def __init__(self, owner: Owner, setup: Setup, keep: Sequence[int] = (), *, alone: bool = False) -> None:
+    def __init__(
+        self, listener: ProcessListener, setup: Setup, keep: Sequence[int] = (), *, alone: bool = False
+    ) -> None:
         if alone:
             setup = msgspec.structs.replace(setup, threads=1)
         self.alone = alone
@@ -70,7 +72,7 @@ class Process(asyncio.Protocol):
         self.code: int | None = None
         self.importing: str | None = None  # the module, file or entry point, until all are imported
         self._slow_import: asyncio.TimerHandle | None = None
-        self._owner = owner
+        self._listener = listener
         self._frames = Frames(report_of)
         self._handle = 0
         self._session: str | None = None  # that it was told
@@ -197,7 +199,7 @@ class Process(asyncio.Protocol):
         for report in reports:
             if report.importing is not None or report.loaded is not None:
                 self._imports(report.importing)
-            self._owner.reported(self, report)
+            self._listener.on_report(self, report)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Part of `asyncio.Protocol`."""
@@ -244,5 +246,5 @@ class Process(asyncio.Protocol):
             self._slow_import.cancel()
         if self._transport is not None:
             self._transport.abort()
-        self._owner.ended(self)
+        self._listener.on_end(self)
         self.board.close()

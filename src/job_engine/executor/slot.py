@@ -20,10 +20,10 @@ from job_engine.actions.run import run, time_limit
 from job_engine.executor.alarm import Alarms
 from job_engine.executor.attempt import Attempt, Surroundings
 from job_engine.executor.board import SLOT_BROKEN, Board
-from job_engine.executor.chaser import Chaser
+from job_engine.executor.interrupter import Interrupter
 from job_engine.executor.leftovers import Leftovers
 from job_engine.executor.messages import RawReport
-from job_engine.executor.outbox import Outbox
+from job_engine.executor.report_sender import ReportSender
 from job_engine.executor.service import here, service
 from job_engine.job.attend import Finished, Granted, Released, is_given_back
 from job_engine.job.attributes import shorten
@@ -50,7 +50,7 @@ class Slots:
         self,
         actions: Actions,
         board: Board,
-        outbox: Outbox,
+        sender: ReportSender,
         connect: Callable[[str, int], Any],
         engine: str = "",
         nuvlaedge_fs: str | None = None,
@@ -63,24 +63,24 @@ class Slots:
         self._unwanted: set[int] = set()  # handles that are not to begin, and a few that had just ended
         self._actions = actions
         self._board = board
-        self._outbox = outbox
-        self._surroundings = Surroundings(board, outbox.touched, connect, nuvlaedge_fs, api_grace)
+        self._sender = sender
+        self._surroundings = Surroundings(board, sender.touched, connect, nuvlaedge_fs, api_grace)
         self._engine = engine
         self._policy = policy
         self._patterns = patterns
-        self._chaser = Chaser(self.running, board)
+        self._interrupter = Interrupter(self.running, board)
         self._alarms: Alarms | None = None
         self._leftovers = Leftovers()
 
     def start(self) -> None:
         """Begin to run jobs, in threads."""
-        self._chaser.start()
+        self._interrupter.start()
         for number in range(self._board.slots):
             service(f"slot-{number}", partial(self._run, number), self._board, SLOT_BROKEN)
 
     def serve(self) -> NoReturn:
         """Run jobs in this thread, the main one, where actions can set alarms and signal handlers: the only slot."""
-        self._chaser.start()
+        self._interrupter.start()
         self._alarms = Alarms(self._board)
         self._alarms.start()
         here(partial(self._run, 0), self._board, SLOT_BROKEN)
@@ -103,7 +103,7 @@ class Slots:
                 handles.append(self._inbox.get_nowait()[0])
         except queue.Empty:
             self._unwanted.difference_update(handles)
-            self._outbox.report(RawReport(unbegun=handles, recalled=True))
+            self._sender.report(RawReport(unbegun=handles, recalled=True))
 
     def interrupt(self, handle: int, why: str) -> None:
         """Interrupt a job; one that has not begun does not begin."""
@@ -111,7 +111,7 @@ class Slots:
         attempt = self.running.get(handle)
         if attempt is not None:
             self._unwanted.discard(handle)
-            self._chaser.interrupt(attempt, why)
+            self._interrupter.interrupt(attempt, why)
 
     def recorded(self, handle: int) -> None:
         """The last checkpoint of a job is in the record."""
@@ -129,7 +129,7 @@ class Slots:
             if self._unwanted and handle in self._unwanted:
                 self._unwanted.discard(handle)
                 del self.running[handle]
-                self._outbox.report(RawReport(unbegun=[handle]))
+                self._sender.report(RawReport(unbegun=[handle]))
                 continue
             started = time.time()
             which, end = self._perform(slot, attempt, granted, started)
@@ -141,9 +141,9 @@ class Slots:
             attempt.interrupted.set(FINAL)  # for threads that the action left behind: nothing is kept any more
             del self.running[handle]
             self._unwanted.discard(handle)
-            self._outbox.ended(attempt, which, end)
+            self._sender.ended(attempt, which, end)
             if attempt.interrupted.thrown or self._leftovers.spoilt:
-                self._outbox.report(RawReport(spoilt=True))
+                self._sender.report(RawReport(spoilt=True))
 
     def _handles(self) -> list[int]:
         return list(self.running)  # in one step: other slots change it
@@ -162,7 +162,7 @@ class Slots:
             due = 0.0
             if limit is not None:
                 due = time.monotonic() + limit
-                self._chaser.limit(attempt, due)
+                self._interrupter.limit(attempt, due)
             self._board.begin(slot, handle, started, due)
             outcome = run(action, job, self._engine, self._policy, self._patterns)
             return _told(key, handle, outcome, started)

@@ -14,18 +14,17 @@ from typing import Final, NoReturn
 from job_engine.actions.interruption import LOST, STOPPED
 from job_engine.actions.output import OutputPolicy
 from job_engine.client.endpoint import Credentials
-from job_engine.executor.attending import Attending
 from job_engine.executor.deadline import Deadline
-from job_engine.executor.holds import Held, Holds, Key
+from job_engine.executor.exchange_loop import ExchangeLoop
+from job_engine.executor.holds import Held, Holds
 from job_engine.executor.messages import Loaded, Setup
 from job_engine.executor.pool import Pool
-from job_engine.executor.process import Process
 from job_engine.executor.run_folder import RunFolder
 from job_engine.executor.settings import ExecutorSettings
 from job_engine.executor.sources import GOOD_SHARE_OF_PERIOD, Source
 from job_engine.executor.stop import Stop, first
 from job_engine.exit_codes import ORPHANED
-from job_engine.job.attend import Finished, Granted, Hello, Released, Write
+from job_engine.job.attend import Hello
 from job_engine.job.errors import Invalid
 
 log = logging.getLogger(__name__)
@@ -59,10 +58,10 @@ class Supervisor:
         self._name = settings.name or f"{socket.gethostname()}-{source.id[:4]}"
         self._holds = Holds()
         keep = () if folder is None else (folder.lock,)
-        self._pool = Pool(self, _setup(settings), settings.processes, keep)
+        self._pool = Pool(self._holds, self, _setup(settings), settings.processes, keep)
         if settings.hands_out:
             self._pool.session = session
-        self._attending = Attending(source, self._holds, self, self._pool.pace)
+        self._exchanges = ExchangeLoop(source, self._holds, self._pool, self)
         self._deadline = Deadline(self._lose, self._pool.renew)
         self._stop = Stop(settings.parent_fd, self._orphaned)
         self._changed = asyncio.Event()
@@ -80,7 +79,7 @@ class Supervisor:
             Forbidden: the source lets nobody attend with these credentials.
         """
         self._pool.start()
-        attending = asyncio.get_running_loop().create_task(self._attending.run())
+        attending = asyncio.get_running_loop().create_task(self._exchanges.run())
         asked = asyncio.get_running_loop().create_task(self._stop.asked.wait())
         try:
             while not asked.done():
@@ -91,7 +90,7 @@ class Supervisor:
                 if attending.done():
                     await attending  # raises: it ends in no other way
                 self._check()
-                if self._loaded is not None and self._attending.answered.is_set():
+                if self._loaded is not None and self._exchanges.answered.is_set():
                     break  # nothing to check any more
             await asyncio.wait((attending, asked), return_when=asyncio.FIRST_COMPLETED)
             if attending.done():
@@ -107,8 +106,8 @@ class Supervisor:
     def _check(self) -> None:
         if self._loaded is not None and self._loaded.wrong is not None:
             raise Invalid(self._loaded.wrong)
-        refused = self._attending.refused
-        if refused is not None and not self._attending.answered.is_set():
+        refused = self._exchanges.refused
+        if refused is not None and not self._exchanges.answered.is_set():
             raise type(refused)(f"the executor may not attend at {self._source.where}: {refused.message}")
 
     # --- stopping
@@ -122,7 +121,7 @@ class Supervisor:
         pool, urged = self._pool, self._stop.urged
         self._leaving = pool.closing = True
         pool.give_back()
-        self._attending.speak()
+        self._exchanges.speak()
         running = len(pool.jobs)
         log.info("executor %s stops%s", self._name, f" when its {running} running jobs have ended" if running else "")
         if await self._idle(self._settings.shutdown_timeout) or urged.is_set():
@@ -155,7 +154,7 @@ class Supervisor:
             await first(self._changed, within=end - time.monotonic())
         try:
             async with asyncio.timeout(LAST_WORDS):
-                await self._attending.last_words()
+                await self._exchanges.last_words()
         except TimeoutError:
             if self._holds:
                 log.error("executor %s could not tell how its last jobs ended; they run again", self._name)
@@ -186,15 +185,15 @@ class Supervisor:
         """Seconds from the deadline until the source gives us up: for stopping the jobs."""
         return self._source.period * (1 - GOOD_SHARE_OF_PERIOD)
 
-    # --- what the source tells
+    # --- sources.SourceListener
 
     def on_news(self) -> None:
         """Attend soon: the source has something to report itself."""
-        self._attending.look()
+        self._exchanges.look()
 
     def on_holds_extended(self) -> None:
         """Move the deadline: the holds were extended without an exchange."""
-        self.exchanged()
+        self.on_exchange()
 
     def on_holds_lapsed(self) -> Awaitable[None]:
         """Interrupt all jobs; done once they have ended."""
@@ -210,43 +209,20 @@ class Supervisor:
             self._progress.clear()
             await self._progress.wait()
 
-    # --- what Attending tells
+    # --- exchange_loop.ExchangeListener
 
-    def free(self) -> int:
-        """See `attending.Host`."""
-        if self._attending.away_since is not None and self._grace is None:
-            self._grace = asyncio.get_running_loop().call_later(self._settings.api_grace, self._look_at_grace)
-        return self._pool.free()
-
-    def granted(self, jobs: Sequence[Granted]) -> None:
-        """See `attending.Host`."""
-        now = time.monotonic()
-        new = [held for granted in jobs if (held := self._holds.grant(granted, now)) is not None]
-        self._pool.add(new)
-
-    def ended(self, interrupts: Sequence[tuple[Key, str]]) -> None:
-        """See `attending.Host`."""
-        self._progress.set()
-        for key, why in interrupts:
-            held = self._holds.end(key)
-            if held is not None:
-                self._pool.interrupt([held], why)
-
-    def greeted(self) -> None:
-        """See `attending.Host`."""
+    def on_greeted(self) -> None:
+        """The predecessor's run folder is ours."""
         if self._folder is not None:
             self._folder.take_over()
 
-    def recorded(self, saved: Sequence[Held]) -> None:
-        """See `attending.Host`."""
-        for held in saved:
-            if isinstance(held.process, Process):
-                held.process.recorded(held)
-
-    def exchanged(self) -> None:
-        """See `attending.Host`."""
+    def on_exchange(self) -> None:
+        """See how long the holds are good."""
+        away = self._exchanges.away_since is not None
+        if away and self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(self._settings.api_grace, self._look_at_grace)
         self._deadline.renew(self._source.good_until, self._spare)
-        trusted = self._attending.away_since is None and self._source.good_until > time.monotonic()
+        trusted = not away and self._source.good_until > time.monotonic()
         if trusted and self._pool.giving_back and not self._leaving:
             self._pool.take_again()
         self._changed.set()
@@ -260,13 +236,13 @@ class Supervisor:
 
     @property
     def _away_too_long(self) -> bool:
-        since = self._attending.away_since
+        since = self._exchanges.away_since
         return since is not None and time.monotonic() - since >= self._settings.api_grace * 0.99
 
-    # --- what Pool tells
+    # --- pool.PoolListener
 
-    def loaded(self, loaded: Loaded) -> bool:
-        """See `pool.Keeper`."""
+    def on_loaded(self, loaded: Loaded) -> bool:
+        """Say who we are, at the first of them; whether a later one has the same actions."""
         if self._loaded is not None:
             return self._like_the_others(loaded)
         self._loaded = loaded
@@ -288,7 +264,7 @@ class Supervisor:
             details=loaded.details, failed_imports=loaded.failed,
             replaces=None if self._folder is None else self._folder.predecessor,
         )  # fmt: skip
-        self._attending.greet(hello)
+        self._exchanges.greet(hello)
         return True
 
     def _like_the_others(self, loaded: Loaded) -> bool:
@@ -300,23 +276,9 @@ class Supervisor:
             log.error("a new worker process lacks %s and is not used%s", ", ".join(lacking), why and f": {why}")
         return not lacking
 
-    def wrote(self, held: Held, write: Write) -> None:
-        """See `pool.Keeper`."""
-        self._holds.write(held, write)
-        self._attending.look()
-
-    def finished(self, held: Held, finished: Finished) -> None:
-        """See `pool.Keeper`."""
-        self._holds.finish(held, finished)
-
-    def released(self, held: Held, released: Released) -> None:
-        """See `pool.Keeper`."""
-        self._holds.released(held, released)
-        self._attending.look()
-
-    def changed(self) -> None:
-        """See `pool.Keeper`."""
-        self._attending.look()
+    def on_change(self) -> None:
+        """Attend, and see whether the stop is done."""
+        self._exchanges.look()
         self._progress.set()
         if self._leaving:
             self._changed.set()

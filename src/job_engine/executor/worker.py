@@ -1,7 +1,7 @@
 """A worker process: ``python -m job_engine.executor.worker SOCKET BOARD``, two file descriptors from the supervisor.
 
-Slots run jobs; a thread reads orders, and the outbox tells how jobs end. Of a process with one slot the main thread is
-that slot, so that its actions can set alarms and signal handlers. It ends when the supervisor does.
+Slots run jobs; a thread reads orders, and another one sends reports of how jobs end. Of a process with one slot the
+main thread is that slot, so that its actions can set alarms and signal handlers. It ends when the supervisor does.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from job_engine.executor.board import Board
 from job_engine.executor.clients import Clients
 from job_engine.executor.log_format import configure
 from job_engine.executor.messages import Frames, Loaded, Orders, RawReport, Setup, frame, orders_of
-from job_engine.executor.outbox import Outbox
+from job_engine.executor.report_sender import ReportSender
 from job_engine.executor.service import end_now, here, service
 from job_engine.executor.slot import Slots
 from job_engine.executor.watchdog import Watchdog
@@ -70,18 +70,18 @@ def main(arguments: list[str]) -> None:
     entrust(setup.api_url, partial(_found, clients, setup.hands_out))  # modules may make clients, which are no job's
     actions = _load(sock, setup)
     install(min(level, logging.INFO))  # a job's log has what is worth knowing, however quiet the executor is
-    outbox = Outbox(sock, board)
+    sender = ReportSender(sock, board)
     slots = Slots(
-        actions, board, outbox, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace, setup.output,
+        actions, board, sender, clients.connect, setup.engine, setup.nuvlaedge_fs, setup.api_grace, setup.output,
         [re.compile(pattern) for pattern in setup.masked],
     )  # fmt: skip
     os.register_at_fork(after_in_child=lambda: _as_usual(slots, locks, clients))
     watchdog = Watchdog(board, lambda: slots.busy)
     gc.collect()
     gc.freeze()  # what is loaded stays: it need not be looked through again
-    outbox.start()
+    sender.start()
     watchdog.start()
-    outbox.report(RawReport(loaded=_loaded(actions)))
+    sender.report(RawReport(loaded=_loaded(actions)))
     obey = partial(_obey, reader, others, slots, watchdog, clients)
     if setup.threads == 1:
         service("orders", obey, board)

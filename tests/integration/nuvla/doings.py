@@ -24,13 +24,13 @@ def always(method: str, id_: str, status: int) -> Callable[[str, str, Any], int 
 def write(executor: Executor, held: Held, checkpoint: bytes | None = None, **changes: Any) -> None:
     named = {name.replace("_", "-"): value for name, value in changes.items()}
     executor.holds.write(held, Write(*held.key, None, named, None if checkpoint is None else Raw(checkpoint)))
-    executor.attending.look()
+    executor.exchanges.look()
 
 
 def finish(executor: Executor, held: Held, state: str = "SUCCESS", code: int | None = 0, **more: Any) -> None:
     executor._running.discard(held)
     executor.holds.finish(held, Finished(*held.key, state, 1.0, 2.0, code, **more))
-    executor.attending.look()
+    executor.exchanges.look()
 
 
 def gets(place: NuvlaPlace, id_: str) -> int:

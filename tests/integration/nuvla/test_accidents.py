@@ -27,7 +27,7 @@ def test_what_has_not_begun_is_left_to_others_when_the_api_goes_away(play: Play)
         cut_off.proxy.set(refuse=True)
         cut_off.proxy.cut()
         id_ = await added(place)
-        await until(lambda: cut_off.attending.away_since, "the loop noticing")
+        await until(lambda: cut_off.exchanges.away_since, "the loop noticing")
         other = await place.executor()
         (held,) = await other.grant()
         assert held.id == id_
@@ -46,11 +46,11 @@ def test_a_lost_session_writes_nothing_more(play: Play) -> None:
         await place.expire(executor)
         await until(lambda: executor.lapses, "the lapse")
         other.room = 1
-        other.attending.speak()
+        other.exchanges.speak()
         (again,) = await other.grant()
         assert again.id == id_
         executor.holds.finish(held, Finished(*held.key, "FAILED", 1.0, 2.0))
-        executor.attending.look()
+        executor.exchanges.look()
         await executor.told()
         finish(other, again)
         await until(place.clean, "the entry going")
@@ -69,14 +69,14 @@ def test_an_end_that_waits_for_the_api_is_void_when_the_session_is_lost(play: Pl
         executor.proxy.set(refuse=True)
         executor.proxy.cut()
         finish(executor, held, "FAILED", 1)
-        await until(lambda: executor.attending.away_since, "the loop noticing")
+        await until(lambda: executor.exchanges.away_since, "the loop noticing")
         executor.room = 0
         await place.expire(executor)
         await until(lambda: executor.lapses, "the lapse")
         assert executor.source._tasks == {}  # type: ignore[attr-defined]
         executor.proxy.set(refuse=False)
         other.room = 1
-        other.attending.speak()
+        other.exchanges.speak()
         (again,) = await other.grant()
         finish(other, again)
         await until(place.clean, "the entry going")
@@ -92,10 +92,10 @@ def test_503_is_an_api_that_is_away(play: Play) -> None:
         (held,) = await executor.grant()
         place.nuvla.rule = lambda *_: 503
         finish(executor, held)
-        await until(lambda: executor.attending.away_since, "the loop noticing")
+        await until(lambda: executor.exchanges.away_since, "the loop noticing")
         place.nuvla.rule = lambda *_: None
         await until(place.clean, "the entry going")
         assert (await place.job(id_))["state"] == "SUCCESS"
-        assert executor.attending.away_since is None
+        assert executor.exchanges.away_since is None
 
     play(scene)

@@ -63,8 +63,8 @@ def test_mixed_falls_back_to_pull_in_one_edit(play: Play) -> None:
         await until(lambda: len(place.edits(id_)) == 2, "the progress")
         message = "Re-running job in pull mode after failed first attempt: ValueError: no"
         executor._running.discard(held)
-        executor.holds.released(held, failed(held, message))
-        executor.attending.look()
+        executor.holds.release(held, failed(held, message))
+        executor.exchanges.look()
         await until(place.clean, "the entry going")
         assert place.edits(id_)[1:] == [
             {"progress": 7},
@@ -84,8 +84,8 @@ def test_a_retry_goes_on_here_with_its_checkpoint(play: Play) -> None:
         (held,) = await executor.grant()
         write(executor, held, checkpoint=b'{"at":5}', progress=5)
         executor._running.discard(held)
-        executor.holds.released(held, failed(held, delay=0.01))
-        executor.attending.look()
+        executor.holds.release(held, failed(held, delay=0.01))
+        executor.exchanges.look()
         (again,) = await executor.grant()
         granted = again.granted
         assert granted is not None
@@ -168,8 +168,8 @@ def test_a_fall_back_whose_answer_is_lost_does_not_disturb_its_new_runner(play: 
 
         async with executor.lost_answer(pulled):
             executor._running.discard(held)
-            executor.holds.released(held, failed(held))
-            executor.attending.look()
+            executor.holds.release(held, failed(held))
+            executor.exchanges.look()
         await until(place.clean, "the entry going")
         assert (await place.job(id_))["state"] == "RUNNING"
 

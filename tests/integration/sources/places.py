@@ -18,14 +18,14 @@ from kazoo.client import KazooClient
 from job_engine.api import ServerSettings, make_app
 from job_engine.client.endpoint import Credentials
 from job_engine.client.wire import WireClient
-from job_engine.executor.attending import Attending
 from job_engine.executor.backlog import Pace
+from job_engine.executor.exchange_loop import ExchangeLoop
 from job_engine.executor.holds import Held, Holds, Key
 from job_engine.executor.sources import Source
 from job_engine.executor.sources.api import ApiSource
 from job_engine.executor.sources.cluster import ClusterSource
 from job_engine.executor.sources.entries import Entries
-from job_engine.job.attend import Finished, Granted, Hello, Released
+from job_engine.job.attend import Finished, Hello, Released
 from job_engine.queue import LockingQueue, Session, ZooKeeper
 from tests.zookeeper import Proxy
 
@@ -215,11 +215,12 @@ class Executor:
         self._running: set[Held] = set()
         self._changed = asyncio.Event()
         source.listen(self)
-        self.attending = Attending(source, self.holds, self, Pace())
-        self.attending.greet(
+        self.pace = Pace()
+        self.exchanges = ExchangeLoop(source, self.holds, self, self)
+        self.exchanges.greet(
             Hello(name="x", host="x", pid=1, version="0", processes=1, slots=room, actions=list(actions))
         )
-        self._task = asyncio.create_task(self.attending.run())
+        self._task = asyncio.create_task(self.exchanges.run())
 
     # --- what a test does
 
@@ -231,12 +232,12 @@ class Executor:
         for held in jobs:
             self._running.discard(held)
             self.holds.finish(held, Finished(*held.key, "SUCCESS", 1.0, 2.0))
-        self.attending.look()
+        self.exchanges.look()
 
     def release(self, held: Held, why: str, delay: float = 0.0) -> None:
         self._running.discard(held)
-        self.holds.released(held, Released(*held.key, why, delay=delay))
-        self.attending.look()
+        self.holds.release(held, Released(*held.key, why, delay=delay))
+        self.exchanges.look()
 
     @property
     def running(self) -> set[Held]:
@@ -258,7 +259,7 @@ class Executor:
         self.proxy.set(down="pass", refuse=False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5):
-                await self.attending.last_words()
+                await self.exchanges.last_words()
         await self.source.close()
 
     @asynccontextmanager
@@ -270,37 +271,33 @@ class Executor:
         self.proxy.set(down="pass")
         self.proxy.cut()
 
-    # --- attending.Host and sources.SourceListener
+    # --- exchange_loop.Workers and ExchangeListener, sources.SourceListener
 
     def free(self) -> int:
         return max(0, self.room - len(self._running))
 
-    def granted(self, jobs: Sequence[Granted]) -> None:
-        new = [held for job in jobs if (held := self.holds.grant(job, 0.0)) is not None]
-        self.granted_ += new
-        self._running.update(new)
+    def add(self, jobs: Sequence[Held]) -> None:
+        self.granted_ += jobs
+        self._running.update(jobs)
         if self.room == 0:
-            for held in new:
+            for held in jobs:
                 self.release(held, "unstarted")
 
-    def ended(self, interrupts: Sequence[tuple[Key, str]]) -> None:
-        self.over += interrupts
-        for key, _ in interrupts:
-            held = self.holds.end(key)
-            if held is not None:
-                self._running.discard(held)
+    def interrupt(self, jobs: Sequence[Held], why: str) -> None:
+        self.over += [(held.key, why) for held in jobs]
+        self._running.difference_update(jobs)
 
-    def greeted(self) -> None:
-        self.greetings += 1
-
-    def recorded(self, saved: Sequence[Held]) -> None:
+    def recorded(self, jobs: Sequence[Held]) -> None:
         return
 
-    def exchanged(self) -> None:
+    def on_greeted(self) -> None:
+        self.greetings += 1
+
+    def on_exchange(self) -> None:
         self._changed.set()
 
     def on_news(self) -> None:
-        self.attending.look()
+        self.exchanges.look()
 
     def on_holds_extended(self) -> None:
         self.moves += 1

@@ -92,7 +92,7 @@ def test_a_job_that_another_holds_is_given_back_after_a_while(
 
         monkeypatch.setattr(executor.source._entries, "release", release)
         executor.room = 1
-        executor.attending.speak()
+        executor.exchanges.speak()
         await until(lambda: released, "giving it back")
         assert [taken.name for taken in released] == [entry]
         assert executor.granted_ == []
@@ -113,7 +113,7 @@ def test_a_job_whose_holder_ends_is_granted_within_the_wait(
         await claim_as_stranger(place, id_, entry)
         job = (await place.call("POST", "/api/executor/stranger/attend", {"n": 2, "member": STRANGER}))["jobs"][0]
         executor.room = 1
-        executor.attending.speak()
+        executor.exchanges.speak()
         await until(lambda: executor.source._claims._claimed, "a claim")
         released = [[job[0], job[1], "stopped"]]
         await place.call("POST", "/api/executor/stranger/attend", {"n": 3, "member": STRANGER, "released": released})
@@ -135,11 +135,11 @@ def test_a_grant_that_comes_too_late_is_given_back(play_cluster: Play) -> None:
         await place.call(
             "POST", "/api/executor/late/attend", late
         )  # as if it were ours, from the time before an outage
-        executor.attending.speak()
+        executor.exchanges.speak()
         await until(is_in(place, id_, "QUEUED", 1), "giving it back")
         assert executor.granted_ == []
         executor.room = 1
-        executor.attending.speak()
+        executor.exchanges.speak()
         (held,) = await executor.grant()
         assert attempt_of(held) == 2
 
@@ -220,11 +220,11 @@ def test_the_deadline_moves_on_by_itself(play_cluster: Play) -> None:
 def test_the_record_knows_member_and_session_timeout(play_cluster: Play) -> None:
     async def scene(place: ClusterPlace) -> None:
         executor = await place.executor()
-        hello = executor.attending._greeting
+        hello = executor.exchanges._greeting
         assert hello is not None
         assert hello.session_timeout == TIMEOUT
         executor.source._told_timeout = 0.0  # as after a session with another one
-        executor.attending.speak()
+        executor.exchanges.speak()
         await until(lambda: executor.source._told_timeout == TIMEOUT, "another hello")
 
     play_cluster(scene)
@@ -238,7 +238,7 @@ def test_jobs_that_were_given_up_are_let_go_with_the_session(play_cluster: Play)
         member = executor.source._entries.member
         executor.proxy.set(refuse=True)
         executor.proxy.cut()
-        await until(lambda: executor.attending.away_since, "the loop noticing")
+        await until(lambda: executor.exchanges.away_since, "the loop noticing")
         executor.source.let_go()
         await until(lambda: executor.lapses, "the jobs given up")
 

@@ -146,7 +146,7 @@ def test_an_end_whose_answer_is_lost_counts_once(play_holds: Play, why: str, sta
         await executor.told()
         if why == "stopped":
             executor.room = 1
-            executor.attending.speak()
+            executor.exchanges.speak()
             (held,) = await executor.grant()
             assert attempt_of(held) == 2
         else:
@@ -176,7 +176,7 @@ def test_a_hold_that_is_not_listed_is_granted_again(play: Play) -> None:
         (held,) = await executor.grant()
         executor.holds.end(held.key)  # as if we had forgotten it
         executor.running.discard(held)
-        executor.attending.speak()
+        executor.exchanges.speak()
         (again,) = await executor.grant()
         assert again.key == held.key
         assert again is not held
@@ -192,14 +192,14 @@ def test_an_executor_goes_on_when_the_server_is_back(play: Play) -> None:
         executor.proxy.set(refuse=True)
         executor.proxy.cut()
         executor.finish(held)
-        await until(lambda: executor.attending.away_since, "the loop noticing")
+        await until(lambda: executor.exchanges.away_since, "the loop noticing")
         (second,) = await place.add(1)
         assert (await place.job(first))["state"] == "RUNNING"
         executor.proxy.set(refuse=False)
         await until(is_in(place, first, "SUCCESS", 1), "the first job's end")
         (held,) = await executor.grant()
         assert (held.id, attempt_of(held)) == (second, 1)
-        assert executor.attending.away_since is None
+        assert executor.exchanges.away_since is None
 
     play(scene)
 
@@ -209,7 +209,7 @@ def test_nothing_is_kept_from_others_while_the_server_is_away(play_holds: Play) 
         cut_off = await place.executor()
         cut_off.proxy.set(refuse=True)
         cut_off.proxy.cut()
-        await until(lambda: cut_off.attending.away_since, "the loop noticing")
+        await until(lambda: cut_off.exchanges.away_since, "the loop noticing")
         (id_,) = await place.add(1)
         other = await place.executor()
         (held,) = await other.grant()

@@ -33,7 +33,7 @@ def test_a_repeated_grant_is_known_until_its_end_was_heard() -> None:
 def test_another_attempt_at_a_job_is_another_hold() -> None:
     holds = Holds()
     held = grant(holds, 1)
-    holds.released(held, Released(1, 1, "lost"))
+    holds.release(held, Released(1, 1, "lost"))
     assert holds.grant(granted(1, 2), 0.0) is not None
     assert holds.batch().holds == [(1, 2)]
 
@@ -42,7 +42,7 @@ def test_what_ends_in_an_exchange_is_not_listed_in_it() -> None:
     holds = Holds()
     first, second, _ = (grant(holds, seq) for seq in (1, 2, 3))
     holds.finish(first, done(first))
-    holds.released(second, Released(2, 1, "stopped"))
+    holds.release(second, Released(2, 1, "stopped"))
     batch = holds.batch()
     assert batch.holds == [(3, 1)]
     assert [(item.seq, item.state) for item in batch.finished] == [(1, "SUCCESS")]
@@ -85,7 +85,7 @@ def test_a_hold_that_the_record_ended_is_told_of_no_more() -> None:
     holds.write(held, Write(1, 1, 5.0))
     assert holds.end((1, 1)) is held
     holds.finish(held, done(held))
-    holds.released(held, Released(1, 1, "lost"))
+    holds.release(held, Released(1, 1, "lost"))
     holds.write(held, Write(1, 1, 6.0))
     batch = holds.batch()
     assert (batch.holds, batch.size) == ([], 0)

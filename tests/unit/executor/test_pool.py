@@ -8,11 +8,11 @@ import pytest
 from msgspec import Raw
 
 from job_engine.executor import alone
-from job_engine.executor.holds import Held
+from job_engine.executor.holds import Held, Holds
 from job_engine.executor.messages import Loaded, Setup
 from job_engine.executor.pool import Pool
 from job_engine.executor.process import Process
-from job_engine.job.attend import Finished, Granted, Released, Write
+from job_engine.job.attend import Granted
 
 SETUP = Setup(
     api_url="http://127.0.0.1:1", username=None, password=None, key=None, secret=None, header=None,
@@ -20,37 +20,32 @@ SETUP = Setup(
 )  # fmt: skip
 
 
-class Keeper:
+class Listener:
     def __init__(self) -> None:
-        self.gone: list[Held] = []
         self.news = asyncio.Event()
 
-    def loaded(self, loaded: Loaded) -> bool:
+    def on_loaded(self, loaded: Loaded) -> bool:
         return True
 
-    def wrote(self, held: Held, write: Write) -> None:
-        return
-
-    def finished(self, held: Held, finished: Finished) -> None:
-        return
-
-    def released(self, held: Held, released: Released) -> None:
-        self.gone.append(held)
-
-    def changed(self) -> None:
+    def on_change(self) -> None:
         self.news.set()
+
+
+def unstarted(holds: Holds) -> list[int]:
+    """The jobs that were given back before they began."""
+    return [end.seq for end in holds.batch().released if end.why == "unstarted"]
 
 
 async def test_the_timer_of_a_job_ends_with_it() -> None:
     """An hour's limit on each of a million short jobs would keep a million timers."""
 
-    keeper = Keeper()
-    pool = Pool(keeper, SETUP, 0)
+    holds = Holds()
+    pool = Pool(holds, Listener(), SETUP, 0)
     held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}")), 0.0)
-    held.timer = asyncio.get_running_loop().call_later(3600, keeper.changed)
+    held.timer = asyncio.get_running_loop().call_later(3600, pool.kill)
     pool.give_back()
     pool.add([held])
-    assert keeper.gone == [held]
+    assert unstarted(holds) == [1]
     assert held.timer.cancelled()
 
 
@@ -61,7 +56,7 @@ async def test_a_worker_process_that_cannot_be_started_leaves_nothing_open(monke
     before = os.listdir("/proc/self/fd")
     monkeypatch.setattr(socket, "socketpair", refuse)
     with pytest.raises(OSError, match="too many"):
-        Process(Keeper(), SETUP)
+        Process(Pool(Holds(), Listener(), SETUP, 0), SETUP)
     assert os.listdir("/proc/self/fd") == before
 
 
@@ -72,29 +67,29 @@ async def test_a_process_whose_import_hangs_does_not_keep_its_job(
     setup = msgspec.structs.replace(SETUP, threads=2, actions=[str(tmp_path / "hangs.py")])
     monkeypatch.setattr(alone, "LOADED_WITHIN", 0.0)
 
-    keeper = Keeper()
-    pool = Pool(keeper, setup, 1)
+    holds, listener = Holds(), Listener()
+    pool = Pool(holds, listener, setup, 1)
     held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}"), alone=True), 0.0)
     pool.add([held])
     try:
         async with asyncio.timeout(60):
-            while not keeper.gone:
-                await keeper.news.wait()
-                keeper.news.clear()
-        assert keeper.gone == [held]
+            while not holds.urgent:
+                await listener.news.wait()
+                listener.news.clear()
+        assert unstarted(holds) == [1]
     finally:
         pool.kill()
         async with asyncio.timeout(60):
             while pool.alive:
-                await keeper.news.wait()
-                keeper.news.clear()
+                await listener.news.wait()
+                listener.news.clear()
 
 
 async def test_no_process_is_started_for_a_job_after_the_kill() -> None:
-    keeper = Keeper()
-    pool = Pool(keeper, msgspec.structs.replace(SETUP, threads=2), 1)
+    holds = Holds()
+    pool = Pool(holds, Listener(), msgspec.structs.replace(SETUP, threads=2), 1)
     pool.kill()
     held = Held(Granted(1, 1, "job/1", "noop", Raw(b"{}"), alone=True), 0.0)
     pool.add([held])
-    assert keeper.gone == [held]
+    assert unstarted(holds) == [1]
     assert not pool.alive

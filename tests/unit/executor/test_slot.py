@@ -19,7 +19,7 @@ from tests.integration.running import WITHIN, eventually
 
 
 class Told:
-    """An outbox that keeps what it is told."""
+    """A sender that keeps what it is told."""
 
     def __init__(self) -> None:
         self.ends: dict[int, str] = {}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from job_engine.executor.attending import Attending
 from job_engine.executor.backlog import Pace
+from job_engine.executor.exchange_loop import ExchangeLoop
 from job_engine.executor.holds import Held, Holds, Key
 from job_engine.executor.sources import SourceListener
 from job_engine.job.attend import Answer, Attend, Finished, Granted, Hello, Released, Write
@@ -62,10 +62,10 @@ class Scripted:
 
 
 class Jobs:
-    """A host that notes."""
+    """Workers and a listener that note."""
 
-    def __init__(self, holds: Holds) -> None:
-        self.holds = holds
+    def __init__(self) -> None:
+        self.pace = Pace()
         self.room = 4
         self.new: list[Held] = []
         self.over: list[tuple[Key, str]] = []
@@ -75,31 +75,28 @@ class Jobs:
     def free(self) -> int:
         return self.room
 
-    def granted(self, jobs: Sequence[Granted]) -> None:
-        self.new += [held for job in jobs if (held := self.holds.grant(job, 0.0)) is not None]
+    def add(self, jobs: Sequence[Held]) -> None:
+        self.new += jobs
 
-    def ended(self, interrupts: Sequence[tuple[Key, str]]) -> None:
-        self.over += interrupts
-        for key, _ in interrupts:
-            self.holds.end(key)
+    def interrupt(self, jobs: Sequence[Held], why: str) -> None:
+        self.over += [(held.key, why) for held in jobs]
 
-    def greeted(self) -> None:
+    def recorded(self, jobs: Sequence[Held]) -> None:
+        self.saved += jobs
+
+    def on_greeted(self) -> None:
         self.greetings += 1
 
-    def recorded(self, saved: Sequence[Held]) -> None:
-        self.saved += saved
-
-    def exchanged(self) -> None:
+    def on_exchange(self) -> None:
         return
 
 
 class Scene:
     def __init__(self) -> None:
-        self.source, self.holds, self.pace = Scripted(), Holds(), Pace()
-        self.jobs = Jobs(self.holds)
-        self.attending = Attending(self.source, self.holds, self.jobs, self.pace)
-        self.attending.greet(HELLO)
-        self.task = asyncio.get_running_loop().create_task(self.attending.run())
+        self.source, self.holds, self.jobs = Scripted(), Holds(), Jobs()
+        self.exchanges = ExchangeLoop(self.source, self.holds, self.jobs, self.jobs)
+        self.exchanges.greet(HELLO)
+        self.task = asyncio.get_running_loop().create_task(self.exchanges.run())
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(20):
@@ -111,7 +108,7 @@ class Scene:
         for seq in seqs:
             held = next(held for held in self.jobs.new if held.key[0] == seq)
             self.holds.finish(held, Finished(seq, 1, "SUCCESS", 1.0, 2.0, result=Raw(result) if result else None))
-        self.attending.look()
+        self.exchanges.look()
 
 
 def scene(test: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
@@ -150,7 +147,7 @@ async def test_it_speaks_when_the_source_has_something_to_tell_of_its_own(s: Sce
 
     s.source.take = take
     s.source.urgent = True
-    s.attending.look()
+    s.exchanges.look()
     await s.until(lambda: s.jobs.new)
     assert len(s.source.told) == 2
 
@@ -189,8 +186,9 @@ async def test_hello_is_said_again_when_asked_for(s: Scene) -> None:
 @scene
 async def test_a_grant_in_an_answer_that_was_overtaken_is_not_begun(s: Scene) -> None:
     await s.until(lambda: s.source.parked)
+    s.holds.grant(granted(8), 0.0)
     s.source.ends_parked = False
-    s.attending.speak()
+    s.exchanges.speak()
     await s.until(lambda: len(s.source.told) == 2)
     s.source.parked[0][1].set_result(Answer(jobs=[granted(9)], interrupt=[(8, 1, "canceled")]))
     await s.until(lambda: s.jobs.over)
@@ -216,7 +214,7 @@ async def test_an_exchange_that_failed_is_repeated(error: JobEngineError) -> Non
         s.finish(1)
         await s.until(lambda: not s.holds)
         assert failures == -1
-        assert s.attending.away_since is None
+        assert s.exchanges.away_since is None
 
     await test()
 
@@ -277,11 +275,11 @@ async def test_a_checkpoint_is_told_at_once_and_its_action_hears_that_it_is_reco
     await s.until(lambda: s.source.parked)
     s.source.parked[0][1].set_result(Answer(jobs=[granted(1)]))
     await s.until(lambda: s.jobs.new)
-    s.attending._may_write = math.inf  # other writes would wait
+    s.exchanges._may_write = math.inf  # other writes would wait
     (held,) = s.jobs.new
     s.holds.write(held, Write(1, 1, checkpoint=Raw(b"7")))
     assert s.jobs.saved == []
-    s.attending.look()
+    s.exchanges.look()
     await s.until(lambda: s.jobs.saved == [held])
     assert [bytes(write.checkpoint or b"") for write in s.source.told[-1].writes] == [b"7"]
 
@@ -295,7 +293,7 @@ async def test_a_checkpoint_that_comes_after_the_end_of_its_hold_is_not_said_to_
     held = s.holds.grant(granted(1), 0.0)
     assert held is not None
     s.holds.write(held, Write(1, 1, checkpoint=Raw(b"1")))
-    s.attending.look()
+    s.exchanges.look()
     await s.until(lambda: s.jobs.over)
     assert s.jobs.over == [((1, 1), "lost")]
     assert s.jobs.saved == []
@@ -308,13 +306,12 @@ async def test_the_last_words_end_what_is_parked_and_give_back_what_it_was_grant
     s.jobs.room = 0
     s.source.take = lambda attend: Answer(jobs=[] if attend.released else [granted(1)])
 
-    def refuse(jobs: Sequence[Granted]) -> None:
-        for job in jobs:
-            held = s.holds.grant(job, 0.0)
-            s.holds.released(held, Released(job.seq, job.attempt, "unstarted"))
+    def refuse(jobs: Sequence[Held]) -> None:
+        for held in jobs:
+            s.holds.release(held, Released(*held.key, "unstarted"))
 
-    s.jobs.granted = refuse
-    await s.attending.last_words()
+    s.jobs.add = refuse
+    await s.exchanges.last_words()
     assert [(attend.free, len(attend.released)) for attend in s.source.told[1:]] == [(0, 0), (0, 1)]
     assert [attend.leaving for attend in s.source.told] == [False, True, True]
     assert not s.holds
@@ -324,7 +321,7 @@ async def test_the_last_words_end_what_is_parked_and_give_back_what_it_was_grant
 async def test_who_was_never_heard_has_no_last_words(s: Scene) -> None:
     s.task.cancel()
     s.source.heard = False
-    await s.attending.last_words()
+    await s.exchanges.last_words()
     assert s.source.told == []
 
 
@@ -334,8 +331,8 @@ async def test_a_greeting_that_is_not_taken_is_a_refusal(s: Scene) -> None:
         raise Invalid("not you")
 
     s.source.take = refuse
-    await s.until(lambda: s.attending.refused)
-    assert isinstance(s.attending.refused, Invalid)
+    await s.until(lambda: s.exchanges.refused)
+    assert isinstance(s.exchanges.refused, Invalid)
     s.source.take = lambda attend: Answer()
     await s.until(lambda: s.source.parked)
-    assert s.attending.refused is None
+    assert s.exchanges.refused is None

@@ -15,7 +15,7 @@ AGAIN: Final = 1.0
 """Seconds between two raisings: an action may have swallowed the first one."""
 
 
-class Chaser:
+class Interrupter:
     """The thread. It sleeps until the first attempt is due, and for ever when none is.
 
     Args:
@@ -30,7 +30,7 @@ class Chaser:
 
     def start(self) -> None:
         """Begin to watch."""
-        service("chaser", self._run, self._board)
+        service("interrupter", self._run, self._board)
 
     def limit(self, attempt: Attempt, at: float) -> None:
         """Interrupt an attempt at ``at``, monotonic seconds: its time is up then."""

@@ -24,7 +24,7 @@ Item = Attempt | tuple[Attempt, str, Raw | None] | RawReport
 """An attempt with writes; an attempt that ended, in which list of the report, and how; or a report as it is."""
 
 
-class Outbox:
+class ReportSender:
     """The thread that sends. What ended, and checkpoints, are sent at once; other writes at most every `PAUSE`."""
 
     def __init__(self, sock: socket.socket, board: Board) -> None:
@@ -36,7 +36,7 @@ class Outbox:
 
     def start(self) -> None:
         """Begin to send."""
-        service("outbox", self._run, self._board)
+        service("report-sender", self._run, self._board)
 
     def ended(self, attempt: Attempt, which: str, end: Raw | None) -> None:
         """An attempt ended: ``which`` list of the report it belongs to, and how it ended, encoded."""

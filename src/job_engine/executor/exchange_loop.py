@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from job_engine.executor.backlog import QUICK, Pace
-from job_engine.executor.holds import Batch, Held, Holds, Key
+from job_engine.executor.bisection import Bisection
+from job_engine.executor.holds import Batch, Held, Holds
 from job_engine.executor.sources import Source
-from job_engine.job.attend import Answer, Attend, Granted, Hello
+from job_engine.job.attend import Answer, Attend, Hello
 from job_engine.job.backoff import backoff
 from job_engine.job.errors import Conflict, Forbidden, Invalid, JobEngineError, Unavailable, Unreachable
 
@@ -33,48 +34,49 @@ PARK_AGAIN: Final = 0.002
 """Seconds to wait for the end of quick jobs just granted, before parking again what they would end at once."""
 TOO_QUICK: Final = 0.02
 """Seconds: a parked exchange that is answered sooner, with nothing, was not parked; then wait `FIRST_PAUSE`."""
-SPLIT: Final = 8
-"""By how much what is told at once shrinks when the source does not take it, until the culprit is alone."""
 
 
-class Host(Protocol):
-    """Who runs the jobs."""
+class Workers(Protocol):
+    """Who runs the jobs: `pool.Pool`."""
+
+    pace: Pace
+    """What jobs took lately."""
 
     def free(self) -> int:
         """How many jobs to ask for."""
 
-    def granted(self, jobs: Sequence[Granted]) -> None:
-        """The source granted jobs; some may be known."""
+    def add(self, jobs: Sequence[Held]) -> None:
+        """Run jobs."""
 
-    def ended(self, interrupts: Sequence[tuple[Key, str]]) -> None:
-        """Holds have ended."""
+    def interrupt(self, jobs: Sequence[Held], why: str) -> None:
+        """End jobs whose hold has ended."""
 
-    def greeted(self) -> None:
-        """The source has heard who we are; it may have forgotten it before."""
-
-    def recorded(self, saved: Sequence[Held]) -> None:
+    def recorded(self, jobs: Sequence[Held]) -> None:
         """The last checkpoints of these jobs are in the record."""
 
-    def exchanged(self) -> None:
-        """An exchange has ended, well or not; the source's `good_until` may have moved on."""
+
+class ExchangeListener(Protocol):
+    """Who is told of exchanges."""
+
+    def on_greeted(self) -> None:
+        """The source has heard who we are; it may have forgotten it before."""
+
+    def on_exchange(self) -> None:
+        """An exchange has ended, well or not; the source's `good_until` may have moved on, and holds have ended."""
 
 
-class Attending:
-    """The loop, over one source.
+class ExchangeLoop:
+    """The loop, over one source."""
 
-    Args:
-        pace: what jobs took lately.
-    """
-
-    def __init__(self, source: Source, holds: Holds, host: Host, pace: Pace) -> None:
+    def __init__(self, source: Source, holds: Holds, workers: Workers, listener: ExchangeListener) -> None:
         self.away_since: float | None = None  # monotonic seconds at which the source began not to answer
         self.answered = asyncio.Event()
         """Set at the first answer."""
         self.refused: Forbidden | Invalid | None = None  # why the source does not let us attend, until it does
         self._source = source
         self._holds = holds
-        self._host = host
-        self._pace = pace
+        self._workers = workers
+        self._listener = listener
         self._wake = asyncio.Event()
         self._greeting: Hello | None = None
         self._hello_due = False
@@ -88,9 +90,7 @@ class Attending:
         self._polls: set[asyncio.Task[None]] = set()
         self._park_at = 0.0
         self._failure: BaseException | None = None
-        self._limit: int | None = None  # how much to tell at once; None: all
-        self._proven = False  # the source takes an exchange that tells nothing
-        self._taken = False  # it took something since it refused something
+        self._bisection = Bisection(holds, source.where)
         self._loop = asyncio.get_running_loop()
 
     def greet(self, hello: Hello) -> None:
@@ -145,7 +145,7 @@ class Attending:
         return left <= 0
 
     async def _speak(self) -> None:
-        batch = self._holds.batch(self._limit)
+        batch = self._holds.batch(self._bisection.limit)
         hello = self._greeting if self._hello_due else None
         if hello is not None:
             hello.clock = time.time()
@@ -153,7 +153,7 @@ class Attending:
         if batch.writes:
             self._may_write = time.monotonic() + WRITES
         attend = Attend(
-            n=0, free=self._host.free(), holds=batch.holds, finished=batch.finished, released=batch.released,
+            n=0, free=self._workers.free(), holds=batch.holds, finished=batch.finished, released=batch.released,
             writes=list(batch.writes.values()), hello=hello, leaving=self._leaving,
         )  # fmt: skip
         self._sent += 1
@@ -168,12 +168,11 @@ class Attending:
             raise
         else:
             over = {(seq, claim) for seq, claim, _ in answer.interrupt}  # of these the record took no checkpoint
-            self._host.recorded([held for held in self._holds.settled(batch) if held.key not in over])
+            self._workers.recorded([held for held in self._holds.settled(batch) if held.key not in over])
             if hello is not None:
                 self._hello_due = hello is not self._greeting
-                self._host.greeted()
-            if self._limit is not None:
-                self._widen(batch)
+                self._listener.on_greeted()
+            self._bisection.on_taken(batch)
             self._take(number, answer)
 
     async def _failed(self, error: JobEngineError, batch: Batch) -> None:
@@ -189,36 +188,10 @@ class Attending:
         elif isinstance(error, Invalid) and not batch.size and not self.answered.is_set():
             self.refused = error  # there was only a greeting to refuse
         else:
-            self._narrow(error, batch)
-        self._host.exchanged()
+            self._workers.recorded(self._bisection.on_refused(error, batch))
+        self._listener.on_exchange()
         pause = backoff(self._unanswered, FIRST_PAUSE / 2, LONGEST_PAUSE)
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # spreads executors that wait for one server
-
-    def _narrow(self, error: JobEngineError, batch: Batch) -> None:
-        """The source does not take what it was told: find the one thing that it does not take, and go on without it.
-
-        It is blamed only if it is malformed, or if the source took other things meanwhile: who takes nothing is ill.
-        """
-        if batch.size == 1 and self._proven:
-            self._proven = False
-            if isinstance(error, Invalid) or self._taken:
-                self._host.recorded(self._holds.blame(batch, error.message))
-                log.error("%s does not take what it is told of a job; it is left out: %s", self._source.where, error)
-            else:
-                self._holds.defer(batch)
-            return
-        if self._limit is None:
-            self._taken = False
-            log.warning("%s does not take what it is told; trying in smaller parts: %s", self._source.where, error)
-        self._limit = batch.size // SPLIT
-
-    def _widen(self, batch: Batch) -> None:
-        self._taken = self._taken or bool(batch.size)
-        if self._limit == 0:
-            self._proven = True
-            self._limit = 1
-        elif self._limit is not None:
-            self._limit = self._limit * SPLIT if self._limit < SPLIT**3 else None
 
     # --- being parked
 
@@ -227,7 +200,7 @@ class Attending:
         if now < self._park_at:
             self._loop.call_later(self._park_at - now, self._wake.set)
             return
-        free = self._host.free()
+        free = self._workers.free()
         if self._greeting is None or (self._poll is not None and free <= self._poll_free):
             return
         self._poll_free = free
@@ -249,7 +222,8 @@ class Attending:
             return
         self._take(number, answer)
         if answer.jobs:
-            quick = self._pace.mean is not None and self._pace.mean < QUICK
+            mean = self._workers.pace.mean
+            quick = mean is not None and mean < QUICK
             self._park_at = time.monotonic() + PARK_AGAIN if quick else 0.0
         elif number == self._sent and time.monotonic() - began < TOO_QUICK and not answer.interrupt:
             self._park_at = time.monotonic() + FIRST_PAUSE
@@ -270,12 +244,16 @@ class Attending:
         self.away_since = self.refused = None
         self._unanswered = 0
         self.answered.set()
-        self._host.exchanged()
+        for seq, claim, why in answer.interrupt:
+            held = self._holds.end((seq, claim))
+            if held is not None:
+                self._workers.interrupt([held], why)
+        self._listener.on_exchange()
         if answer.hello and self._greeting is not None:
             self._hello_due = True
-        if answer.interrupt:
-            self._host.ended([((seq, claim), why) for seq, claim, why in answer.interrupt])
         # Grants in an answer that was overtaken by a later one may have ended since; if not, they are granted again.
         if answer.jobs and number > self._last_answered:
-            self._host.granted(answer.jobs)
+            now = time.monotonic()
+            new = [held for granted in answer.jobs if (held := self._holds.grant(granted, now)) is not None]
+            self._workers.add(new)
         self._last_answered = max(self._last_answered, number)
