@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from job_engine.client import Client
-from job_engine.client.answers import ExecutorInfo
+from job_engine.client.responses import ExecutorInfo
 from job_engine.job.errors import JobEngineError
 from kit.environment import BENCH
 from kit.load import Clients

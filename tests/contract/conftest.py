@@ -18,7 +18,7 @@ from nuvla.api import Api
 from starlette.routing import BaseRoute
 
 from job_engine.api import ServerSettings, make_app, passwords
-from job_engine.api.plain_types import NUVLA, read
+from job_engine.api.declared_types import NUVLA, read
 from job_engine.api.protocol import OneWriteProtocol
 from job_engine.api.transport import over_tls
 from job_engine.cli.serving.tls import ServerTls

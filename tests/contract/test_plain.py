@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from nuvla.api import Api, NuvlaError
 
-from job_engine.api.plain_types import NUVLA, read
+from job_engine.api.declared_types import NUVLA, read
 from tests.contract.conftest import Server
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from job_engine.client.answers import Event
+from job_engine.client.responses import Event
 
 FINAL = frozenset({"success", "failed", "canceled"})
 GIVEN_BACK = frozenset({"unstarted", "stopped", "lost", "raised", "died", "released"})

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from job_engine.api import plain_types, users
+from job_engine.api import declared_types, users
 from job_engine.api.app import make_app, open_state
 from job_engine.api.settings import ServerSettings
 from job_engine.dashboard import routes
@@ -65,7 +65,7 @@ class Target:
         settings = ServerSettings(
             database=folder / "record.db",
             trust_authn_header=(ip_network("127.0.0.1/32"),),
-            types=plain_types.read([plain_types.NUVLA]),
+            types=declared_types.read([declared_types.NUVLA]),
         )
         self._app = make_app(settings, routes())
         self.state = loop.run_until_complete(self._open.enter_async_context(open_state(settings)))

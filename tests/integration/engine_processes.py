@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from job_engine.client import Client
-from job_engine.client.answers import Event
+from job_engine.client.responses import Event
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0

@@ -31,7 +31,7 @@ from job_engine.dashboard.visitor import Visitor
 from job_engine.job import attributes, nodes, times
 from job_engine.job.document import new_job
 from job_engine.job.errors import Invalid, JobEngineError
-from job_engine.store import moments, query, words
+from job_engine.store import filter_times, query, full_text
 from job_engine.store.jobs.add import Added, Refusal
 
 MANY = 200_000
@@ -68,9 +68,9 @@ TAKES = {
     "filter": lambda text: parse(text[:LIMIT]),
     "filter's text": lambda text: parse(f"a='{text[:LIMIT - 10]}'"),
     "first": lambda text: parameters.parameters([("first", text), ("last", text), ("orderby", text)]),
-    "moment": lambda text: moments.interval(text[:LIMIT], 0.0),
+    "moment": lambda text: filter_times.interval(text[:LIMIT], 0.0),
     "number": query.NUMERIC.fullmatch,
-    "words": lambda text: words.problem(text[:LIMIT]),
+    "words": lambda text: full_text.problem(text[:LIMIT]),
     "nodes": lambda text: nodes.limited(("," * 10 + '"' + text).encode(), "it", 5),
     "nodes of escapes": lambda text: nodes.limited((',"' + text.replace("a", '\\"')).encode(), "it", 1),
     "place": lambda text: jobs._resolved(["#" + text], []),

@@ -10,9 +10,9 @@ import pytest
 
 import job_engine
 from job_engine.cli.commands import submit
-from job_engine.client.answers import decoded
 from job_engine.client.connection import Reply
 from job_engine.client.endpoint import refusal, session_lives
+from job_engine.client.responses import decoded
 from job_engine.executor.sources import nuvla_api
 from job_engine.job.bulk_message import read as read_bulk
 from job_engine.job.errors import Invalid, JobEngineError

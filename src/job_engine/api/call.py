@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.types import Receive, Scope
 
-from job_engine.api.answers import Refused
 from job_engine.api.client_address import address_of
 from job_engine.api.identity import Caller
+from job_engine.api.responses import Refused
 from job_engine.api.transport import CERTIFIED
 from job_engine.job.errors import UNREADABLE, Forbidden, Invalid
 from job_engine.job.foreign import shown

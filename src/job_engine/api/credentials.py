@@ -7,10 +7,10 @@ from typing import Any, Final
 from uuid_utils import uuid7
 
 from job_engine.api import acl, passwords, submitting
-from job_engine.api.answers import Json, created
 from job_engine.api.audited import about
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
+from job_engine.api.responses import Json, created
 from job_engine.api.roles import claims, demand_grant
 from job_engine.api.settings import Quota
 from job_engine.job.attributes import checked

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from job_engine.api import connections
-from job_engine.api.answers import COMPRESSED, Json, Refused, compressed, of_error
 from job_engine.api.call import Call
 from job_engine.api.connections import Rank
 from job_engine.api.identity import Caller
+from job_engine.api.responses import COMPRESSED, Json, Refused, compressed, of_error
 from job_engine.job.errors import NotFound
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from job_engine.api import acl, connections, named_jobs, resources
-from job_engine.api.answers import Json, Refused
 from job_engine.api.call import Call
 from job_engine.api.connections import Rank
 from job_engine.api.identity import Caller
 from job_engine.api.jobs import answer_of_each, checked_each
+from job_engine.api.responses import Json, Refused
 from job_engine.job.document import NewJob
 from job_engine.job.errors import Conflict, Invalid, NotFound
 from job_engine.job.nodes import MANY_LIMIT

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from job_engine.api import acl
-from job_engine.api.answers import Json
 from job_engine.api.call import Call, selected
+from job_engine.api.responses import Json
 from job_engine.api.state import ApiState
 from job_engine.job.times import iso
 

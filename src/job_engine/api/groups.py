@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from job_engine.api import acl, endings
-from job_engine.api.answers import Json, created, deleted
 from job_engine.api.audited import about
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
 from job_engine.api.resources import find, shown
+from job_engine.api.responses import Json, created, deleted
 from job_engine.job.attributes import checked
 from job_engine.job.errors import Conflict, Invalid
 from job_engine.store import resources

@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from job_engine.api import acl, connections, named_jobs, patch, resources, submitting, tokens
-from job_engine.api.answers import Json, created, deleted
 from job_engine.api.audited import watching_acl
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
@@ -16,6 +15,7 @@ from job_engine.api.connections import Rank
 from job_engine.api.identity import COOKIE, Caller
 from job_engine.api.job_views import Secrets, demanded, operations_for, readable, veil
 from job_engine.api.jobs import scoped
+from job_engine.api.responses import Json, created, deleted
 from job_engine.api.settings import Quota
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import ATTRIBUTES, checked

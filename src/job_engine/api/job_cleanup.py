@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from job_engine.api import acl
-from job_engine.api.answers import Json
 from job_engine.api.audited import about, watching
 from job_engine.api.call import Call
 from job_engine.api.parameters import asked
+from job_engine.api.responses import Json
 from job_engine.job.errors import Invalid
 from job_engine.store import documents, jobs
 from job_engine.store.transaction import Transaction

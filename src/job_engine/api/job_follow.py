@@ -11,13 +11,13 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from job_engine.api import acl
-from job_engine.api.answers import Json
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import one
 from job_engine.api.explain import AHEAD, NEEDED_BY, NEEDS, Facts
 from job_engine.api.explain import explain as explained
 from job_engine.api.identity import Caller
 from job_engine.api.job_views import demanded, hides, operations_for, readable, veil
+from job_engine.api.responses import Json
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid
 from job_engine.job.states import State, is_final

@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from job_engine.api import acl
-from job_engine.api.answers import Json
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import collection, one, shown
 from job_engine.api.identity import Caller
 from job_engine.api.parameters import Parameters, asked
+from job_engine.api.responses import Json
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, NotFound
 from job_engine.job.secret import masked, masked_result

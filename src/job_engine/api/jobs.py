@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from job_engine.api import acl, named_jobs, submitting
-from job_engine.api.answers import Json, created
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
+from job_engine.api.responses import Json, created
 from job_engine.api.settings import Quota
 from job_engine.api.state import ApiState
 from job_engine.job.attributes import JOB_ID, checked

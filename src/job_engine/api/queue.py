@@ -3,8 +3,8 @@
 from typing import Any, Final, Protocol
 
 from job_engine.api import acl
-from job_engine.api.answers import Json
 from job_engine.api.call import Call
+from job_engine.api.responses import Json
 from job_engine.job.errors import Forbidden, Invalid, NotFound
 from job_engine.store import publishing, settings
 

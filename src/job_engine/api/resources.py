@@ -10,12 +10,12 @@ from typing import Any, Final
 import msgspec
 
 from job_engine.api import acl, endings
-from job_engine.api.answers import Json, deleted
 from job_engine.api.call import Call, selected
 from job_engine.api.collection import collection, one
+from job_engine.api.declared_types import DeclaredType
 from job_engine.api.identity import Caller, end_cookie
 from job_engine.api.parameters import Parameters, asked
-from job_engine.api.plain_types import PlainType
+from job_engine.api.responses import Json, deleted
 from job_engine.job.errors import Conflict, Forbidden, NotFound
 from job_engine.store import documents, resources
 from job_engine.store.columns import DIGESTS
@@ -30,7 +30,7 @@ HIDDEN: Final[Mapping[str, frozenset[str]]] = {**DIGESTS, "user": frozenset({"lo
 """Attributes that never leave the server, by type."""
 
 
-def _operations(plain: PlainType | None, document: Document, rights: frozenset[str]) -> list[dict[str, str]]:
+def _operations(plain: DeclaredType | None, document: Document, rights: frozenset[str]) -> list[dict[str, str]]:
     id_, type_ = document["id"], document["resource-type"]
     found = []
     if (plain is not None or type_ in ("user", "group")) and not rights.isdisjoint(
@@ -51,7 +51,7 @@ def _operations(plain: PlainType | None, document: Document, rights: frozenset[s
 
 
 def shown(
-    document: Document, caller: Caller, select: Sequence[str] | None = None, plain: PlainType | None = None
+    document: Document, caller: Caller, select: Sequence[str] | None = None, plain: DeclaredType | None = None
 ) -> Document:
     """A document as ``caller`` sees it; ``plain``: of this type."""
     rights = acl.rights_of(document["acl"], caller.claims, document["resource-type"])
@@ -97,13 +97,13 @@ def visible(connection: sqlite3.Connection, ids: Iterable[str], caller: Caller) 
     return found
 
 
-async def get_one(call: Call, plain: PlainType | None = None) -> Json:
+async def get_one(call: Call, plain: DeclaredType | None = None) -> Json:
     """``GET /api/TYPE/UUID``."""
     document = await call.api.store.read(find, call.id, call.caller, "view-meta")
     return Json(shown(document, call.caller, selected(call.query) or None, plain))
 
 
-async def get_many(call: Call, plain: PlainType | None = None) -> Json:
+async def get_many(call: Call, plain: DeclaredType | None = None) -> Json:
     """``GET /api/TYPE``, and ``PUT`` with a form."""
     acl.demand(call.caller.claims, call.id, "query", None if plain is None else plain.by)
     wanted = await asked(call)
@@ -116,7 +116,7 @@ def _search(
     caller: Caller,
     wanted: Parameters,
     counts: Counts,
-    plain: PlainType | None,
+    plain: DeclaredType | None,
 ) -> bytes:
     page = wanted.page(caller, type_)
     if type_ == "session":  # a query answers only the caller's own, to everybody

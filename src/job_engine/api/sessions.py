@@ -11,11 +11,11 @@ from typing import Any, Final
 from uuid_utils import uuid7
 
 from job_engine.api import acl, names, passwords, users
-from job_engine.api.answers import Json, Refused, created
 from job_engine.api.audited import about as audited
 from job_engine.api.call import Call
 from job_engine.api.identity import SESSION_DAYS, Caller, Link, same_site, set_cookie
 from job_engine.api.resources import find, shown
+from job_engine.api.responses import Json, Refused, created
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Forbidden, Invalid, NotFound, Unavailable
 from job_engine.job.times import epoch, iso, least_uuid7

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from job_engine.api.audit import KEEP
-from job_engine.api.plain_types import PlainType
+from job_engine.api.declared_types import DeclaredType
 from job_engine.job.attend import PERIOD
 
 UNKNOWN_ACTION_GRACE: Final = 3600.0
@@ -52,7 +52,7 @@ class ServerSettings:
     admin_folder: Path | None = (
         None  # where admin.toml is left for the owner of the data; None: no administrator is made
     )
-    types: Mapping[str, PlainType] = field(default_factory=dict)  # by name: those that are served beside its own
+    types: Mapping[str, DeclaredType] = field(default_factory=dict)  # by name: those that are served beside its own
     audit_log: str | None = None  # a file that gets the audit's events as JSON lines; "-": the log
     keep_audit: float = KEEP  # seconds for which they are kept
     version: str = _version()

@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 from job_engine.api import connections
-from job_engine.api.answers import Json
 from job_engine.api.call import Call
+from job_engine.api.responses import Json
 from job_engine.job.errors import Forbidden
 from job_engine.job.times import iso
 from job_engine.store import settings

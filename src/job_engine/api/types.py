@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from job_engine.api import (
     acl,
-    attendance,
     credentials,
+    declared,
     distributions,
     entry_point,
+    executors,
     groups,
     job_changes,
     job_cleanup,
@@ -17,7 +18,6 @@ from job_engine.api import (
     job_views,
     jobs,
     metadata,
-    plain,
     queue,
     resources,
     sessions,
@@ -26,12 +26,12 @@ from job_engine.api import (
     user_sessions,
     users,
 )
-from job_engine.api.answers import Json
 from job_engine.api.audited import watched
 from job_engine.api.call import Call
+from job_engine.api.declared_types import DeclaredType
 from job_engine.api.dispatch import Handler, Type
 from job_engine.api.parameters import asked
-from job_engine.api.plain_types import PlainType
+from job_engine.api.responses import Json
 from job_engine.job.errors import JobEngineError, NotFound
 
 
@@ -50,7 +50,7 @@ def _in_memory(type_: str, documents: Any) -> Type:
                 return Json(document)
         raise NotFound(f"{call.id} not found")
 
-    actions = {"attend": {"POST": attendance.attend}} if type_ == "executor" else {}
+    actions = {"attend": {"POST": executors.attend}} if type_ == "executor" else {}
     return Type({"GET": many, "PUT": many}, {"GET": one}, actions)
 
 
@@ -59,20 +59,20 @@ def _either(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "POST": handler}
 
 
-def _plain(type_: PlainType) -> Type:
+def _declared(type_: DeclaredType) -> Type:
     get_many = partial(resources.get_many, plain=type_)
-    many = {"GET": get_many, "PUT": get_many, "POST": partial(plain.post, type_)}
+    many = {"GET": get_many, "PUT": get_many, "POST": partial(declared.post, type_)}
     one: dict[str, Handler] = {
         "GET": partial(resources.get_one, plain=type_),
-        "PUT": partial(plain.put, type_),
+        "PUT": partial(declared.put, type_),
         "DELETE": watched(f"{type_.name}.delete", resources.delete),
     }
     if type_.bulk:
-        one["PATCH"] = partial(plain.operate_on_many, type_)
-    return Type(many, one, {name: _either(partial(plain.operate, type_)) for name in type_.operations})
+        one["PATCH"] = partial(declared.operate_on_many, type_)
+    return Type(many, one, {name: _either(partial(declared.operate, type_)) for name in type_.operations})
 
 
-def served(types: Mapping[str, PlainType]) -> Mapping[str, Type]:
+def served(types: Mapping[str, DeclaredType]) -> Mapping[str, Type]:
     """The table of a server that has these types beside the engine's own.
 
     Raises:
@@ -81,7 +81,7 @@ def served(types: Mapping[str, PlainType]) -> Mapping[str, Type]:
     for type_ in types.values():
         if type_.name in TYPES:
             raise JobEngineError(f"{type_.origin}: [{type_.name}] is a type of the engine itself; choose another name")
-    return {**TYPES, **{name: _plain(type_) for name, type_ in types.items()}}
+    return {**TYPES, **{name: _declared(type_) for name, type_ in types.items()}}
 
 
 TYPES: Final[Mapping[str, Type]] = {
@@ -155,8 +155,8 @@ TYPES: Final[Mapping[str, Type]] = {
         },
     ),
     "audit-event": Type({"GET": resources.get_many, "PUT": resources.get_many}, {"GET": resources.get_one}),
-    "executor": _in_memory("executor", attendance.executors),
-    "action": _in_memory("action", attendance.actions),
+    "executor": _in_memory("executor", executors.executors),
+    "action": _in_memory("action", executors.actions),
     "resource-metadata": _in_memory("resource-metadata", lambda api, caller: [metadata.document()]),
     "status": Type({"GET": status.get, "POST": status.post}),
     "queue": Type({"GET": queue.get}, {"POST": watched("queue.reconcile", queue.post)}),

@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 from job_engine.api import acl, endings, groups, names, password_rules, roles, users
-from job_engine.api.answers import Json, deleted
 from job_engine.api.audited import about
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
 from job_engine.api.resources import find, shown
+from job_engine.api.responses import Json, deleted
 from job_engine.job.attributes import checked
 from job_engine.job.errors import Conflict, Forbidden, Invalid, NotFound
 from job_engine.store import resources

@@ -5,10 +5,10 @@ import time
 from typing import Final
 
 from job_engine.api import endings
-from job_engine.api.answers import Json
 from job_engine.api.call import Call
 from job_engine.api.identity import Caller
 from job_engine.api.resources import find
+from job_engine.api.responses import Json
 from job_engine.job.times import epoch
 from job_engine.store import resources
 from job_engine.store.resources import Document

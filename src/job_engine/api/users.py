@@ -12,10 +12,10 @@ import msgspec
 from uuid_utils import uuid7
 
 from job_engine.api import acl, credentials, endings, names, password_rules, passwords, private_file, roles
-from job_engine.api.answers import Json, created
 from job_engine.api.audited import about
 from job_engine.api.call import Call
 from job_engine.api.groups import ADMIN_NAME, join
+from job_engine.api.responses import Json, created
 from job_engine.api.settings import ServerSettings
 from job_engine.api.state import ApiState
 from job_engine.job.errors import Conflict, Invalid

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from job_engine.client.answers import ActionInfo, ExecutorInfo, ServerStatus, decoded
 from job_engine.client.connection import Connection
+from job_engine.client.responses import ActionInfo, ExecutorInfo, ServerStatus, decoded
 from job_engine.job import json_value
 from job_engine.job.errors import NotFound
 

@@ -11,11 +11,11 @@ from urllib.parse import quote, urlencode
 from uuid_utils import uuid7
 
 from job_engine.client.administration import Administration
-from job_engine.client.answers import Event, EventList, Explanation, LogPage, decoded
 from job_engine.client.connection import Connection
 from job_engine.client.discovery import Found, find
 from job_engine.client.endpoint import Credentials, Endpoint, refusal
 from job_engine.client.handle import JobHandle, job_id
+from job_engine.client.responses import Event, EventList, Explanation, LogPage, decoded
 from job_engine.client.submission import Options, documents, key_header, slices
 from job_engine.job import json_value
 from job_engine.job.errors import Conflict, Forbidden

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from job_engine.client.answers import Event, Explanation, LogLine
+from job_engine.client.responses import Event, Explanation, LogLine
 from job_engine.job.bulk_message import in_short
 from job_engine.job.errors import Invalid, JobEngineError
 from job_engine.job.states import State, is_final

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from job_engine.client.answers import decoded
 from job_engine.client.connection import Connection
 from job_engine.client.discovery import Found
 from job_engine.client.endpoint import Credentials, Endpoint, refusal
 from job_engine.client.nuvla import adapter, adopt, log_in, nuvla_api
+from job_engine.client.responses import decoded
 from job_engine.executor.messages import Setup
 from job_engine.job.errors import Forbidden, Unavailable, Unreachable
 

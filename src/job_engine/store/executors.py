@@ -20,9 +20,9 @@ import msgspec
 from job_engine.job.attend import PERIOD, Answer, Attend, Hello
 from job_engine.job.errors import Conflict, Invalid, Unavailable
 from job_engine.store import settings
-from job_engine.store.attend import Attendance
 from job_engine.store.database import Store
-from job_engine.store.unknown import UnknownActions
+from job_engine.store.exchanges import Exchanges
+from job_engine.store.unknown_actions import UnknownActions
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Executors:
         queue: str = "",
     ) -> None:
         self._store = store
-        self._attendance = Attendance(store)
+        self._exchanges = Exchanges(store)
         self._period = period
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -174,7 +174,7 @@ class Executors:
             attend.free, attend.wait = 0, 0.0
         future = executor.parked = self._loop.create_future() if attend.wait > 0 else None
         actions = executor.hello.actions if executor.hello else None
-        answer = await self._store.write(self._attendance.attend, id_, actions, attend, future)
+        answer = await self._store.write(self._exchanges.attend, id_, actions, attend, future)
         if attend.hello is not None:
             if attend.hello.replaces:
                 self._forget(attend.hello.replaces)  # only now have its holds ended
@@ -257,7 +257,7 @@ class Executors:
         how = f"its executor was not heard of for {self._period:g} s"
         while id_ not in self.alive:
             try:
-                await self._store.write(self._attendance.end_holds, id_, how)
+                await self._store.write(self._exchanges.end_holds, id_, how)
                 return
             except Exception as error:  # noqa: BLE001  # boundary: the holds must end, whatever went wrong this time
                 log.warning("the holds of executor %s cannot be ended yet: %s", id_, error)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from job_engine.store import words
+from job_engine.store import full_text
 from job_engine.store.columns import Kind
 from job_engine.store.conditions import And, Comparison, Condition, Moment, Value
-from job_engine.store.moments import iso_of
+from job_engine.store.filter_times import iso_of
 from job_engine.store.query import FULLTEXT, FULLTEXT_OF, NUMERIC, TEXT_ONLY, numeric, span_of
 
 
@@ -35,7 +35,7 @@ def _compares(item: Comparison, document: Mapping[str, Any], kind: Kind, now: fl
         return not any(True for _ in _present(document, item.path))
     if item.operator == "==" and item.path == FULLTEXT:
         text = " ".join(str(leaf) for name in FULLTEXT_OF for leaf in _leaves(document, (name,)))
-        return words.has(text, str(value))
+        return full_text.has(text, str(value))
     if isinstance(value, tuple):
         # every element is looked at, so that one that can never be is always refused
         results = [_compares(Comparison(item.path, "=", each), document, kind, now) for each in value]
@@ -71,7 +71,7 @@ def _present(document: Any, path: Sequence[str]) -> Iterator[Any]:
 def _test(item: Comparison, kind: Kind, now: float) -> "Any":
     value, operator = item.value, item.operator
     if operator == "==" and kind != "number":
-        return lambda leaf: isinstance(leaf, str) and words.has(leaf, str(value))
+        return lambda leaf: isinstance(leaf, str) and full_text.has(leaf, str(value))
     if kind == "date" and operator != "^=":
         span = span_of(value, now)
         return lambda leaf: span is not None and isinstance(leaf, str) and _ordered(leaf, operator, *map(iso_of, span))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from job_engine.job.errors import Invalid
 from job_engine.job.states import State
-from job_engine.store import access, moments, words
+from job_engine.store import access, filter_times, full_text
 from job_engine.store.columns import Column, Kind, Source
 from job_engine.store.conditions import And, Comparison, Condition, Moment, Value
 
@@ -151,7 +151,7 @@ def _any(values: tuple[str | int | Moment, ...], each: "Callable[[str | int | Mo
 def _text(text: str, operator: str, value: Value) -> Sql:
     if isinstance(value, str):
         if operator == "==":
-            patterns = words.globs(value)
+            patterns = full_text.globs(value)
             text = f"(' ' || {text} || ' ')"
             return (" and ".join([f"{text} glob ?"] * len(patterns)), list(patterns)) if patterns else _FALSE
         if operator == "^=":
@@ -177,13 +177,13 @@ def _date(text: str, operator: str, value: Value, now: float) -> Sql:
     return _FALSE if span is None else _within(text, operator, span)
 
 
-def span_of(value: Value, now: float) -> moments.Interval | None:
+def span_of(value: Value, now: float) -> filter_times.Interval | None:
     """The interval that a value names when it is compared with a date; None when it cannot be one."""
     if isinstance(value, Moment):
         return value.first, value.last
     if isinstance(value, bool) or value is None or isinstance(value, tuple):
         return None
-    return moments.interval(str(value), now)
+    return filter_times.interval(str(value), now)
 
 
 def numeric(item: Comparison, value: Value) -> int | float:
@@ -199,8 +199,8 @@ def numeric(item: Comparison, value: Value) -> int | float:
     return float(value) if "." in value else int(value)
 
 
-def _within(text: str, operator: str, span: moments.Interval) -> Sql:
-    first, last = (moments.iso_of(at) for at in span)
+def _within(text: str, operator: str, span: filter_times.Interval) -> Sql:
+    first, last = (filter_times.iso_of(at) for at in span)
     match operator:
         case "=":
             return f"{text} between ? and ?", [first, last]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from job_engine.client.answers import Event
+from job_engine.client.responses import Event
 from tests.faults.cluster.witness import Seen, Writer
 from tests.faults.history import FINAL, GIVEN_BACK, POISON, attempts
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
-from job_engine.client.answers import Event
+from job_engine.client.responses import Event
 from job_engine.job.errors import JobEngineError
 from tests.faults.cluster import judge, witness
 from tests.faults.cluster.faults import Fault, Faults, drawn

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from job_engine.client.answers import Event
+from job_engine.client.responses import Event
 from tests.faults.cluster.judge import Life, Note, broken
 from tests.faults.cluster.witness import Seen
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from job_engine.client.answers import Event
+from job_engine.client.responses import Event
 from job_engine.store import documents
 
 _TRIGGERS = """

@@ -24,7 +24,7 @@ from kazoo.exceptions import NoNodeError, NotEmptyError
 from kazoo.recipe.queue import LockingQueue
 
 from job_engine.api import ServerSettings, make_app
-from job_engine.api.plain_types import NUVLA, read
+from job_engine.api.declared_types import NUVLA, read
 from job_engine.client import Client
 from tests.integration.running import WITHIN, eventually
 from tests.nuvla import NuvlaLike

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from job_engine.api.app import open_state
+from job_engine.api.declared_types import NUVLA, read
 from job_engine.api.dispatch import dispatch
-from job_engine.api.plain_types import NUVLA, read
 from job_engine.api.settings import ServerSettings
 
 

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from job_engine.cli.pasted import pasted
+from job_engine.cli.command_line import command_line
 from job_engine.cli.processes.child import Child, how
 from job_engine.cli.processes.engine import Engine
 from job_engine.cli.processes.folder import LOCK, in_use, locked, prepare
@@ -160,9 +160,9 @@ def test_ends_in_words():
 
 def test_pasted_lines_are_quoted(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/x/pytest"])
-    assert pasted("submit", "--data", "/a b", "noop").endswith(" -m job_engine.cli submit --data '/a b' noop")
+    assert command_line("submit", "--data", "/a b", "noop").endswith(" -m job_engine.cli submit --data '/a b' noop")
     monkeypatch.setattr(sys, "argv", ["/not on path/job-engine"])
-    assert pasted("jobs") == "'/not on path/job-engine' jobs"
+    assert command_line("jobs") == "'/not on path/job-engine' jobs"
 
 
 def test_an_executor_may_take_the_time_it_grants_itself(tmp_path):

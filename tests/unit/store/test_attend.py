@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from job_engine.job.attend import Attend, Finished, Released
 from job_engine.job.states import FINAL
 from job_engine.store import documents, jobs
-from job_engine.store.attend import Attendance
+from job_engine.store.exchanges import Exchanges
 from tests.unit.store.record import Record
 
 EXECUTORS = ("executor/alice", "executor/bob")
@@ -24,7 +24,7 @@ class Exchange(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.record = Record()
-        self.attendance = Attendance(SimpleNamespace(before_commit=[]))  # type: ignore[arg-type]
+        self.exchanges = Exchanges(SimpleNamespace(before_commit=[]))  # type: ignore[arg-type]
         self.holds: dict[str, dict[int, int]] = {name: {} for name in EXECUTORS}
         self.finished: dict[str, list[Finished]] = {name: [] for name in EXECUTORS}
         self.released: dict[str, list[Released]] = {name: [] for name in EXECUTORS}
@@ -47,7 +47,7 @@ class Exchange(RuleBasedStateMachine):
             finished=self.finished[name],
             released=self.released[name],
         )
-        answer = self.record.do(self.attendance.attend, name, ["noop"], said, None)
+        answer = self.record.do(self.exchanges.attend, name, ["noop"], said, None)
         for job in answer.jobs:  # type: ignore[attr-defined]
             first = self.granted.setdefault((job.seq, job.claim), name)
             assert first == name, "one claim was granted to two executors"
@@ -109,7 +109,7 @@ class Exchange(RuleBasedStateMachine):
         assert self.backup is not None
         self.record.put_back(self.backup)
         self.backup = None
-        self.attendance = Attendance(SimpleNamespace(before_commit=[]))  # type: ignore[arg-type]
+        self.exchanges = Exchanges(SimpleNamespace(before_commit=[]))  # type: ignore[arg-type]
         self.final.clear()
 
     @invariant()
@@ -154,12 +154,12 @@ TestExchange.settings = settings(max_examples=60, stateful_step_count=30)
 
 def test_what_an_older_attempt_says_is_refused_and_its_executor_is_told() -> None:
     record = Record()
-    attendance = Attendance(SimpleNamespace(before_commit=[]))  # type: ignore[arg-type]
+    exchanges = Exchanges(SimpleNamespace(before_commit=[]))  # type: ignore[arg-type]
     record.do(jobs.add, [record.job()])
     alice, bob = EXECUTORS
 
     def attend(name: str, **said: object) -> object:
-        return record.do(attendance.attend, name, ["noop"], Attend(n=1, **said), None)  # type: ignore[arg-type]
+        return record.do(exchanges.attend, name, ["noop"], Attend(n=1, **said), None)  # type: ignore[arg-type]
 
     attend(alice, free=1)
     record.do(jobs.end_holds, alice, "its executor was not heard of")

@@ -7,7 +7,7 @@ import pytest
 
 from job_engine.job.attend import Answer, Attend, Claim, Finished, Hello, Released, Write
 from job_engine.store import jobs, settings
-from job_engine.store.attend import Attendance
+from job_engine.store.exchanges import Exchanges
 from tests.unit.store.record import Record
 
 UUID = "0192e1c4"
@@ -19,7 +19,7 @@ class Exchange:
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        self.attendance = Attendance(SimpleNamespace(before_commit=[]))
+        self.exchanges = Exchanges(SimpleNamespace(before_commit=[]))
         self.ids: list[str] = []
         self.n = 0
 
@@ -32,7 +32,7 @@ class Exchange:
     def says(self, member: str = OLD, actions: object = ("noop",), future: object = None, **said: object) -> Answer:
         self.n += 1
         attend = Attend(n=self.n, member=member, **said)
-        answer: Any = self.record.do(self.attendance.attend, UUID, actions, attend, future)
+        answer: Any = self.record.do(self.exchanges.attend, UUID, actions, attend, future)
         return answer
 
     def rows(self) -> list[tuple[object, ...]]:
@@ -133,10 +133,10 @@ def test_a_parked_attend_is_woken_by_the_end_of_a_hold_of_its_member_only(exchan
     assert exchange.says(OLD, holds=[(1, 1)], future=parked) is None
     tx = exchange.record()
     tx.ready = True
-    exchange.attendance._serve(tx)
+    exchange.exchanges._serve(tx)
     assert tx.answers == [], "jobs come from ZooKeeper, not to who is parked"
     jobs.cancel(tx, [1])
-    exchange.attendance._serve(tx)
+    exchange.exchanges._serve(tx)
     woken = [(parked, Answer(interrupt=[(1, 1, "canceled")]))] if held_by == OLD else []
     assert tx.answers == woken
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from job_engine.api import acl, attendance
+from job_engine.api import acl, executors
 from job_engine.api.identity import Caller
 from job_engine.job.action_details import ActionDetails
 from job_engine.job.attend import Claim
@@ -103,7 +103,7 @@ def test_the_longest_session_timeout_is_known_at_once_and_after_a_start(tmp_path
         await scene.says("ours", member=MEMBER, hello=said)
         assert scene.executors.longest_session == 12.5
         caller = Caller("user/a", acl.ADMIN, frozenset({acl.ADMIN}))
-        (shown,) = attendance.executors(SimpleNamespace(executors=scene.executors), caller)
+        (shown,) = executors.executors(SimpleNamespace(executors=scene.executors), caller)
         assert (shown["member"], shown["session-timeout"]) == (MEMBER, 12.5)
         again = Executors(scene.store, cluster=True)
         await again.start()

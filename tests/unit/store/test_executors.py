@@ -14,7 +14,7 @@ from job_engine.job.attend import Answer, Attend, Claim, Finished, Granted, Hell
 from job_engine.job.document import NewJob, new_job
 from job_engine.job.errors import Conflict, Unavailable
 from job_engine.job.times import iso
-from job_engine.store import jobs, unknown
+from job_engine.store import jobs, unknown_actions
 from job_engine.store.database import Store
 from job_engine.store.executors import Executors
 from job_engine.store.transaction import Transaction
@@ -47,7 +47,7 @@ class Scene:
     async def parks(self, id_: str, **said: Any) -> "asyncio.Task[Answer]":
         """An attend that is parked; its answer comes later."""
         parking = asyncio.ensure_future(self.says(id_, free=4, wait=3.0, **said))
-        await self.until(lambda: parking.done() or id_ in self.executors._attendance._parked)
+        await self.until(lambda: parking.done() or id_ in self.executors._exchanges._parked)
         return parking
 
     async def becomes(self, id_: str, state: str) -> None:
@@ -217,7 +217,7 @@ def test_a_job_added_while_others_of_its_action_fail_has_a_grace_of_its_own(tmp_
 def test_a_job_of_an_action_that_was_waited_for_before_is_not_overlooked_by_a_look_under_way(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         read, go_on = threading.Event(), threading.Event()
-        quickly = unknown._waiting_actions
+        quickly = unknown_actions._waiting_actions
 
         def slowly(connection: sqlite3.Connection) -> set[str]:
             found = quickly(connection)
@@ -230,7 +230,7 @@ def test_a_job_of_an_action_that_was_waited_for_before_is_not_overlooked_by_a_lo
         await scene.until(lambda: "rare" in scene.executors._unknown._since)
         await scene.store.write(jobs.cancel, [1])
         with pytest.MonkeyPatch.context() as slow:
-            slow.setattr(unknown, "_waiting_actions", slowly)
+            slow.setattr(unknown_actions, "_waiting_actions", slowly)
             scene.executors._unknown.look()
             await scene.until(read.is_set)
             (late,) = await scene.store.write(jobs.add, [job(action="rare")])

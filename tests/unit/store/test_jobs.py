@@ -10,7 +10,7 @@ from job_engine.job.errors import Conflict
 from job_engine.job.times import iso
 from job_engine.store import documents, grants, jobs, transaction
 from job_engine.store.transaction import Transaction
-from job_engine.store.unknown import not_implemented
+from job_engine.store.unknown_actions import not_implemented
 from tests.unit.store.record import Record
 
 ALICE, BOB = "executor/alice", "executor/bob"

@@ -9,7 +9,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, 
 from lark.exceptions import VisitError
 
 from job_engine.job.errors import Invalid
-from job_engine.store import moments, words
+from job_engine.store import filter_times, full_text
 from job_engine.store.conditions import And, Comparison, Condition, Moment, Operator, Or, Value
 
 LENGTH_LIMIT: Final = 64 << 10
@@ -106,7 +106,7 @@ class _Build(Transformer[Token, Condition]):
         at = tokens[0].start_pos or 0
         text = re.sub(r"(\.\d{3})\d+", r"\1", tokens[0])
         try:
-            return _Value(Moment(*moments.interval(text, 0)), at)
+            return _Value(Moment(*filter_times.interval(text, 0)), at)
         except Invalid:
             raise _WrongError(at, f"a date that exists instead of {tokens[0]}") from None
 
@@ -139,7 +139,7 @@ def _check(sign: str, operand: _Value, at: int) -> None:
         raise _WrongError(at, f"an operator that this server has: geography ({sign}) is not supported")
     if sign in ("==", "^=", *_GEO) and not isinstance(value, str):
         raise _WrongError(operand.at, f"a string after {sign}")
-    if sign == "==" and (wrong := words.problem(value)):
+    if sign == "==" and (wrong := full_text.problem(value)):
         raise _WrongError(operand.at, wrong)
     if sign in _TURNED and (value is None or isinstance(value, bool | tuple)):
         raise _WrongError(operand.at, f"a string, an integer or a date after {sign}")

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from job_engine.cli.checks.machine import FAIL, OK, WARN, Finding
-from job_engine.cli.pasted import here
+from job_engine.cli.command_line import here
 from job_engine.cli.screen import age, first_line, length
 from job_engine.client import Client
-from job_engine.client.answers import ExecutorInfo, RefusedLogin
+from job_engine.client.responses import ExecutorInfo, RefusedLogin
 from job_engine.job.distributions import overdue, silence
 from job_engine.job.errors import Forbidden, Invalid, JobEngineError, Unavailable
 from job_engine.job.times import epoch

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from job_engine.cli.options.shared import command, connecting, json_option
 from job_engine.cli.screen import Styled, print_json, print_table, say, say_empty
 from job_engine.client import Client
-from job_engine.client.answers import ActionInfo
+from job_engine.client.responses import ActionInfo
 
 
 @command("actions")

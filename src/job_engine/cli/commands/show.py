@@ -6,11 +6,11 @@ from typing import Any, Final
 import click
 import msgspec
 
+from job_engine.cli.command_line import here
 from job_engine.cli.jobs.completing import job_ids
 from job_engine.cli.jobs.family import print_reasons
 from job_engine.cli.jobs.ids import whole_id
 from job_engine.cli.options.shared import command, connecting, json_option, option
-from job_engine.cli.pasted import here
 from job_engine.cli.screen import Styled, coloured, print_fields, print_json, say
 from job_engine.client import Client
 from job_engine.job.bulk_message import found

@@ -9,13 +9,13 @@ from typing import Any
 import click
 import msgspec
 
+from job_engine.cli.command_line import here
 from job_engine.cli.exits import CommandFailed
 from job_engine.cli.jobs.completing import action_names, job_ids, parameter_names
 from job_engine.cli.jobs.family import counts, follow, print_result
 from job_engine.cli.jobs.ids import whole_id
 from job_engine.cli.jobs.known import is_text, parameters_of
 from job_engine.cli.options.shared import command, connecting, duration, json_option, option
-from job_engine.cli.pasted import here
 from job_engine.cli.screen import Styled, print_json, say
 from job_engine.client import Client, JobCanceled, JobFailed, JobHandle
 from job_engine.exit_codes import INTERRUPTED

@@ -10,7 +10,7 @@ from job_engine.cli.options.shared import Decorator, duration, engine_option
 from job_engine.job.errors import Invalid
 
 if TYPE_CHECKING:
-    from job_engine.api.plain_types import PlainType
+    from job_engine.api.declared_types import DeclaredType
 
 FOREVER: Final = "forever"
 """Instead of a time: no job is ever deleted."""
@@ -84,9 +84,9 @@ def log_level_option(default: str = "INFO") -> Decorator[Any]:
     return engine_option("-l", "--log-level", metavar="LEVEL", default=default, help="DEBUG, INFO, WARNING or ERROR.")
 
 
-def declared(types: tuple[Path, ...], nuvla_types: bool) -> "dict[str, PlainType]":
+def declared(types: tuple[Path, ...], nuvla_types: bool) -> "dict[str, DeclaredType]":
     """The types that the options name; raises Invalid if a file does not declare any."""
-    from job_engine.api.plain_types import NUVLA, read
+    from job_engine.api.declared_types import NUVLA, read
 
     return read([*types, *((NUVLA,) if nuvla_types else ())])
 

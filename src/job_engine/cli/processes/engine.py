@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from job_engine import threads
-from job_engine.cli.pasted import pasted
+from job_engine.cli.command_line import command_line
 from job_engine.cli.processes.parts import Parts
 from job_engine.cli.processes.signals import Signals, caught
 from job_engine.cli.screen import Styled, say
 from job_engine.cli.serving.tls import ServerTls
 from job_engine.client import Client
-from job_engine.client.answers import ExecutorInfo
 from job_engine.client.discovery import ADMIN_FILE, APPLICATION, data_folder
+from job_engine.client.responses import ExecutorInfo
 from job_engine.exit_codes import DONE, FAILED, WRONG
 from job_engine.job.errors import JobEngineError
 
@@ -186,7 +186,7 @@ class Engine:
             counts = [(executor.processes, "process"), (executor.slots, "slot"), (len(executor.actions), "action")]
             lines.append(("executor", ", ".join(_count(number, noun) for number, noun in counts)))
             lines += [(NOT_LOADED, f"{source}: {error}") for source, error in executor.failed_imports.items()]
-        lines += [("run a job", pasted("submit", *data, "noop", "--wait")), ("stop", "Ctrl-C")]
+        lines += [("run a job", command_line("submit", *data, "noop", "--wait")), ("stop", "Ctrl-C")]
         say(Styled(f"{APPLICATION} {version(APPLICATION)} is up", bold=True))
         for name, value in lines:
             say("  ", Styled(name.ljust(12), "red" if name == NOT_LOADED else None), f" {value}")

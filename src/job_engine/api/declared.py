@@ -10,13 +10,13 @@ from typing import Any, Final
 from uuid_utils import uuid7
 
 from job_engine.api import acl, named_jobs, patch, resources, submitting
-from job_engine.api.answers import Json, Refused, created
 from job_engine.api.audited import watching_acl
 from job_engine.api.call import Call, selected
+from job_engine.api.declared_types import DeclaredType
 from job_engine.api.filter import parse
 from job_engine.api.identity import Caller, may_act_by_get
-from job_engine.api.plain_types import PlainType
 from job_engine.api.resources import Document, demanded, shown
+from job_engine.api.responses import Json, Refused, created
 from job_engine.api.settings import Quota
 from job_engine.job.attributes import checked
 from job_engine.job.document import LAST_PRIORITY, new_job
@@ -33,7 +33,7 @@ PRIORITY: Final = 50
 _EDITS: Final = frozenset({"edit-acl", "edit-data", "edit-meta"})
 
 
-async def post(type_: PlainType, call: Call) -> Json:
+async def post(type_: DeclaredType, call: Call) -> Json:
     """``POST /api/TYPE``."""
     acl.demand(call.caller.claims, call.id, "add", type_.by)
     sent = _object(await call.json())
@@ -54,7 +54,7 @@ async def post(type_: PlainType, call: Call) -> Json:
     return created(id_)
 
 
-async def put(type_: PlainType, call: Call) -> Json:
+async def put(type_: DeclaredType, call: Call) -> Json:
     """``PUT /api/TYPE/UUID``: a merge, or a JSON patch."""
     _editable(await call.api.store.read(stored.find, call.id), call.id, call.caller)  # rights before values
     body = await call.json()
@@ -72,7 +72,7 @@ async def put(type_: PlainType, call: Call) -> Json:
     return Json(shown(document, call.caller, plain=type_))
 
 
-async def _edit_beside(call: Call, type_: PlainType, make: Callable[[Document], Document]) -> Document | None:
+async def _edit_beside(call: Call, type_: DeclaredType, make: Callable[[Document], Document]) -> Document | None:
     """Make an edit on a reader, because who sends it chooses what it costs, and write it; None if the document has
     changed meanwhile.
 
@@ -90,7 +90,7 @@ async def _write(call: Call, changes: Document, seen: Row | None = None) -> Docu
 
 
 def _made(
-    connection: sqlite3.Connection, id_: str, caller: Caller, type_: PlainType, make: Callable[[Document], Document]
+    connection: sqlite3.Connection, id_: str, caller: Caller, type_: DeclaredType, make: Callable[[Document], Document]
 ) -> tuple[Row, Document]:
     seen = stored.row(connection, id_)
     document = _editable(stored.of_row(seen), id_, caller)
@@ -106,13 +106,13 @@ def _patched(document: Document, patches: Any) -> Document:
     return {name: None for name in document if name not in result} | result
 
 
-def _check(type_: PlainType, document: Document) -> None:
+def _check(type_: DeclaredType, document: Document) -> None:
     """Raises Invalid if what clients choose of a document is not as its type's schema has it."""
     if type_.schema is not None:
         type_.schema.check({name: value for name, value in document.items() if name not in (*SERVICES, "acl")})
 
 
-async def operate(type_: PlainType, call: Call) -> Json:
+async def operate(type_: DeclaredType, call: Call) -> Json:
     """``POST /api/TYPE/UUID/OPERATION``: 202, and a job on the document is added.
 
     By GET too, as some operations are called at Nuvla; but a link on a page of somebody else does nothing, see
@@ -134,7 +134,7 @@ async def operate(type_: PlainType, call: Call) -> Json:
     return Json({**answer, "location": location}, 202, ((b"location", location.encode()),))
 
 
-async def operate_on_many(type_: PlainType, call: Call) -> Json:
+async def operate_on_many(type_: DeclaredType, call: Call) -> Json:
     """``PATCH /api/TYPE/OPERATION`` with the header ``bulk`` and a filter: 202, and a bulk job is added."""
     operation = call.id.partition("/")[2]
     if operation not in type_.bulk:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from job_engine.api.acl import COLLECTIONS, USER
-from job_engine.api.plain_types import BYTES_LIMIT, NUVLA, read
+from job_engine.api.declared_types import BYTES_LIMIT, NUVLA, read
 from job_engine.api.types import TYPES
 from job_engine.job.errors import Invalid, JobEngineError
 from tests.unit.api.server import InProcess

@@ -6,10 +6,10 @@ from typing import Any, Final
 import msgspec
 
 from job_engine.api import acl, connections
-from job_engine.api.answers import Json
 from job_engine.api.call import IN_THREAD, Call
 from job_engine.api.connections import Rank
 from job_engine.api.identity import Caller
+from job_engine.api.responses import Json
 from job_engine.api.state import ApiState
 from job_engine.job.attend import Answer, Attend
 from job_engine.job.attributes import PAYLOAD_LIMIT

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from job_engine.job.errors import Invalid
-from job_engine.store.moments import interval, iso_of
+from job_engine.store.filter_times import interval, iso_of
 
 NOW = datetime(2026, 3, 31, 13, 14, 15, 678000, tzinfo=UTC).timestamp()  # a Tuesday
 

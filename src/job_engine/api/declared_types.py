@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from job_engine.api import acl
-from job_engine.api.plain_schemas import Schema
+from job_engine.api.declared_schemas import Schema
 from job_engine.job.errors import UNREADABLE, Invalid
 
 NUVLA: Final = Path(__file__).with_name("nuvla-types.toml")
@@ -35,7 +35,7 @@ _WRITE: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlainType:
+class DeclaredType:
     """One declared type."""
 
     name: str
@@ -51,13 +51,13 @@ class PlainType:
         return {"query": (acl.USER,), "add": self.add, **({"bulk-action": (acl.USER,)} if self.bulk else {})}
 
 
-def read(paths: Iterable[Path]) -> dict[str, PlainType]:
+def read(paths: Iterable[Path]) -> dict[str, DeclaredType]:
     """The types that files declare, by name.
 
     Raises:
         Invalid: a file cannot be read, or does not declare types; the message names the file, the type and the way out.
     """
-    types: dict[str, PlainType] = {}
+    types: dict[str, DeclaredType] = {}
     for path in paths:
         for name, table in _toml(path).items():
             if name in types:
@@ -86,7 +86,7 @@ def _text(path: Path) -> str:
         raise Invalid(f"{path} is not a text in UTF-8: {error}") from None
 
 
-def _type(path: Path, name: str, table: Any) -> PlainType:
+def _type(path: Path, name: str, table: Any) -> DeclaredType:
     here = f"{path}: [{name}]"
     if not isinstance(table, dict):
         raise Invalid(f"{path}: {name} stands outside of a type; write it below a line such as [sensor]")
@@ -95,7 +95,7 @@ def _type(path: Path, name: str, table: Any) -> PlainType:
     for key in table:
         if key not in _WRITE:
             raise Invalid(f"{here} has {key!r}, which no type has; a type has {', '.join(_WRITE)}")
-    return PlainType(
+    return DeclaredType(
         name=name,
         origin=str(path),
         add=_claims(here, table.get("add", [acl.USER])),

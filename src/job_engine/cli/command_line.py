@@ -1,4 +1,4 @@
-"""Command lines for the user to paste."""
+"""Command lines of this program for the user to copy."""
 
 import shlex
 import shutil
@@ -10,7 +10,7 @@ import click
 from job_engine.loading.interpreter import python_command
 
 
-def pasted(*arguments: str) -> str:
+def command_line(*arguments: str) -> str:
     """A command line of this program that works in the user's shell, even where it is not on the PATH."""
     own = Path(sys.argv[0])
     if own.name != "job-engine":
@@ -25,4 +25,4 @@ def pasted(*arguments: str) -> str:
 def here(name: str, *arguments: str) -> str:
     """A command line for the engine of the running command: with the data folder, if one was named."""
     data = click.get_current_context().params.get("data")
-    return pasted(name, *(() if data is None else ("--data", str(data))), *arguments)
+    return command_line(name, *(() if data is None else ("--data", str(data))), *arguments)

@@ -31,7 +31,7 @@ class Parked:
     future: "Future[Answer]"
 
 
-class Attendance:
+class Exchanges:
     """What executors say and are answered, on one store.
 
     ``parked`` belongs to the store's writer thread: there an add is committed together with the claim that it serves.
@@ -155,7 +155,7 @@ def _stands(holds: Holds, seq: int, claim: int) -> bool:
 def _claim(
     tx: Transaction, attend: Attend, actions: Sequence[str] | None
 ) -> tuple[list[Granted], list[tuple[str, str]]]:
-    """Decide on claims, and remember the actions that an executor lacks: see `job_engine.store.unknown`."""
+    """Decide on claims, and remember the actions that an executor lacks: see `job_engine.store.unknown_actions`."""
     able = None if actions is None else frozenset(actions)
     claimed = jobs.claim_entries(tx, attend.member, attend.claims, able)
     for action in tx.lacked:
