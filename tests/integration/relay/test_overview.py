@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from job_engine.job.errors import Unavailable
-from job_engine.queue import Election
+from job_engine.queue import Election, Session
 from job_engine.relay.other_servers import OtherServers
 from job_engine.relay.overview import Overview
 from tests.integration.relay.scene import Scene, play
@@ -14,7 +14,11 @@ from tests.integration.relay.scene import Scene, play
 def test_folders_that_somebody_deleted_are_no_fault_of_the_server(host: str, tmp_path: Path) -> None:
     async def scene(s: Scene) -> None:
         relay = await s.relay()  # it does not run, so nobody mends them
-        election, other_servers = Election(relay._session, "relay"), OtherServers(relay._session, "", "")
+        session = Session(relay._session.settings, kind="relay", about=b"test")
+        election = Election(session, "relay")
+        await session.start()
+        s.push_async_callback(session.close)
+        other_servers = OtherServers(relay._session, "", "")
         overview = Overview(s.store, relay._session, election, relay, other_servers, relay._ownership)
         (job,) = await s.add()
         name = await s.put(job)
