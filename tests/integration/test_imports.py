@@ -12,15 +12,15 @@ from tests.integration.engine_processes import until
 WITHIN = 30.0
 
 
-class Owner:
+class Listener:
     def __init__(self):
         self.loaded, self.over = asyncio.Event(), asyncio.Event()
 
-    def reported(self, process, report):
+    def on_report(self, process, report):
         if report.loaded is not None:
             self.loaded.set()
 
-    def ended(self, process):
+    def on_end(self, process):
         self.how = process.how  # as who tells of it asks
         self.over.set()
 
@@ -42,7 +42,7 @@ def test_a_module_that_ends_the_process_is_named(folder):
     (folder / "zexit.py").write_text("import os; os._exit(3)\n")
 
     async def how():
-        owner = Owner()
+        owner = Listener()
         process = Process(owner, setup(folder))
         await process.connect()
         await asyncio.wait_for(owner.over.wait(), WITHIN)
@@ -56,7 +56,7 @@ def test_a_module_that_hangs_is_named(folder, monkeypatch, caplog):
     monkeypatch.setattr(module, "SLOW_IMPORT", 0.1)
 
     async def hang():
-        owner = Owner()
+        owner = Listener()
         process = Process(owner, setup(folder))
         await process.connect()
         try:
@@ -73,7 +73,7 @@ def test_a_module_that_hangs_is_named(folder, monkeypatch, caplog):
 
 def test_of_what_is_loaded_nothing_is_said_later(folder):
     async def how():
-        owner = Owner()
+        owner = Listener()
         process = Process(owner, setup(folder))
         await process.connect()
         await asyncio.wait_for(owner.loaded.wait(), WITHIN)
@@ -93,7 +93,7 @@ def test_a_worker_process_says_nothing_when_its_supervisor_is_gone_while_it_impo
     )
 
     async def hang_up():
-        owner = Owner()
+        owner = Listener()
         process = Process(owner, setup(folder))
         process._ours.sendall(frame(Orders(setup=setup(folder))))
         await asyncio.to_thread(until, at_import.exists, "the import")
