@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from job_engine.client.responses import Event, Explanation, LogLine
 from job_engine.job.bulk_message import in_short
 from job_engine.job.errors import Invalid, JobEngineError
+from job_engine.job.options import Identified
 from job_engine.job.states import State, is_final
 
 if TYPE_CHECKING:
@@ -253,13 +254,13 @@ def _late(deadline: float | None) -> float | None:
     return None if deadline is None else deadline + LATE
 
 
-def job_id(job: str | JobHandle) -> str:
+def job_id(job: str | Identified) -> str:
     """``job/UUID`` of what people give as an id.
 
     Raises:
         Invalid: it can be none.
     """
-    if isinstance(job, JobHandle):
+    if not isinstance(job, str):
         return job.id
     match = _ID.fullmatch(job.strip())
     if match is None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from msgspec import Struct
 from uuid_utils import uuid7
 
-from job_engine.client.handle import JobHandle, job_id
+from job_engine.client.handle import job_id
 from job_engine.job import json_value
 from job_engine.job.attributes import ATTRIBUTES, PAYLOAD_LIMIT
 from job_engine.job.document import DELAY
@@ -54,7 +54,8 @@ class Options(Struct, frozen=True, kw_only=True):
         if (parent := options.get("parent")) is not None:
             options["parent"] = job_id(parent)
         if (after := options.get("after")) is not None:
-            options["after"] = [job_id(job) for job in ([after] if isinstance(after, str | JobHandle) else after)]
+            one = isinstance(after, str) or hasattr(after, "id")
+            options["after"] = [job_id(job) for job in ([after] if one else after)]
         return cls(**options)
 
     def document(self, action: str) -> dict[str, Any]:

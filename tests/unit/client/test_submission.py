@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
+from job_engine.actions.job import Job
 from job_engine.client import Client, JobHandle, submission
 from job_engine.client.discovery import Found
 from job_engine.client.endpoint import Credentials
 from job_engine.client.submission import Options, documents, key_header, slices
+from job_engine.job.attend import Granted
 from job_engine.job.attributes import PAYLOAD_LIMIT
 from job_engine.job.document import new_job
 from job_engine.job.errors import Invalid
+from job_engine.testing.hold import NotingHold
 
 
 def one(payload=None, *, extended=True, **options):
@@ -52,6 +56,13 @@ def test_every_option_becomes_an_attribute_that_the_record_takes():
         "execution-mode": "mixed",
     }
     new_job(found, created_by="user/1", acl={"owners": ["user/1"]}, now=0.0)
+
+
+def test_a_running_job_stands_for_itself_as_a_handle_does():
+    job = Job(Granted(1, 1, "job/1-2", "noop", Raw(b"{}")), NotingHold())
+    options = Options.of({"parent": job, "after": job})
+    assert (options.parent, options.after) == ("job/1-2", ["job/1-2"])
+    assert Options.of({"after": [job, "job/3"]}).after == ["job/1-2", "job/3"]
 
 
 def test_what_is_not_given_is_not_sent():
